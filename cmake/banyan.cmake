@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# How Banyan builds: flags, one library per room, tests beside it.
+
+add_library(banyan_flags INTERFACE)
+target_include_directories(banyan_flags INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_options(banyan_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -fstack-protector-strong -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(banyan_flags INTERFACE -Wthread-safety)
+endif()
+target_compile_definitions(banyan_flags INTERFACE
+  BANYAN_VERSION="${PROJECT_VERSION}" $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
+if(BANYAN_SANITIZE)
+  target_compile_options(banyan_flags INTERFACE
+    -fsanitize=${BANYAN_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(banyan_flags INTERFACE -fsanitize=${BANYAN_SANITIZE})
+  target_compile_definitions(banyan_flags INTERFACE BANYAN_SANITIZED=1)
+endif()
+if(BANYAN_FUZZ)
+  target_compile_options(banyan_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
+add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+
+# banyan_room(NAME DIR ROOMS… LIBS… MAIN file): library banyan_NAME of DIR/*.cc.
+function(banyan_room name dir)
+  cmake_parse_arguments(ARG "" "MAIN" "ROOMS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${dir}/*.cc")
+  if(ARG_MAIN)
+    list(REMOVE_ITEM sources "${CMAKE_SOURCE_DIR}/${dir}/${ARG_MAIN}")
+  endif()
+  list(TRANSFORM ARG_ROOMS PREPEND banyan_ OUTPUT_VARIABLE rooms)
+  if(sources)
+    add_library(banyan_${name} STATIC ${sources})
+    target_link_libraries(banyan_${name} PUBLIC ${rooms} ${ARG_LIBS} PRIVATE banyan_flags)
+    target_include_directories(banyan_${name} PUBLIC "${CMAKE_SOURCE_DIR}")
+  else()
+    add_library(banyan_${name} INTERFACE)
+    target_link_libraries(banyan_${name} INTERFACE ${rooms} ${ARG_LIBS})
+  endif()
+endfunction()
+
+# banyan_test(NAME DIR ROOMS…): one GoogleTest program of tests/DIR/*_test.cc, if there are any.
+function(banyan_test name dir)
+  cmake_parse_arguments(ARG "" "" "ROOMS;LABELS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${dir}/*_test.cc")
+  if(NOT sources)
+    return()
+  endif()
+  list(TRANSFORM ARG_ROOMS PREPEND banyan_ OUTPUT_VARIABLE rooms)
+  add_executable(${name}_test ${sources})
+  target_link_libraries(${name}_test PRIVATE ${rooms} banyan_test_support banyan_flags
+    GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name}_test PRIVATE
+    BANYAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name}_test)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS "unit;${ARG_LABELS}")
+endfunction()
+
+# banyan_fuzz(NAME ROOMS…): tests/fuzz/fuzz_NAME.cc. With BANYAN_FUZZ a libFuzzer program; else a test
+# that runs every file of tests/fuzz/corpus/NAME/ once.
+function(banyan_fuzz name)
+  cmake_parse_arguments(ARG "" "" "ROOMS" ${ARGN})
+  if(NOT EXISTS "${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_${name}.cc")
+    return()
+  endif()
+  list(TRANSFORM ARG_ROOMS PREPEND banyan_ OUTPUT_VARIABLE rooms)
+  add_executable(fuzz_${name} "${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_${name}.cc")
+  target_link_libraries(fuzz_${name} PRIVATE ${rooms} banyan_flags)
+  if(BANYAN_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(fuzz_${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/fuzz/corpus_runner.cc")
+    add_test(NAME fuzz_corpus_${name}
+      COMMAND fuzz_${name} "${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name}")
+    set_tests_properties(fuzz_corpus_${name} PROPERTIES TIMEOUT 120 LABELS "fuzz")
+  endif()
+endfunction()

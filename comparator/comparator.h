@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The consumer that joins RESPONSE and SHADOW by exchange and run, compares, and appends VERDICT.
+// Owns one thread (SCHED_BATCH).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "comparator/compare.h"
+#include "core/base/clock.h"
+#include "core/model/record_io.h"
+
+namespace banyan::comparator {
+
+struct ComparatorStats {
+  std::uint64_t compared = 0, equal = 0, tolerated = 0, different = 0, incomparable = 0;
+  std::uint64_t joins_open = 0;
+  std::uint64_t lag_records = 0;
+};
+
+class Comparator {
+ public:
+  // Goes on from its committed cursor; what already has a VERDICT behind it gets no second one.
+  static Result<std::unique_ptr<Comparator>> open(Clock& clock, model::LogAccess& log,
+                                                  std::unique_ptr<model::RecordSink> sink,
+                                                  std::shared_ptr<const CompiledRules> rules);
+  ~Comparator();
+  void start();
+  void stop();
+  ComparatorStats stats() const;
+
+ private:
+  Comparator();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// `banyan compare`: recorded history against `rules`, VERDICTs of the next generation.
+struct RecompareOptions {
+  model::Cursor from;
+  std::int64_t from_wall_ns = 0, to_wall_ns = INT64_MAX;
+  bool is_dry_run = false;
+};
+struct RecompareReport {
+  std::uint64_t compared = 0, changed = 0;
+  std::uint64_t before[4] = {}, after[4] = {};  // by Verdict
+};
+Result<RecompareReport> recompare(model::LogAccess& log, model::RecordSink* sink, Clock& clock,
+                                  const CompiledRules& rules, const RecompareOptions& options,
+                                  const std::function<void(std::uint64_t)>& progress);
+
+}  // namespace banyan::comparator

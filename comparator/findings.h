@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Findings: differences grouped by route, endpoint, template path, kind and transition, with counts,
+// exemplars and the state a person sets. A fold over VERDICT records, kept in SQLite with its cursor in
+// the same transaction, so each VERDICT counts once. Calls block on SQLite: store thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/model/record_io.h"
+
+namespace banyan::comparator {
+
+enum class FindingState { kOpen, kAccepted, kBug };
+
+struct Finding {
+  std::string id;  // short, stable: hex of a hash of what it groups by
+  FindingState state = FindingState::kOpen;
+  std::string route, endpoint, path, kind, transition;
+  std::vector<std::string> endpoints;  // of a finding about a header (endpoint "*")
+  std::uint64_t count = 0;      // differences
+  std::uint64_t exchanges = 0;  // exchanges that show it
+  std::int64_t first_seen_wall_ns = 0, last_seen_wall_ns = 0;
+  std::vector<std::string> exemplars;  // exchange ids, at most 8: first ones and latest
+  std::string example_at, example_legacy, example_candidate;
+  std::string reason;  // of the state
+  std::string changed_by;
+  std::int64_t accepted_until_wall_ns = 0;  // 0: no end; past it the finding is open again
+  std::string tolerated_by;  // a rule, where every occurrence is covered
+};
+
+// Latency of one endpoint on both systems, from VERDICTs.
+struct EndpointLatency {
+  std::string route, endpoint;
+  std::uint64_t pairs = 0;
+  double legacy_p50_ms = 0, legacy_p95_ms = 0, legacy_p99_ms = 0;
+  double candidate_p50_ms = 0, candidate_p95_ms = 0, candidate_p99_ms = 0;
+};
+
+struct FindingFilter {
+  std::string route;
+  std::optional<FindingState> state;
+  std::size_t limit = 1000;
+};
+
+class FindingsStore {
+ public:
+  static Result<std::unique_ptr<FindingsStore>> open(const std::string& path, Clock& clock);
+  static Result<std::unique_ptr<FindingsStore>> open_read_only(const std::string& path,
+                                                               Clock& clock);
+  ~FindingsStore();
+  // Folds VERDICTs from where it stopped, at most `records_max`, in one transaction. True while there
+  // is more.
+  Result<bool> catch_up(model::LogAccess& log, std::size_t records_max);
+  Result<std::vector<Finding>> list(const FindingFilter& filter) const;
+  Result<Finding> get(std::string_view id) const;  // a unique prefix is enough
+  Result<Finding> set_state(std::string_view id, FindingState state, std::string_view by,
+                            std::string_view reason, std::int64_t until_wall_ns);
+  Result<std::vector<EndpointLatency>> latency() const;
+  // Where the REQUEST of an exchange with differences lies, if known: (stream, offset).
+  Result<std::optional<model::Cursor::Place>> locate(ExchangeId exchange) const;
+
+ private:
+  FindingsStore();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace banyan::comparator

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// banyan.toml to the options of every room. Only this room knows TOML.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "comparator/options.h"
+#include "core/base/error.h"
+#include "core/model/redaction.h"
+#include "proxy/options.h"
+#include "recorder/options.h"
+#include "replay/options.h"
+#include "routing/options.h"
+
+namespace banyan::config {
+
+struct AdminOptions {
+  std::string address = "127.0.0.1:9901";
+  bool needs_token = true;
+};
+
+struct Config {
+  std::string data_dir = "banyan-data";  // relative to the working directory
+  std::vector<std::string> legacy_urls, candidate_urls;
+  proxy::ProxyOptions proxy;  // its upstream addresses are filled by app (resolve_url)
+  AdminOptions admin;
+  recorder::RecorderOptions recorder;
+  replay::MirrorOptions mirror;
+  routing::RoutingOptions routing;
+  comparator::ComparatorOptions comparator;
+  model::RedactionOptions redaction;
+  std::string record_key;  // [record] key, already resolved; a secret
+};
+
+// One problem, ready to print: "banyan.toml:14:18: route "orders": candidate_percent must be …".
+struct Diagnostic {
+  std::string file;
+  int line = 0, column = 0;
+  bool is_warning = false;
+  std::string message;    // what is wrong
+  std::string offending;  // the line of text, escaped, secrets not resolved
+  std::string hint;       // what to do
+  std::string to_text() const;  // with the line and a caret
+};
+
+struct LoadResult {
+  Config config;  // meaningful only if there is no error
+  std::vector<Diagnostic> diagnostics;
+  bool ok() const;
+};
+
+// `overrides` are --set KEY=VALUE, applied on the parsed tree ("mirror.in_flight=8").
+LoadResult load_file(const std::string& path, const std::vector<std::string>& overrides);
+LoadResult load_text(std::string_view text, const std::string& name,
+                     const std::vector<std::string>& overrides);
+// `banyan init`.
+std::string starter_text(std::string_view legacy_url, std::string_view candidate_url);
+
+}  // namespace banyan::config

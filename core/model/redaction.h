@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keeps secrets out of the log: named fields are replaced by keyed tokens that still compare equal,
+// and their real values travel sealed beside the record, for the sender alone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/ids.h"
+#include "core/http/message.h"
+
+namespace banyan::crypto {
+class KeyRing;
+}
+
+namespace banyan::model {
+
+struct RedactionRule {
+  std::string field;     // "header:X-Partner-Secret", "query:token", "body:$..password"
+  bool is_dropped = false;  // keep = "drop": not sealed; a replayed request goes without it
+};
+
+struct RedactionOptions {
+  std::vector<RedactionRule> rules;  // added to the defaults
+};
+
+// The parts of a message after redaction. Views point into the message or into `storage`.
+struct RedactedMessage {
+  std::string_view target;
+  http::HeaderList fields;
+  std::string_view body;
+  bool body_is_redacted = false;
+  std::string sealed;  // "" where nothing was replaced
+  std::vector<std::unique_ptr<std::string>> storage;
+};
+
+// Immutable once built; any thread. Defaults: Authorization, Proxy-Authorization, each value in
+// Cookie and Set-Cookie, X-Api-Key, Api-Key, X-Auth-Token, X-Access-Token, X-Csrf-Token,
+// X-Amz-Security-Token.
+class Redactor {
+ public:
+  static Result<std::unique_ptr<Redactor>> create(const RedactionOptions& options,
+                                                  const crypto::KeyRing& keys);
+  ~Redactor();
+
+  // `content_type` tells how to read the body. `exchange` binds the sealed part to its record.
+  // An inline body with a body rule that does not parse is left out (answer's body empty, redacted).
+  RedactedMessage redact(ExchangeId exchange, std::string_view target,
+                         const http::HeaderList& fields, std::string_view body,
+                         std::string_view content_type) const;
+  // A body that is streamed cannot be redacted: true if some rule would apply to it.
+  bool has_body_rules() const;
+
+  // Puts the real values back, for sending a copy. A dropped field is left out and counted.
+  struct Restored {
+    std::string target;
+    std::vector<std::pair<std::string, std::string>> fields;
+    std::string body;
+    int dropped_fields = 0;
+  };
+  Result<Restored> restore(ExchangeId exchange, std::string_view target,
+                           const http::HeaderList& fields, std::string_view body,
+                           std::string_view sealed) const;
+
+  // "banyan:t:" and 32 hex digits of a keyed hash: equal values give equal tokens.
+  std::string token_of(std::string_view value) const;
+
+ private:
+  Redactor();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace banyan::model

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One libevent loop on one thread. post() is the only door for other threads. Order within a turn:
+// ready sockets, timers, posted functions, then what destroy_later() collected, then turn-end hooks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/base/clock.h"
+#include "core/base/error.h"
+
+struct event_base;
+
+namespace banyan::net {
+
+class EventLoop {
+ public:
+  static Result<std::unique_ptr<EventLoop>> create();
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // Runs until stop(). Loop-confined from here on, but for post() and stop().
+  void run();
+  // Runs what is ready now and returns; for tests.
+  void run_once_for_test();
+  void stop();  // any thread
+
+  // Any thread. Runs `task` on the loop, in order. False once the loop has ended.
+  bool post(std::function<void()> task);
+
+  // The object dies after the callbacks of this turn.
+  template <typename T>
+  void destroy_later(std::unique_ptr<T> object) {
+    destroy_later_erased(std::shared_ptr<void>(std::move(object)));
+  }
+
+  // Runs `hook` at the end of every turn, for as long as the handle lives (batching).
+  class TurnEndHook;
+  std::unique_ptr<TurnEndHook> at_turn_end(std::function<void()> hook);
+
+  // Monotonic and wall time, read once per turn.
+  Instant now() const;
+  event_base* base() const;
+
+ private:
+  EventLoop();
+  void destroy_later_erased(std::shared_ptr<void> object);
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  friend class TurnEndHook;
+};
+
+// One-shot coarse timer (10 ms steps are enough for us). Dies quietly. Loop-confined.
+class Timer {
+ public:
+  Timer(EventLoop& loop, std::function<void()> on_fire);
+  ~Timer();
+  void start(std::int64_t delay_ns);  // restarts when running
+  void stop();
+  bool is_running() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A persistent level-triggered watch on a descriptor it does not own. Loop-confined.
+class FdWatch {
+ public:
+  enum class Ready { kRead, kWrite };
+  FdWatch(EventLoop& loop, int fd, std::function<void(Ready)> on_ready);
+  ~FdWatch();
+  void want_read(bool wanted);
+  void want_write(bool wanted);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace banyan::net

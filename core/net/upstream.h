@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Asking a system: an UpstreamPool keeps the connections of one loop to one system, an UpstreamCall
+// is one request and its answer. Used by the proxy (primary), the sender (copies) and replay alike.
+// Everything here is confined to the pool's loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/http/message.h"
+#include "core/http/message_reader.h"
+#include "core/net/event_loop.h"
+
+namespace banyan::net {
+
+// One resolved address of a system ("127.0.0.1:9001"; resolved before any loop starts).
+struct UpstreamAddress {
+  std::string text;  // as configured, for messages
+  std::string socket_address;  // the bytes of a sockaddr
+};
+
+struct UpstreamOptions {
+  std::vector<UpstreamAddress> addresses;  // several: round robin over those that connect
+  std::int64_t connect_timeout_ns = 2'000'000'000;
+  std::int64_t first_byte_timeout_ns = 60'000'000'000;  // until the whole final head
+  std::int64_t idle_timeout_ns = 60'000'000'000;        // longest silence in a body
+  std::int64_t keep_alive_ns = 30'000'000'000;          // an idle pooled connection closes after it
+  std::size_t connections_max = 1024;                   // of this pool; further calls wait in line
+  std::size_t waiting_max = 1024;                       // calls in line; past it kOverloaded
+  http::ReadLimits limits;
+  std::size_t write_high_water_bytes = 256 * 1024;
+};
+
+enum class UpstreamFailureKind {
+  kConnectFailed,   // refused, unreachable, no address: nothing was sent
+  kConnectTimeout,  // nothing was sent
+  kOverloaded,      // no free connection within bounds: nothing was sent
+  kFirstByteTimeout,
+  kIdleTimeout,   // silence in the middle of the answer's body
+  kReset,         // connection lost before or in the answer
+  kBadAnswer,     // malformed
+  kRequestStall,  // the system does not read the request's body
+};
+std::string_view to_string(UpstreamFailureKind kind);
+
+struct UpstreamFailure {
+  UpstreamFailureKind kind = UpstreamFailureKind::kConnectFailed;
+  bool any_byte_sent = false;      // of the request, on any connection
+  bool any_byte_received = false;  // of the answer
+  std::string message;
+};
+
+class UpstreamCall;
+
+// Called on the loop. The call may be destroyed inside any of them.
+class UpstreamCallHandler {
+ public:
+  virtual ~UpstreamCallHandler() = default;
+  virtual void on_informational(const http::ResponseHead& head) { (void)head; }
+  // The views are valid until the call is destroyed or completes.
+  virtual void on_head(const http::ResponseHead& head) = 0;
+  virtual void on_body(std::string_view piece) = 0;
+  virtual void on_complete(const http::HeaderList& trailers) = 0;
+  virtual void on_failure(const UpstreamFailure& failure) = 0;
+  // The queue of the request's body fell below half of the high-water mark.
+  virtual void on_writable() {}
+};
+
+struct UpstreamRequest {
+  std::string head;  // serialised, framing fields included
+  std::string body;  // the whole body where it is inline (already framed); else empty
+  bool streams_body = false;  // write_body()/finish_body() follow
+  std::string_view method;    // a literal or valid while the call lives
+  // Retry once on a new connection if a reused idle one closed before any byte came back. Only set
+  // for idempotent requests; ignored once streamed body bytes were written.
+  bool may_retry = false;
+  std::int64_t first_byte_timeout_ns = 0;  // 0: the pool's
+};
+
+class UpstreamCall {
+ public:
+  virtual ~UpstreamCall() = default;  // destroys = cancels; a half-used connection is closed
+  // Raw framed bytes (chunk heads included). Beyond the high-water mark they still queue: the caller
+  // stops when is_write_full() and waits for on_writable().
+  virtual void write_body(std::string_view bytes) = 0;
+  virtual void finish_body() = 0;
+  virtual bool is_write_full() const = 0;
+  // All of the request has been handed to the kernel.
+  virtual bool is_request_sent() const = 0;
+  virtual bool any_byte_sent() const = 0;
+  virtual void pause_reading() = 0;
+  virtual void resume_reading() = 0;
+};
+
+struct UpstreamStats {
+  std::uint64_t connections_opened = 0;
+  std::uint64_t connections_open = 0;
+  std::uint64_t calls_started = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t overloaded = 0;
+};
+
+class UpstreamPool {
+ public:
+  UpstreamPool(EventLoop& loop, UpstreamOptions options);
+  ~UpstreamPool();
+  // Never calls the handler before it returns. The call must die before the pool.
+  std::unique_ptr<UpstreamCall> start(UpstreamRequest request, UpstreamCallHandler& handler);
+  void close_idle();
+  UpstreamStats stats() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+// "http://host:port" to addresses; blocking (getaddrinfo), so before loops start.
+Result<std::vector<UpstreamAddress>> resolve_url(std::string_view url);
+
+}  // namespace banyan::net

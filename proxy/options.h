@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/net/upstream.h"
+
+namespace banyan::proxy {
+
+struct ListenerOptions {
+  std::string address;  // "0.0.0.0:8080", "[::]:8080", port 0 for any
+  std::vector<std::string> trusted;  // networks whose X-Forwarded-* are kept
+  bool writes_via = false;
+};
+
+struct LimitOptions {
+  std::size_t head_bytes_max = 64 * 1024;
+  std::size_t fields_max = 100;
+  std::size_t target_bytes_max = 8 * 1024;
+  std::uint64_t body_bytes_max = 0;                  // 0: none
+  std::uint64_t body_captured_max = 64ULL << 20;     // of a body, recorded
+  std::uint64_t inline_body_max = 256 * 1024;        // [log] inline_body
+  std::uint64_t inline_bytes_total_max = 256ULL << 20;  // sum of bodies read whole at once; past it
+                                                        // bodies stream
+  std::size_t connections_max = 10000;
+  std::size_t connections_per_client_max = 10000;
+};
+
+struct TimeoutOptions {
+  std::int64_t head_ns = 10'000'000'000;
+  std::int64_t body_ns = 30'000'000'000;
+  std::int64_t keep_alive_ns = 60'000'000'000;
+  std::int64_t write_ns = 30'000'000'000;
+  std::int64_t drain_ns = 30'000'000'000;
+};
+
+struct SystemOptions {
+  net::UpstreamOptions upstream;
+  std::string host;  // "" = preserve the client's, else this name
+};
+
+struct ProxyOptions {
+  int workers = 0;  // 0 = one per core
+  std::vector<ListenerOptions> listeners;
+  LimitOptions limits;
+  TimeoutOptions timeouts;
+  SystemOptions legacy, candidate;
+  std::int64_t durable_wait_ns = 250'000'000;  // [log] wait
+};
+
+}  // namespace banyan::proxy

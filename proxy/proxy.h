@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inline proxy: N workers with one loop each and SO_REUSEPORT listeners. The client waits for the
+// primary (and for the durability its route asks for), for nothing else.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/model/redaction.h"
+#include "core/obs/metrics.h"
+#include "proxy/options.h"
+#include "recorder/recorder.h"
+#include "routing/routing_table.h"
+
+namespace banyan::proxy {
+
+struct ProxyStats {
+  std::uint64_t connections_open = 0, connections_accepted = 0, exchanges_open = 0;
+  std::uint64_t exchanges = 0, refused = 0;
+  std::uint64_t durable_waits = 0, durable_timeouts = 0;
+};
+
+// Told of requests refused before admission (ledger). Any worker.
+using RefusedListener = std::function<void(int status)>;
+
+class Proxy {
+ public:
+  // Binds every listener (a port in use is an error that names it), starts nothing yet.
+  static Result<std::unique_ptr<Proxy>> open(ProxyOptions options, Clock& clock,
+                                             routing::RoutingCell& routing,
+                                             recorder::Recorder& recorder,
+                                             const model::Redactor& redactor,
+                                             const crypto::KeyRing& keys, obs::Metrics& metrics,
+                                             RefusedListener on_refused);
+  ~Proxy();
+  void start();
+  // Stops accepting, closes idle connections, waits at most `drain_ns` for the rest; then cuts.
+  // abort_drain() from another thread ends the wait at once.
+  void stop(std::int64_t drain_ns);
+  void abort_drain();
+  // Cuts exchanges whose primary is the candidate on this route ("" = all): `rollback --cut`.
+  void cut(std::string_view route);
+  std::vector<std::string> addresses() const;  // as bound: "127.0.0.1:43121"
+  ProxyStats stats() const;
+
+ private:
+  Proxy();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace banyan::proxy

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The live mirror: replay at the log's tail, run 0. Runs on the sender loop (SCHED_BATCH).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/base/clock.h"
+#include "core/model/record_io.h"
+#include "core/model/redaction.h"
+#include "core/net/upstream.h"
+#include "replay/options.h"
+
+namespace banyan::replay {
+
+// What the mirror asks of routing while it runs; app wires it to RoutingControl. Any thread.
+class MirrorPolicy {
+ public:
+  virtual ~MirrorPolicy() = default;
+  // False: mirror_percent of the route is 0 now: reads are skipped route_off, writes stay pending.
+  virtual bool is_mirrored(std::string_view route) const = 0;
+};
+
+struct SystemsOptions {
+  net::UpstreamOptions legacy, candidate;
+};
+
+struct MirrorStats {
+  bool is_paused = false;
+  std::uint64_t pending = 0, pending_writes = 0, in_flight = 0;
+  std::uint64_t mirrored = 0, no_answer = 0;
+  std::map<std::string, std::uint64_t> skipped, dropped;
+  std::uint64_t lag_records = 0;
+  std::int64_t lag_ns = 0;  // age of the oldest copy not yet ended
+  std::string waiting_for;  // "" or why nothing moves: "candidate: connect_failed", "paused" …
+};
+
+class Mirror {
+ public:
+  // Goes on from its cursor; an exchange that already has a SHADOW or SKIP of run 0 is not sent again.
+  static Result<std::unique_ptr<Mirror>> open(Clock& clock, model::LogAccess& log,
+                                              std::unique_ptr<model::RecordSink> sink,
+                                              const model::Redactor& redactor,
+                                              const MirrorPolicy& policy, SystemsOptions systems,
+                                              MirrorOptions options);
+  ~Mirror();
+  void start();
+  // Ends copies in flight within `patience_ns`, commits the cursor, ends.
+  void stop(std::int64_t patience_ns);
+  void pause(bool paused);  // any thread; `mirror pause|resume`
+  MirrorStats stats() const;
+  // Wired to Recorder::set_retention_listener; any thread.
+  void on_retention(std::string_view stream, Offset first, Offset end);
+
+ private:
+  Mirror();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace banyan::replay
