@@ -24,6 +24,9 @@ class File {
   virtual Status read_at(Position position, std::size_t size, std::string& out) const = 0;
   virtual Result<std::uint64_t> size() const = 0;
   virtual Status truncate(std::uint64_t size) = 0;
+  // Claims disk space for the first `size` bytes without changing the file's size, so that a full
+  // disk shows at once. A file system that cannot do it answers ok.
+  virtual Status reserve(std::uint64_t size) = 0;
   // fdatasync. After a failure the file must not be trusted nor synced again.
   virtual Status sync() = 0;
 };
@@ -54,9 +57,10 @@ class FileSystem {
   };
   virtual Result<Space> space(const std::string& directory) = 0;
 
-  // Whole-file helpers over the above.
+  // Whole-file helpers over the above. A file over `bytes_max` is an error (kExhausted).
   Result<std::string> read_file(const std::string& path, std::uint64_t bytes_max);
-  // Temporary file, sync, rename, directory synced: after a crash either the old or the new content.
+  // Temporary file (`path`.tmp), sync, rename, directory synced: after a crash either the old or the
+  // new content. One writer per path at a time.
   Status write_file_atomically(const std::string& path, std::string_view content);
 
   static FileSystem& posix();  // files 0600; lives for ever

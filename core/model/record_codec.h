@@ -3,6 +3,7 @@
 // Records to bytes and back (docs/formats/log.md, "Record payloads"). decode∘encode is identity.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ Result<AnyRecord> decode(std::string_view bytes);
 struct RecordPeek {
   RecordType type = RecordType::kCheckpoint;
   ExchangeId exchange;
+  // What of the exchange this record holds, a bit per Side as in GapRecord (0: none of them).
+  std::uint8_t sides = 0;
 };
 Result<RecordPeek> peek(std::string_view bytes);
 

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One layout function per record type serves both directions, so that what is written and what is
+// read cannot drift apart. docs/formats/log.md describes the same bytes for people.
+#include "core/model/record_codec.h"
+
+#include <algorithm>
+#include <concepts>
+#include <type_traits>
+
+#include "core/base/bytes.h"
+
+namespace banyan::model {
+namespace {
+
+constexpr std::uint8_t kRecordVersion = 1;
+
+constexpr bool is_skip_reason(SkipReason reason) {
+  return reason <= SkipReason::kRouteOff ||
+         (reason >= SkipReason::kQueueFull && reason <= SkipReason::kGap);
+}
+
+class Packer {
+ public:
+  explicit Packer(std::string& out) : out_(out) {}
+
+  template <std::unsigned_integral T>
+  void number(const T& value) {
+    out_.varint(value);
+  }
+  void fixed64(const std::uint64_t& value) { out_.u64(value); }
+  void time(const std::int64_t& value) { out_.i64(value); }
+  void text(std::string_view value) { out_.bytes(value); }
+  void flag(const bool& value) { out_.u8(value ? 1 : 0); }
+  template <typename Enum>
+  void choice(const Enum& value, Enum) {
+    out_.u8(static_cast<std::uint8_t>(value));
+  }
+  void reason(const SkipReason& value) { out_.u8(static_cast<std::uint8_t>(value)); }
+  template <typename T, typename Each>
+  void list(const std::vector<T>& items, Each each) {
+    out_.varint(items.size());
+    for (const T& item : items) each(*this, item);
+  }
+
+ private:
+  ByteWriter out_;
+};
+
+class Unpacker {
+ public:
+  explicit Unpacker(std::string_view input) : in_(input) {}
+
+  template <std::unsigned_integral T>
+  void number(T& value) {
+    const std::uint64_t wide = in_.varint();
+    value = static_cast<T>(wide);
+    if (value != wide) in_.fail();
+  }
+  void fixed64(std::uint64_t& value) { value = in_.u64(); }
+  void time(std::int64_t& value) { value = in_.i64(); }
+  void text(std::string_view& value) { value = in_.bytes(); }
+  void text(std::string& value) { value = std::string(in_.bytes()); }
+  void flag(bool& value) {
+    const std::uint8_t byte = in_.u8();
+    if (byte > 1) in_.fail();
+    value = byte == 1;
+  }
+  template <typename Enum>
+  void choice(Enum& value, Enum last) {
+    const std::uint8_t byte = in_.u8();
+    if (byte > static_cast<std::uint8_t>(last)) {
+      in_.fail();
+      return;
+    }
+    value = static_cast<Enum>(byte);
+  }
+  void reason(SkipReason& value) {
+    const auto read = static_cast<SkipReason>(in_.u8());
+    if (!is_skip_reason(read)) {
+      in_.fail();
+      return;
+    }
+    value = read;
+  }
+  template <typename T, typename Each>
+  void list(std::vector<T>& items, Each each) {
+    const std::uint64_t count = in_.varint();
+    // Each item takes at least two bytes, so a hostile count cannot make us reserve much.
+    if (count > in_.remaining() / 2) {
+      in_.fail();
+      return;
+    }
+    items.clear();
+    items.reserve(count);
+    for (std::uint64_t i = 0; i < count && in_.ok(); ++i) each(*this, items.emplace_back());
+  }
+
+  bool is_done() const { return in_.ok() && in_.remaining() == 0; }
+
+ private:
+  ByteReader in_;
+};
+
+template <typename Archive, typename T>
+void layout_exchange(Archive& a, T& id) {
+  a.fixed64(id.high);
+  a.fixed64(id.low);
+}
+
+template <typename Archive, typename T>
+void layout_instant(Archive& a, T& instant) {
+  a.time(instant.wall_ns);
+  a.time(instant.mono_ns);
+}
+
+template <typename Archive, typename T>
+void layout_fields(Archive& a, T& fields) {
+  a.list(fields, [](Archive& inner, auto& field) {
+    inner.text(field.name);
+    inner.text(field.value);
+  });
+}
+
+template <typename Archive, typename T>
+void layout_digest(Archive& a, T& digest) {
+  a.fixed64(digest.high);
+  a.fixed64(digest.low);
+}
+
+template <typename Archive, typename T>
+void layout_body(Archive& a, T& body) {
+  a.choice(body.kind, Body::Kind::kNotRecorded);
+  a.flag(body.is_redacted);
+  a.flag(body.is_complete);
+  if (body.kind == Body::Kind::kNone) return;
+  a.number(body.length);
+  layout_digest(a, body.digest);
+  if (body.kind == Body::Kind::kInline) a.text(body.bytes);
+}
+
+template <typename Archive, typename T>
+void layout_answer(Archive& a, T& answer) {
+  a.choice(answer.system, System::kCandidate);
+  a.number(answer.status);
+  a.number(answer.version_minor);
+  layout_instant(a, answer.first_byte);
+  layout_instant(a, answer.ended);
+  layout_fields(a, answer.fields);
+  layout_fields(a, answer.trailers);
+  layout_body(a, answer.body);
+}
+
+template <typename Archive, typename T>
+void layout_dials(Archive& a, T& dials) {
+  a.number(dials.candidate_share);
+  a.number(dials.mirror_share);
+  a.flag(dials.mirror_writes);
+}
+
+template <typename T, typename Record>
+concept Is = std::same_as<std::remove_const_t<T>, Record>;
+
+template <typename Archive, Is<RequestRecord> T>
+void layout(Archive& a, T& r) {
+  layout_exchange(a, r.exchange);
+  layout_instant(a, r.started);
+  a.text(r.route);
+  a.number(r.routing_epoch);
+  a.choice(r.primary, System::kCandidate);
+  a.text(r.decision);
+  a.text(r.session);
+  a.choice(r.mirror, MirrorDecision::kSkipped);
+  a.reason(r.skip);
+  a.flag(r.is_write);
+  a.choice(r.durability, Durability::kRequest);
+  a.text(r.method);
+  a.text(r.target);
+  a.number(r.version_minor);
+  layout_fields(a, r.fields);
+  layout_body(a, r.body);
+  a.text(r.sealed);
+}
+
+template <typename Archive, Is<ResponseRecord> T>
+void layout(Archive& a, T& r) {
+  layout_exchange(a, r.exchange);
+  layout_instant(a, r.started);
+  a.text(r.route);
+  a.flag(r.is_write);
+  a.choice(r.delivery, Delivery::kClientLeft);
+  layout_answer(a, r.answer);
+}
+
+template <typename Archive, Is<OutcomeRecord> T>
+void layout(Archive& a, T& r) {
+  layout_exchange(a, r.exchange);
+  layout_instant(a, r.ended);
+  a.text(r.route);
+  a.choice(r.kind, OutcomeKind::kUnknown);
+  a.number(r.status);
+  a.choice(r.forwarded, Forwarded::kWhole);
+  a.text(r.cause);
+}
+
+template <typename Archive, Is<ShadowRecord> T>
+void layout(Archive& a, T& r) {
+  layout_exchange(a, r.exchange);
+  a.number(r.run.value);
+  layout_instant(a, r.sent);
+  a.text(r.route);
+  a.flag(r.is_write);
+  layout_answer(a, r.answer);
+  a.text(r.cause);
+  a.text(r.idempotency_key);
+}
+
+template <typename Archive, Is<SkipRecord> T>
+void layout(Archive& a, T& r) {
+  layout_exchange(a, r.exchange);
+  a.number(r.run.value);
+  layout_instant(a, r.at);
+  a.text(r.route);
+  a.reason(r.reason);
+}
+
+template <typename Archive, Is<VerdictRecord> T>
+void layout(Archive& a, T& r) {
+  layout_exchange(a, r.exchange);
+  a.number(r.run.value);
+  layout_instant(a, r.at);
+  a.text(r.route);
+  a.text(r.endpoint);
+  a.number(r.generation);
+  a.number(r.rules_version);
+  a.choice(r.verdict, Verdict::kIncomparable);
+  a.flag(r.has_previous);
+  a.choice(r.previous, Verdict::kIncomparable);
+  a.number(r.legacy_status);
+  a.number(r.candidate_status);
+  a.time(r.legacy_duration_ns);
+  a.time(r.candidate_duration_ns);
+  a.text(r.reason);
+  a.list(r.differences, [](Archive& inner, auto& difference) {
+    inner.text(difference.path);
+    inner.text(difference.at);
+    inner.choice(difference.kind, DifferenceKind::kStatus);
+    inner.text(difference.legacy);
+    inner.text(difference.candidate);
+    inner.text(difference.rule);
+    inner.text(difference.transition);
+  });
+}
+
+// `side` stands right behind the exchange, so that peek() finds it.
+template <typename Archive, Is<ChunkRecord> T>
+void layout(Archive& a, T& r) {
+  layout_exchange(a, r.exchange);
+  a.choice(r.side, Side::kShadow);
+  a.number(r.run.value);
+  a.number(r.sequence);
+  a.text(r.bytes);
+  a.flag(r.is_last);
+  if (!r.is_last) return;
+  a.flag(r.is_complete);
+  a.number(r.length);
+  layout_digest(a, r.digest);
+  layout_fields(a, r.trailers);
+}
+
+template <typename Archive, Is<RouteRecord> T>
+void layout(Archive& a, T& r) {
+  layout_instant(a, r.at);
+  a.text(r.route);
+  a.number(r.routing_epoch);
+  a.text(r.action);
+  a.text(r.by);
+  a.text(r.reason);
+  layout_dials(a, r.before);
+  layout_dials(a, r.after);
+}
+
+template <typename Archive, Is<GapRecord> T>
+void layout(Archive& a, T& r) {
+  layout_instant(a, r.first);
+  layout_instant(a, r.last);
+  a.number(r.records_lost);
+  a.text(r.cause);
+  a.list(r.parts, [](Archive& inner, auto& part) {
+    layout_exchange(inner, part.exchange);
+    inner.number(part.sides);
+  });
+}
+
+template <typename Archive, Is<CheckpointRecord> T>
+void layout(Archive& a, T& r) {
+  layout_instant(a, r.at);
+  a.number(r.epoch.value);
+  a.number(r.routing_epoch);
+  a.number(r.rules_version);
+  a.text(r.version);
+}
+
+template <typename Record>
+void pack(RecordType type, const Record& record, std::string& out) {
+  out.push_back(static_cast<char>(type));
+  out.push_back(static_cast<char>(kRecordVersion));
+  Packer packer(out);
+  layout(packer, record);
+}
+
+Error damaged(std::string message) {
+  return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk, std::move(message));
+}
+
+template <typename Record>
+Result<AnyRecord> unpack(std::string_view payload) {
+  Record record;
+  Unpacker unpacker(payload);
+  layout(unpacker, record);
+  if (!unpacker.is_done()) return damaged("a record of the log does not have its type's form");
+  return AnyRecord(std::move(record));
+}
+
+bool has_exchange(RecordType type) { return type <= RecordType::kChunk; }
+
+std::uint8_t sides_of(RecordType type, std::uint8_t chunk_side) {
+  const auto bit = [](Side side) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(side));
+  };
+  switch (type) {
+    case RecordType::kRequest: return bit(Side::kRequest);
+    case RecordType::kResponse:
+    case RecordType::kOutcome: return bit(Side::kPrimary);
+    case RecordType::kShadow:
+    case RecordType::kSkip: return bit(Side::kShadow);
+    case RecordType::kChunk:
+      return chunk_side <= static_cast<std::uint8_t>(Side::kShadow) ? bit(Side{chunk_side}) : 0;
+    default: return 0;
+  }
+}
+
+// The type of a record whose first two bytes are right.
+Result<RecordType> type_of(std::string_view bytes) {
+  if (bytes.size() < 2) return damaged("a record of the log is shorter than its type");
+  const auto number = static_cast<std::uint8_t>(bytes[0]);
+  const auto version = static_cast<std::uint8_t>(bytes[1]);
+  if (number < static_cast<std::uint8_t>(RecordType::kRequest) ||
+      number > static_cast<std::uint8_t>(RecordType::kCheckpoint)) {
+    return damaged("the log holds a record of unknown type " + std::to_string(number) +
+                   "; a newer Banyan may have written it");
+  }
+  if (version != kRecordVersion) {
+    return damaged("the log holds a record of version " + std::to_string(version) +
+                   "; this Banyan reads version " + std::to_string(kRecordVersion));
+  }
+  return static_cast<RecordType>(number);
+}
+
+}  // namespace
+
+std::string_view to_string(RecordType type) {
+  switch (type) {
+    case RecordType::kRequest: return "REQUEST";
+    case RecordType::kResponse: return "RESPONSE";
+    case RecordType::kOutcome: return "OUTCOME";
+    case RecordType::kShadow: return "SHADOW";
+    case RecordType::kSkip: return "SKIP";
+    case RecordType::kVerdict: return "VERDICT";
+    case RecordType::kChunk: return "CHUNK";
+    case RecordType::kRoute: return "ROUTE";
+    case RecordType::kGap: return "GAP";
+    case RecordType::kCheckpoint: return "CHECKPOINT";
+  }
+  return "UNKNOWN";
+}
+
+void encode(const RequestRecord& record, std::string& out) {
+  pack(RecordType::kRequest, record, out);
+}
+void encode(const ResponseRecord& record, std::string& out) {
+  pack(RecordType::kResponse, record, out);
+}
+void encode(const OutcomeRecord& record, std::string& out) {
+  pack(RecordType::kOutcome, record, out);
+}
+void encode(const ShadowRecord& record, std::string& out) {
+  pack(RecordType::kShadow, record, out);
+}
+void encode(const SkipRecord& record, std::string& out) { pack(RecordType::kSkip, record, out); }
+void encode(const VerdictRecord& record, std::string& out) {
+  pack(RecordType::kVerdict, record, out);
+}
+void encode(const ChunkRecord& record, std::string& out) { pack(RecordType::kChunk, record, out); }
+void encode(const RouteRecord& record, std::string& out) { pack(RecordType::kRoute, record, out); }
+void encode(const GapRecord& record, std::string& out) { pack(RecordType::kGap, record, out); }
+void encode(const CheckpointRecord& record, std::string& out) {
+  pack(RecordType::kCheckpoint, record, out);
+}
+void encode(const AnyRecord& record, std::string& out) {
+  std::visit([&out](const auto& held) { encode(held, out); }, record);
+}
+
+Result<AnyRecord> decode(std::string_view bytes) {
+  const auto type = type_of(bytes);
+  if (!type.ok()) return type.error();
+  const std::string_view payload = bytes.substr(2);
+  switch (*type) {
+    case RecordType::kRequest: return unpack<RequestRecord>(payload);
+    case RecordType::kResponse: return unpack<ResponseRecord>(payload);
+    case RecordType::kOutcome: return unpack<OutcomeRecord>(payload);
+    case RecordType::kShadow: return unpack<ShadowRecord>(payload);
+    case RecordType::kSkip: return unpack<SkipRecord>(payload);
+    case RecordType::kVerdict: return unpack<VerdictRecord>(payload);
+    case RecordType::kChunk: return unpack<ChunkRecord>(payload);
+    case RecordType::kRoute: return unpack<RouteRecord>(payload);
+    case RecordType::kGap: return unpack<GapRecord>(payload);
+    case RecordType::kCheckpoint: return unpack<CheckpointRecord>(payload);
+  }
+  return damaged("a record of the log has no type");
+}
+
+Result<RecordPeek> peek(std::string_view bytes) {
+  const auto type = type_of(bytes);
+  if (!type.ok()) return type.error();
+  RecordPeek found;
+  found.type = *type;
+  if (!has_exchange(*type)) return found;
+  ByteReader reader(bytes.substr(2));
+  found.exchange.high = reader.u64();
+  found.exchange.low = reader.u64();
+  if (!reader.ok()) return damaged("a record of the log ends inside its exchange id");
+  found.sides = sides_of(*type, *type == RecordType::kChunk ? reader.u8() : std::uint8_t{0});
+  return found;
+}
+
+}  // namespace banyan::model
