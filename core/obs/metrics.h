@@ -42,20 +42,23 @@ class Histogram {
 
 class Metrics {
  public:
+  static constexpr std::size_t kLabelSetsMax = 500;  // of one family
+
   Metrics();
   ~Metrics();
   // The same name and labels give the same object; it lives as long as the Metrics. At most 500
   // label sets a family, further ones share one labelled "_other".
   Counter& counter(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {});
-  // Read at scrape time, on the scraping thread.
+  // Read at scrape time, on the scraping thread. Registered again, the later one counts. Neither
+  // `read` nor `collect` may call this Metrics.
   void gauge(std::string_view name, std::string_view help, const Labels& labels,
              std::function<double()> read);
   // Families whose label sets change: called at scrape, adds samples by `emit(labels, value)`.
   using Emit = std::function<void(const Labels&, double)>;
   void collected(std::string_view name, std::string_view help, std::string_view type,
                  std::function<void(const Emit&)> collect);
-  std::string scrape() const;
+  std::string scrape() const;  // families by name, label sets in order
 
  private:
   struct Impl;
