@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The verb tree. The only file that includes CLI11.
+#include "app/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+
+#include "app/commands.h"
+#include "app/exit_codes.h"
+#include "app/server.h"
+
+namespace banyan::app {
+namespace {
+
+// Collects what was chosen; the verb runs after parsing.
+struct Choice {
+  Globals globals;
+  std::function<int()> run;
+};
+
+CLI::App* verb(CLI::App& parent, const std::string& name, const std::string& help) {
+  return parent.add_subcommand(name, help)->fallthrough();
+}
+
+void add_serve(CLI::App& app, Choice& choice) {
+  auto* serve_verb = verb(app, "serve", "Run the proxy and every role in one process");
+  auto roles = std::make_shared<std::string>("proxy,mirror,compare,admin");
+  serve_verb->add_option("--roles", *roles, "Roles to run in this process")->capture_default_str();
+  serve_verb->callback([&choice, roles] {
+    choice.run = [&choice, roles]() -> int {
+      auto parsed = Roles::parse(*roles);
+      if (!parsed.ok()) {
+        complain(parsed.error().message);
+        return kUsage;
+      }
+      const Globals& globals = choice.globals;
+      const std::string path = globals.config_path.empty() ? "banyan.toml" : globals.config_path;
+      config::LoadResult loaded = config::load_file(path, globals.overrides);
+      for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
+        std::fprintf(stderr, "%s\n", diagnostic.to_text().c_str());
+      }
+      if (!loaded.ok()) return kConfigInvalid;
+      if (!globals.data_dir.empty()) loaded.config.data_dir = globals.data_dir;
+      return serve(std::move(loaded.config), *parsed);
+    };
+  });
+}
+
+void add_simple(CLI::App& app, Choice& choice) {
+  verb(app, "check", "Load and check the config; bind nothing")->callback([&choice] {
+    choice.run = [&choice] { return check(choice.globals); };
+  });
+  auto* init_verb = verb(app, "init", "Write a commented starter config, banyan.toml");
+  auto urls = std::make_shared<std::pair<std::string, std::string>>();
+  init_verb->add_option("--legacy", urls->first, "URL of the legacy system");
+  init_verb->add_option("--candidate", urls->second, "URL of the candidate");
+  init_verb->callback([&choice, urls] {
+    choice.run = [urls] { return init(urls->first, urls->second); };
+  });
+  auto* status_verb = verb(app, "status", "One screen: routes, mirror, log, alarms");
+  auto watches = std::make_shared<bool>(false);
+  status_verb->add_flag("--watch", *watches, "Refresh every second");
+  status_verb->callback([&choice, watches] {
+    choice.run = [&choice, watches] { return status(choice.globals, *watches); };
+  });
+  verb(app, "ledger", "Totals per route; exits 1 if an identity does not hold")->callback([&choice] {
+    choice.run = [&choice] { return ledger(choice.globals); };
+  });
+  verb(app, "version", "Print the version")->callback([&choice] {
+    choice.run = [&choice] { return version(choice.globals.is_json); };
+  });
+  auto* exchange_verb = verb(app, "exchange", "Show one exchange with both answers and verdict");
+  auto id = std::make_shared<std::string>();
+  exchange_verb->add_option("id", *id, "Exchange id")->required();
+  exchange_verb->callback([&choice, id] {
+    choice.run = [&choice, id] { return exchange_show(choice.globals, *id); };
+  });
+}
+
+void add_route(CLI::App& app, Choice& choice) {
+  auto* route = verb(app, "route", "Show and move traffic")->require_subcommand(1);
+  verb(*route, "list", "All routes with their dials")->callback([&choice] {
+    choice.run = [&choice] { return route_list(choice.globals); };
+  });
+
+  struct Options {
+    RouteSetOptions set;
+    std::string candidate, name, reason, method, url;
+    std::vector<std::string> headers;
+    bool all = false, cut = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* show = verb(*route, "show", "One route");
+  show->add_option("route", options->name)->required();
+  show->callback([&choice, options] {
+    choice.run = [&choice, options] { return route_show(choice.globals, options->name); };
+  });
+
+  auto* set = verb(*route, "set", "Turn a dial");
+  set->add_option("route", options->set.route)->required();
+  set->add_option("--candidate-percent", options->set.candidate_percent,
+                  "Share of sessions that the candidate answers")
+      ->check(CLI::Range(0.0, 100.0));
+  set->add_option("--mirror-percent", options->set.mirror_percent,
+                  "Share of sessions that the other system also sees")
+      ->check(CLI::Range(0.0, 100.0));
+  set->add_option("--mirror-writes", options->set.mirror_writes, "Whether writes are mirrored")
+      ->check(CLI::IsMember({"true", "false"}));
+  set->add_option("--reason", options->set.reason, "Why; kept in the history");
+  set->add_flag("--force", options->set.is_forced, "Move towards the candidate past a guard");
+  set->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      const RouteSetOptions& wanted = options->set;
+      if (!wanted.candidate_percent && !wanted.mirror_percent && !wanted.mirror_writes) {
+        complain("nothing to set; give --candidate-percent, --mirror-percent or --mirror-writes");
+        return static_cast<int>(kUsage);
+      }
+      return route_set(choice.globals, wanted);
+    };
+  });
+
+  auto* rollback = verb(*route, "rollback", "Back to legacy, now; never asks");
+  rollback->add_option("route", options->name, "Route; or --all");
+  rollback->add_flag("--all", options->all, "Every route");
+  rollback->add_option("--reason", options->reason, "Why; kept in the history");
+  rollback->add_flag("--cut", options->cut, "Also end exchanges that the candidate is answering");
+  rollback->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      if (options->all == !options->name.empty()) {
+        complain("route rollback takes a route or --all");
+        return static_cast<int>(kUsage);
+      }
+      return route_rollback(choice.globals, options->name, options->reason, options->cut);
+    };
+  });
+
+  auto* reset = verb(*route, "reset", "Back to the config's dials");
+  reset->add_option("route", options->name)->required();
+  reset->add_option("--reason", options->reason, "Why; kept in the history");
+  reset->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      return route_reset(choice.globals, options->name, options->reason);
+    };
+  });
+
+  auto* history = verb(*route, "history", "Who changed what, when and why");
+  history->add_option("route", options->name);
+  history->callback([&choice, options] {
+    choice.run = [&choice, options] { return route_history(choice.globals, options->name); };
+  });
+
+  auto* explain = verb(*route, "explain", "Which route and system a request would meet, and why");
+  explain->add_option("method", options->method)->required();
+  explain->add_option("url", options->url)->required();
+  explain->add_option("-H,--header", options->headers, "Header as name:value");
+  explain->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      return route_explain(choice.globals, options->method, options->url, options->headers);
+    };
+  });
+
+  auto* mirror = verb(app, "mirror", "Pause or resume copies")->require_subcommand(1);
+  verb(*mirror, "pause", "Hold copies back; they wait in the log")->callback([&choice] {
+    choice.run = [&choice] { return mirror_switch(choice.globals, true); };
+  });
+  verb(*mirror, "resume", "Go on")->callback([&choice] {
+    choice.run = [&choice] { return mirror_switch(choice.globals, false); };
+  });
+}
+
+void add_findings(CLI::App& app, Choice& choice) {
+  auto* findings = verb(app, "findings", "Review what differs")->require_subcommand(1);
+  struct Options {
+    std::string id, route, state, reason, until;
+  };
+  auto options = std::make_shared<Options>();
+  auto* list = verb(*findings, "list", "Groups of differences with one cause");
+  list->add_option("--route", options->route);
+  list->add_option("--state", options->state)->check(CLI::IsMember({"open", "accepted", "bug"}));
+  list->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      return findings_list(choice.globals, options->route, options->state);
+    };
+  });
+  auto* show = verb(*findings, "show", "One finding with examples");
+  show->add_option("id", options->id)->required();
+  show->callback([&choice, options] {
+    choice.run = [&choice, options] { return findings_show(choice.globals, options->id); };
+  });
+  const auto add_state = [&](const char* name, const char* state, const char* help,
+                             bool needs_reason) {
+    auto* change = verb(*findings, name, help);
+    change->add_option("id", options->id)->required();
+    auto* reason = change->add_option("--reason", options->reason, "Why");
+    if (needs_reason) {
+      reason->required();
+      change->add_option("--until", options->until, "Open again after this date");
+    }
+    change->callback([&choice, options, state] {
+      choice.run = [&choice, options, state] {
+        return findings_set(choice.globals, options->id, state, options->reason, options->until);
+      };
+    });
+  };
+  add_state("accept", "accepted", "This difference is as it should be", true);
+  add_state("bug", "bug", "This difference is a defect of the candidate", false);
+  add_state("reopen", "open", "Look at it again", false);
+}
+
+void add_reports(CLI::App& app, Choice& choice) {
+  auto* report_verb = verb(app, "report", "What the migration looks like, for a person or a gate");
+  auto options = std::make_shared<ReportOptions>();
+  report_verb->add_option("--format", options->format)
+      ->check(CLI::IsMember({"text", "json", "html", "markdown", "junit"}))
+      ->capture_default_str();
+  report_verb->add_option("-o,--output", options->output, "File; default stdout");
+  report_verb->add_flag("--gate", options->is_gate,
+                        "Exit 1 while a finding is open or the ledger does not balance");
+  report_verb->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      if (choice.globals.is_json) options->format = "json";
+      return report(choice.globals, *options);
+    };
+  });
+
+  auto* compare_verb = verb(app, "compare", "Compare recorded history again with the present rules");
+  auto range = std::make_shared<CompareOptions>();
+  compare_verb->add_option("--from", range->from, "Time (RFC 3339 or -15m) or cursor");
+  compare_verb->add_option("--to", range->to, "Time");
+  compare_verb->add_flag("--dry-run", range->is_dry_run, "Count only; write no verdicts");
+  compare_verb->callback([&choice, range] {
+    choice.run = [&choice, range] { return compare(choice.globals, *range); };
+  });
+}
+
+void add_log(CLI::App& app, Choice& choice) {
+  auto* log = verb(app, "log", "Read the log")->require_subcommand(1);
+  auto options = std::make_shared<LogRangeOptions>();
+  auto* cat = verb(*log, "cat", "Print records");
+  cat->add_option("--from", options->from, "Time (RFC 3339 or -15m) or offset");
+  cat->add_option("--to", options->to, "Time or offset, not included");
+  cat->add_option("--filter", options->filter, "route:R type:T exchange:ID method:M path:GLOB status:N");
+  cat->callback([&choice, options] {
+    choice.run = [&choice, options] { return log_cat(choice.globals, *options); };
+  });
+  auto* tail = verb(*log, "tail", "Print records as they come");
+  tail->add_option("--filter", options->filter, "As for cat");
+  tail->callback([&choice, options] {
+    choice.run = [&choice, options] {
+      options->follows = true;
+      return log_cat(choice.globals, *options);
+    };
+  });
+  verb(*log, "stat", "Streams, segments, sizes, consumers")->callback([&choice] {
+    choice.run = [&choice] { return log_stat(choice.globals); };
+  });
+  verb(*log, "verify", "Check every byte; exits 5 where damaged")->callback([&choice] {
+    choice.run = [&choice] { return log_verify(choice.globals); };
+  });
+}
+
+void add_replay(CLI::App& app, Choice& choice) {
+  auto* replay_verb = verb(app, "replay", "Send recorded requests again");
+  auto options = std::make_shared<ReplayOptions>();
+  replay_verb->add_option("--to", options->to, "System to send to")
+      ->check(CLI::IsMember({"legacy", "candidate"}))
+      ->capture_default_str();
+  replay_verb->add_option("--from", options->from, "Time or offset");
+  replay_verb->add_option("--to-time", options->to_time, "Time");
+  replay_verb->add_option("--filter", options->filter, "route:R method:M path:GLOB status:N");
+  replay_verb->add_option("--only", options->only)
+      ->check(CLI::IsMember({"all", "missed", "failed", "different"}))
+      ->capture_default_str();
+  replay_verb->add_option("--speed", options->speed, "Multiple of the recorded pace, or max")
+      ->capture_default_str();
+  replay_verb->add_option("--concurrency", options->concurrency)
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  replay_verb->add_flag("--dry-run", options->is_dry_run, "Count what would be sent");
+  replay_verb->add_option("--resume", options->resume, "Go on with an interrupted run");
+  replay_verb->callback([&choice, options] {
+    choice.run = [&choice, options] { return replay(choice.globals, *options); };
+  });
+  auto* reconcile_verb = verb(app, "reconcile",
+                              "Send the writes that the candidate missed or failed, in order, and "
+                              "check again; exits 1 while anything remains");
+  auto route = std::make_shared<std::string>();
+  reconcile_verb->add_option("--route", *route);
+  reconcile_verb->callback([&choice, route] {
+    choice.run = [&choice, route] { return reconcile(choice.globals, *route); };
+  });
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv) {
+  CLI::App app{"Banyan moves live traffic from a legacy system to its replacement.\n"
+               "Start: banyan init, banyan check, banyan serve. Then: banyan status."};
+  app.name("banyan");
+  app.require_subcommand(1);
+  Choice choice;
+  app.add_option("-c,--config", choice.globals.config_path, "Config file (default banyan.toml)");
+  app.add_option("--set", choice.globals.overrides, "KEY=VALUE over the config; may be repeated")
+      ->take_all();
+  app.add_option("--admin", choice.globals.admin_url, "URL of the server's admin API");
+  app.add_option("--data-dir", choice.globals.data_dir, "Data directory");
+  app.add_flag("--json", choice.globals.is_json, "Machine-readable output");
+  add_serve(app, choice);
+  add_simple(app, choice);
+  add_route(app, choice);
+  add_findings(app, choice);
+  add_reports(app, choice);
+  add_log(app, choice);
+  add_replay(app, choice);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? static_cast<int>(kDone) : static_cast<int>(kUsage);
+  }
+  return choice.run ? choice.run() : static_cast<int>(kUsage);
+}
+
+}  // namespace banyan::app

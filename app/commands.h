@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One function per verb; each answers an exit code. cli.cc fills the options.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/globals.h"
+
+namespace banyan::app {
+
+int check(const Globals& globals);
+int init(const std::string& legacy_url, const std::string& candidate_url);
+int version(bool is_json);
+
+int status(const Globals& globals, bool is_watching);
+
+struct RouteSetOptions {
+  std::string route;
+  std::optional<double> candidate_percent, mirror_percent;
+  std::optional<std::string> mirror_writes;
+  std::string reason;
+  bool is_forced = false;
+};
+int route_list(const Globals& globals);
+int route_show(const Globals& globals, const std::string& route);
+int route_set(const Globals& globals, const RouteSetOptions& options);
+// `route` "" = all.
+int route_rollback(const Globals& globals, const std::string& route, const std::string& reason,
+                   bool cuts);
+int route_reset(const Globals& globals, const std::string& route, const std::string& reason);
+int route_history(const Globals& globals, const std::string& route);
+int route_explain(const Globals& globals, const std::string& method, const std::string& url,
+                  const std::vector<std::string>& headers);
+int mirror_switch(const Globals& globals, bool pauses);
+
+int findings_list(const Globals& globals, const std::string& route, const std::string& state);
+int findings_show(const Globals& globals, const std::string& id);
+int findings_set(const Globals& globals, const std::string& id, const std::string& state,
+                 const std::string& reason, const std::string& until);
+int exchange_show(const Globals& globals, const std::string& id);
+
+int ledger(const Globals& globals);
+
+struct ReportOptions {
+  std::string format = "text";
+  std::string output;
+  bool is_gate = false;
+};
+int report(const Globals& globals, const ReportOptions& options);
+
+struct LogRangeOptions {
+  std::string from, to;  // a time, an offset, or ""
+  std::string filter;
+  bool follows = false;
+};
+int log_cat(const Globals& globals, const LogRangeOptions& options);
+int log_stat(const Globals& globals);
+int log_verify(const Globals& globals);
+
+struct CompareOptions {
+  std::string from, to;
+  bool is_dry_run = false;
+};
+int compare(const Globals& globals, const CompareOptions& options);
+
+struct ReplayOptions {
+  std::string to = "candidate";
+  std::string from, to_time, filter, only = "all", speed = "1";
+  std::size_t concurrency = 16;
+  bool is_dry_run = false;
+  std::string resume;
+};
+int replay(const Globals& globals, const ReplayOptions& options);
+int reconcile(const Globals& globals, const std::string& route);
+
+// True after a first Ctrl-C while a long verb runs.
+bool was_interrupted();
+void catch_interrupts();
+
+}  // namespace banyan::app

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/exit_codes.h"
+#include "core/json/json_writer.h"
+
+namespace banyan::app {
+namespace {
+
+void print_finding(const json::Value& finding) {
+  const auto line = [&](const char* label, std::string_view member) {
+    if (const std::string text = shown(finding, member); !text.empty()) {
+      std::printf("%-11s %s\n", label, text.c_str());
+    }
+  };
+  line("finding", "id");
+  line("state", "state");
+  line("reason", "reason");
+  line("route", "route");
+  line("endpoint", "endpoint");
+  line("path", "path");
+  line("kind", "kind");
+  line("transition", "transition");
+  line("count", "count");
+  line("exchanges", "exchanges");
+  line("first seen", "first_seen");
+  line("last seen", "last_seen");
+  line("at", "example_at");
+  line("legacy", "example_legacy");
+  line("candidate", "example_candidate");
+  if (const json::Value* exemplars = finding.find("exemplars")) {
+    for (const json::Value& id : exemplars->items) {
+      std::printf("%-11s banyan exchange %s\n", "exemplar", id.text.c_str());
+    }
+  }
+}
+
+}  // namespace
+
+int findings_list(const Globals& globals, const std::string& route, const std::string& state) {
+  std::string path = "/findings";
+  char separator = '?';
+  for (const auto& [name, value] : {std::pair<const char*, const std::string&>{"route", route},
+                                    {"state", state}}) {
+    if (value.empty()) continue;
+    path += separator + std::string(name) + "=" + url_encode(value);
+    separator = '&';
+  }
+  const ApiCall call = call_api(globals, "GET", path);
+  if (!call.ok()) return call.exit_code;
+  if (globals.is_json) {
+    print_json_line(call.raw);
+    return kDone;
+  }
+  const json::Value* findings = call.body.find("findings");
+  if (findings == nullptr || findings->items.empty()) {
+    std::printf("no findings\n");
+    return kDone;
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "STATE", "ROUTE", "ENDPOINT", "PATH", "KIND", "CHANGE", "COUNT", "LAST SEEN"}};
+  for (const json::Value& finding : findings->items) {
+    rows.push_back({shown(finding, "id"), shown(finding, "state"), shown(finding, "route"),
+                    shown(finding, "endpoint"), shown(finding, "path"), shown(finding, "kind"),
+                    shown(finding, "transition"), shown(finding, "count"),
+                    shown(finding, "last_seen")});
+  }
+  print_table(rows);
+  return kDone;
+}
+
+int findings_show(const Globals& globals, const std::string& id) {
+  const ApiCall call = call_api(globals, "GET", "/findings/" + url_encode(id));
+  if (!call.ok()) return call.exit_code;
+  if (globals.is_json) print_json_line(call.raw);
+  else print_finding(call.body);
+  return kDone;
+}
+
+int findings_set(const Globals& globals, const std::string& id, const std::string& state,
+                 const std::string& reason, const std::string& until) {
+  std::string body;
+  json::JsonWriter json(body);
+  json.begin_object().member("state", state).member("reason", reason);
+  if (!until.empty()) json.member("until", until);
+  json.end_object();
+  const ApiCall call = call_api(globals, "PATCH", "/findings/" + url_encode(id), body);
+  if (!call.ok()) return call.exit_code;
+  if (globals.is_json) print_json_line(call.raw);
+  else std::printf("%s is %s\n", shown(call.body, "id").c_str(), shown(call.body, "state").c_str());
+  return kDone;
+}
+
+int exchange_show(const Globals& globals, const std::string& id) {
+  const ApiCall call = call_api(globals, "GET", "/exchanges/" + url_encode(id));
+  if (!call.ok()) return call.exit_code;
+  if (globals.is_json) {
+    print_json_line(call.raw);
+    return kDone;
+  }
+  const json::Value& exchange = call.body;
+  std::printf("%s  %s %s\n", shown(exchange, "id").c_str(), shown(exchange, "method").c_str(),
+              shown(exchange, "target").c_str());
+  std::printf("started %s, route %s, answered by %s (%s)\n", shown(exchange, "started").c_str(),
+              shown(exchange, "route").c_str(), shown(exchange, "primary").c_str(),
+              shown(exchange, "decision").c_str());
+  if (const json::Value* mirror = exchange.find("mirror")) {
+    std::printf("mirror %s %s\n", shown(*mirror, "state").c_str(),
+                shown(*mirror, "reason").c_str());
+  }
+  if (const json::Value* responses = exchange.find("responses")) {
+    for (const auto& [system, answer] : responses->members) {
+      std::printf("%-10s status %s, %s s, %s bytes\n", system.c_str(),
+                  shown(answer, "status").c_str(), shown(answer, "duration").c_str(),
+                  shown(answer, "body_bytes").c_str());
+    }
+  }
+  std::printf("verdict %s\n", shown(exchange, "verdict").c_str());
+  if (const json::Value* differences = exchange.find("differences")) {
+    for (const json::Value& difference : differences->items) {
+      std::printf("  %s %s\n    - legacy    %s\n    + candidate %s\n",
+                  shown(difference, "kind").c_str(), shown(difference, "at").c_str(),
+                  shown(difference, "legacy").c_str(), shown(difference, "candidate").c_str());
+    }
+  }
+  return kDone;
+}
+
+}  // namespace banyan::app

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/server.h"
+
+#include <atomic>
+#include <utility>
+
+#include "admin/admin_server.h"
+#include "app/mirror_policy.h"
+#include "comparator/comparator.h"
+#include "comparator/findings.h"
+#include "core/base/mutex.h"
+#include "core/base/text.h"
+#include "core/crypto/key_ring.h"
+#include "core/obs/log.h"
+#include "core/obs/metrics.h"
+#include "ledger/ledger.h"
+#include "proxy/proxy.h"
+#include "recorder/recorder.h"
+#include "replay/mirror.h"
+#include "replay/runs.h"
+#include "routing/routing_control.h"
+
+namespace banyan::app {
+namespace {
+
+constexpr std::int64_t kFlushPatienceNs = 5'000'000'000;
+constexpr std::int64_t kMirrorStopPatienceNs = 1'000'000'000;
+
+// Names and addresses of one system; a name that does not resolve is a warning and a 502 per request.
+void resolve(const std::vector<std::string>& urls, std::string_view system,
+             net::UpstreamOptions& options) {
+  for (const std::string& url : urls) {
+    auto addresses = net::resolve_url(url);
+    if (!addresses.ok()) {
+      obs::log_warning("app", "systems." + std::string(system) + ": " + addresses.error().message +
+                                  "; requests to it get 502 until a restart");
+      continue;
+    }
+    for (net::UpstreamAddress& address : *addresses) {
+      options.addresses.push_back(std::move(address));
+    }
+  }
+}
+
+}  // namespace
+
+Result<Roles> Roles::parse(const std::string& list) {
+  Roles roles{false, false, false};
+  bool has_proxy = false;
+  for (const std::string_view name : split(list, ',')) {
+    if (name == "proxy") {
+      has_proxy = true;
+    } else if (name == "mirror") {
+      roles.mirror = true;
+    } else if (name == "compare") {
+      roles.compare = true;
+    } else if (name == "admin") {
+      roles.admin = true;
+    } else {
+      return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
+                        "--roles: unknown role \"" + escape_for_terminal(name) +
+                            "\"; the roles are proxy, mirror, compare, admin");
+    }
+  }
+  if (!has_proxy) {
+    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kConfig,
+                      "--roles: this version runs mirror, compare and admin only beside the proxy; "
+                      "add \"proxy\"");
+  }
+  return roles;
+}
+
+// In the order of opening; destroyed in reverse.
+struct Server::Impl {
+  config::Config config;
+  Roles roles;
+  Clock& clock = SystemClock::instance();
+  FileSystem& files = FileSystem::posix();
+  obs::Metrics metrics;
+  std::unique_ptr<recorder::Recorder> recorder;
+  std::unique_ptr<crypto::KeyRing> keys;
+  std::unique_ptr<model::Redactor> redactor;
+  std::unique_ptr<ledger::Ledger> ledger;
+  std::unique_ptr<model::RecordSink> routing_sink;
+  std::unique_ptr<routing::RoutingControl> routing;
+  std::shared_ptr<const comparator::CompiledRules> rules;
+  std::unique_ptr<comparator::Comparator> comparator;
+  std::unique_ptr<comparator::FindingsStore> findings;
+  std::unique_ptr<RoutingMirrorPolicy> mirror_policy;
+  std::unique_ptr<replay::Mirror> mirror;
+  std::unique_ptr<replay::Runs> runs;
+  std::unique_ptr<proxy::Proxy> proxy;
+  std::unique_ptr<admin::AdminServer> admin;
+  std::atomic<bool> is_hurried{false};
+  Mutex drain_mutex;
+  bool is_drained GUARDED_BY(drain_mutex) = false;  // the proxy may be gone from here on
+
+  Status open();
+  Status open_log();
+  Status open_routing();
+  Status open_consumers();
+  Status open_edges();
+  void warn(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) obs::log_warning("app", warning);
+  }
+};
+
+Status Server::Impl::open_log() {
+  BANYAN_RETURN_IF_ERROR(files.make_directories(config.data_dir));
+  BANYAN_RETURN_IF_ERROR(files.make_directories(config.data_dir + "/state"));
+  config.recorder.directory = config.data_dir + "/log";
+  auto opened = recorder::Recorder::open(files, clock, config.recorder);
+  if (!opened.ok()) return opened.error();
+  recorder = *std::move(opened);
+  const recorder::RecoveryReport& found = recorder->recovery();
+  if (found.was_unclean) {
+    obs::log_warning("recorder", "the last stop was unclean; recovered in " +
+                                     std::to_string(found.seconds_ms) + " ms: " +
+                                     std::to_string(found.records_kept) + " records kept, " +
+                                     std::to_string(found.torn_tail_bytes) +
+                                     " bytes of torn tail cut, " +
+                                     std::to_string(found.damaged_ranges) + " damaged ranges");
+  }
+
+  auto ring = crypto::KeyRing::open(files, config.data_dir + "/keys", recorder->epoch(),
+                                    config.record_key);
+  if (!ring.ok()) return ring.error();
+  keys = *std::move(ring);
+  auto made = model::Redactor::create(config.redaction, *keys);
+  if (!made.ok()) return made.error();
+  redactor = *std::move(made);
+
+  std::vector<std::string> warnings;
+  auto book = ledger::Ledger::open(files, clock, recorder->access(), config.data_dir + "/state",
+                                   warnings);
+  warn(warnings);
+  if (!book.ok()) return book.error();
+  ledger = *std::move(book);
+  return {};
+}
+
+Status Server::Impl::open_routing() {
+  routing_sink = recorder->open_lane();
+  // Exchanges that were open when the last process died end here, exactly once: the ledger knows
+  // them, and none of this epoch exists yet.
+  const auto open_exchanges = ledger->open_exchanges();
+  for (const ledger::LedgerFold::Open& open : open_exchanges) {
+    model::OutcomeRecord outcome;
+    outcome.exchange = open.exchange;
+    outcome.route = open.route;
+    outcome.ended = clock.now();
+    outcome.kind = OutcomeKind::kUnknown;
+    outcome.cause = "unclean_stop";
+    model::append_record(*routing_sink, outcome);
+  }
+  if (!open_exchanges.empty()) {
+    obs::log_warning("app", std::to_string(open_exchanges.size()) +
+                                " exchanges were open when Banyan died; recorded as unknown");
+  }
+  config.routing.state_directory = config.data_dir + "/state";
+  std::vector<std::string> warnings;
+  auto control = routing::RoutingControl::open(files, clock, config.routing, *keys,
+                                               routing_sink.get(), warnings);
+  warn(warnings);
+  if (!control.ok()) return control.error();
+  routing = *std::move(control);
+  return {};
+}
+
+Status Server::Impl::open_consumers() {
+  auto compiled = comparator::CompiledRules::compile(config.comparator);
+  if (!compiled.ok()) return compiled.error();
+  rules = *std::move(compiled);
+  recorder->set_checkpoint_state(routing->epoch(), rules->version());
+
+  if (roles.compare) {
+    auto opened =
+        comparator::Comparator::open(clock, recorder->access(), recorder->open_lane(), rules);
+    if (!opened.ok()) return opened.error();
+    comparator = *std::move(opened);
+  }
+  auto store = comparator::FindingsStore::open(config.data_dir + "/findings.sqlite", clock);
+  if (!store.ok()) return store.error();
+  findings = *std::move(store);
+
+  replay::SystemsOptions systems{config.proxy.legacy.upstream, config.proxy.candidate.upstream};
+  if (roles.mirror) {
+    mirror_policy = std::make_unique<RoutingMirrorPolicy>(routing->cell());
+    auto opened = replay::Mirror::open(clock, recorder->access(), recorder->open_lane(), *redactor,
+                                       *mirror_policy, systems, config.mirror);
+    if (!opened.ok()) return opened.error();
+    mirror = *std::move(opened);
+    recorder->set_retention_listener([this](std::string_view stream, Offset first, Offset end) {
+      mirror->on_retention(stream, first, end);
+    });
+  }
+  auto opened = replay::Runs::open(files, clock, recorder->access(), recorder->open_lane(),
+                                   *redactor, systems, config.data_dir + "/state/runs");
+  if (!opened.ok()) return opened.error();
+  runs = *std::move(opened);
+  return {};
+}
+
+Status Server::Impl::open_edges() {
+  auto front = proxy::Proxy::open(config.proxy, clock, routing->cell(), *recorder, *redactor, *keys,
+                                  metrics, [this](int status) { ledger->count_refused(status); });
+  if (!front.ok()) return front.error();
+  proxy = *std::move(front);
+  if (!roles.admin) return {};
+  admin::AdminServices services{.routing = *routing,
+                                .ledger = *ledger,
+                                .findings = *findings,
+                                .comparator = comparator.get(),
+                                .mirror = mirror.get(),
+                                .runs = runs.get(),
+                                .recorder = *recorder,
+                                .proxy = *proxy,
+                                .metrics = metrics,
+                                .clock = clock};
+  (void)services;
+  return {};
+}
+
+Status Server::Impl::open() {
+  resolve(config.legacy_urls, "legacy", config.proxy.legacy.upstream);
+  resolve(config.candidate_urls, "candidate", config.proxy.candidate.upstream);
+  BANYAN_RETURN_IF_ERROR(open_log());
+  BANYAN_RETURN_IF_ERROR(open_routing());
+  BANYAN_RETURN_IF_ERROR(open_consumers());
+  return open_edges();
+}
+
+Server::Server() : impl_(std::make_unique<Impl>()) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::open(config::Config config, const Roles& roles) {
+  std::unique_ptr<Server> server(new Server());
+  server->impl_->config = std::move(config);
+  server->impl_->roles = roles;
+  BANYAN_RETURN_IF_ERROR(server->impl_->open());
+  return server;
+}
+
+void Server::start() {
+  impl_->ledger->start();
+  if (impl_->comparator) impl_->comparator->start();
+  if (impl_->mirror) impl_->mirror->start();
+  impl_->proxy->start();
+  if (impl_->admin) impl_->admin->start();
+}
+
+std::string Server::ready_line() const {
+  std::string line = "banyan: ready: listening on ";
+  bool is_first = true;
+  for (const std::string& address : impl_->proxy->addresses()) {
+    line += (is_first ? "" : ", ") + address;
+    is_first = false;
+  }
+  if (impl_->admin) line += "; admin http://" + impl_->admin->address();
+  line += "; data " + impl_->config.data_dir + " (epoch " +
+          std::to_string(impl_->recorder->epoch().value) + ")";
+  return line;
+}
+
+void Server::roll_back_all(const std::string& by, const std::string& reason) {
+  (void)impl_->routing->rollback("", by, reason);  // "" is known: it cannot fail
+  obs::log_warning("routing", "rolled back every route to legacy (" + by + ")");
+}
+
+void Server::stop() {
+  // From the client inwards: each room still finds the ones it writes to.
+  impl_->proxy->stop(impl_->config.proxy.timeouts.drain_ns);
+  {
+    MutexLock lock(impl_->drain_mutex);
+    impl_->is_drained = true;
+  }
+  if (impl_->mirror) impl_->mirror->stop(impl_->is_hurried ? 0 : kMirrorStopPatienceNs);
+  impl_->runs.reset();
+  if (impl_->comparator) impl_->comparator->stop();
+  if (const Status flushed = impl_->recorder->flush(kFlushPatienceNs); !flushed.ok()) {
+    obs::log_error("recorder", "the log could not be flushed: " + flushed.error().message);
+  }
+  impl_->ledger->stop();
+  if (impl_->admin) impl_->admin->stop();
+  impl_->admin.reset();
+  impl_->proxy.reset();
+  impl_->mirror.reset();
+  impl_->findings.reset();
+  impl_->comparator.reset();
+  impl_->routing.reset();
+  impl_->routing_sink.reset();
+  impl_->recorder->stop();
+}
+
+void Server::hurry() {
+  impl_->is_hurried = true;
+  MutexLock lock(impl_->drain_mutex);
+  if (!impl_->is_drained) impl_->proxy->abort_drain();
+}
+
+}  // namespace banyan::app
