@@ -37,7 +37,8 @@ class Value {
   bool bool_or(std::string_view name, bool fallback) const;
 };
 
-// kInvalidArgument with the byte position where it stopped.
+// kInvalidArgument with the byte position where it stopped; kExhausted past a limit. A lone surrogate
+// ("\ud800") is an error: it has no UTF-8 form. Messages never hold bytes of the text.
 Result<Value> parse(std::string_view text, const ParseLimits& limits = {});
 void write(const Value& value, std::string& out);
 
