@@ -24,11 +24,13 @@ class EventLoop {
 
   // Runs until stop(). Loop-confined from here on, but for post() and stop().
   void run();
-  // Runs what is ready now and returns; for tests.
-  void run_once_for_test();
+  // Runs what is ready now and returns; for tests. Waits for readiness where `patience_ns` is given.
+  void run_once_for_test(std::int64_t patience_ns = 0);
   void stop();  // any thread
 
-  // Any thread. Runs `task` on the loop, in order. False once the loop has ended.
+  // Any thread. Runs `task` on the loop, in order; what was posted before stop() still runs. False
+  // once run() has ended, and past kPostedMax waiting tasks.
+  static constexpr std::size_t kPostedMax = std::size_t{1} << 20;
   bool post(std::function<void()> task);
 
   // The object dies after the callbacks of this turn.
@@ -45,6 +47,11 @@ class EventLoop {
   Instant now() const;
   event_base* base() const;
 
+  // One buffer for all sockets of the loop: receive into it, use the bytes, return to the loop.
+  // Nothing that is called meanwhile may receive into it.
+  static constexpr std::size_t kScratchBytes = 64 * 1024;
+  char* scratch();
+
  private:
   EventLoop();
   void destroy_later_erased(std::shared_ptr<void> object);
@@ -53,7 +60,24 @@ class EventLoop {
   friend class TurnEndHook;
 };
 
-// One-shot coarse timer (10 ms steps are enough for us). Dies quietly. Loop-confined.
+// Handle of at_turn_end(). Loop-confined; dies before its loop.
+class EventLoop::TurnEndHook {
+ public:
+  ~TurnEndHook();
+  TurnEndHook(const TurnEndHook&) = delete;
+  TurnEndHook& operator=(const TurnEndHook&) = delete;
+
+ private:
+  friend class EventLoop;
+  TurnEndHook(EventLoop& loop, std::function<void()> hook);
+  struct Entry;
+  EventLoop& loop_;
+  std::shared_ptr<Entry> entry_;
+};
+
+// One-shot coarse timer (10 ms steps are enough for us): it may fire some milliseconds late, never
+// early. Restarting is a comparison as long as the deadline only moves away, so a timer per request
+// costs next to nothing. Dies quietly, also inside its own callback. Loop-confined.
 class Timer {
  public:
   Timer(EventLoop& loop, std::function<void()> on_fire);
@@ -67,7 +91,8 @@ class Timer {
   std::unique_ptr<Impl> impl_;
 };
 
-// A persistent level-triggered watch on a descriptor it does not own. Loop-confined.
+// A persistent level-triggered watch on a descriptor it does not own (and must not outlive). Nothing
+// is watched until something is wanted. May die inside its own callback. Loop-confined.
 class FdWatch {
  public:
   enum class Ready { kRead, kWrite };
@@ -78,6 +103,7 @@ class FdWatch {
 
  private:
   struct Impl;
+  EventLoop& loop_;
   std::unique_ptr<Impl> impl_;
 };
 

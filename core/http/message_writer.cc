@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/http/message_writer.h"
+
+#include <charconv>
+
+#include "core/http/char_classes.h"
+
+namespace banyan::http {
+namespace {
+
+void append_number(std::string& out, std::uint64_t value, int base) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value, base).ptr;
+  out.append(digits, end);
+}
+
+}  // namespace
+
+bool write_request_line(std::string& out, std::string_view method, std::string_view target) {
+  if (!is_token(method) || !is_target(target)) return false;
+  out.append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
+  return true;
+}
+
+bool write_status_line(std::string& out, int status, std::string_view reason) {
+  if (status < 100 || status > 999) return false;
+  out.append("HTTP/1.1 ");
+  append_number(out, static_cast<std::uint64_t>(status), 10);
+  out.push_back(' ');
+  const bool is_clean = is_field_value(reason);
+  if (is_clean) out.append(reason);
+  out.append("\r\n");
+  return is_clean;
+}
+
+bool write_field(std::string& out, std::string_view name, std::string_view value) {
+  if (!is_token(name) || !is_field_value(value)) return false;
+  out.append(name).append(": ").append(value).append("\r\n");
+  return true;
+}
+
+void write_content_length(std::string& out, std::uint64_t length) {
+  out.append("Content-Length: ");
+  append_number(out, length, 10);
+  out.append("\r\n");
+}
+
+void write_end_of_head(std::string& out) { out.append("\r\n"); }
+
+void write_chunk_head(std::string& out, std::uint64_t size) {
+  append_number(out, size, 16);
+  out.append("\r\n");
+}
+
+void write_last_chunk(std::string& out, const HeaderList& trailers) {
+  out.append("0\r\n");
+  for (const Header& field : trailers) write_field(out, field.name, field.value);
+  out.append("\r\n");
+}
+
+}  // namespace banyan::http

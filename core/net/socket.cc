@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/net/socket.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "core/base/check.h"
+#include "core/base/text.h"
+
+namespace banyan::net {
+namespace {
+
+constexpr std::size_t kPiecesMax = 8;
+// What was sent is cut off the front once it is at least this much, so that a queue that never
+// drains does not move its bytes at every flush.
+constexpr std::size_t kCompactBytes = 64 * 1024;
+
+Error bad_address(std::string_view text) {
+  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
+                    "\"" + escape_for_terminal(text, 200) +
+                        "\" is no address; write it as HOST:PORT or [IPV6]:PORT");
+}
+
+sockaddr_storage storage_of(const std::string& bytes) {
+  sockaddr_storage storage{};
+  std::memcpy(&storage, bytes.data(), std::min(bytes.size(), sizeof storage));
+  return storage;
+}
+
+void set_option(int fd, int level, int name) {
+  const int on = 1;
+  (void)setsockopt(fd, level, name, &on, sizeof on);
+}
+
+std::string bound_address(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  return SocketAddress{std::string(reinterpret_cast<const char*>(&storage), size)}.text();
+}
+
+}  // namespace
+
+void UniqueFd::reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Result<HostPort> split_host_port(std::string_view text) {
+  HostPort result;
+  if (!text.empty() && text.front() == '[') {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos || end + 1 >= text.size() || text[end + 1] != ':') {
+      return bad_address(text);
+    }
+    result.host = text.substr(1, end - 1);
+    result.port = text.substr(end + 2);
+  } else {
+    const auto colon = text.find(':');
+    if (colon == std::string_view::npos) return bad_address(text);
+    result.host = text.substr(0, colon);
+    result.port = text.substr(colon + 1);
+  }
+  const auto port = parse_u64(result.port);
+  if (result.host.empty() || !port || *port > 65535) return bad_address(text);
+  return result;
+}
+
+std::string SocketAddress::host() const {
+  const sockaddr_storage storage = storage_of(bytes);
+  char text[INET6_ADDRSTRLEN] = "";
+  if (storage.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+    inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+  } else if (storage.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+  }
+  return text;
+}
+
+std::uint16_t SocketAddress::port() const {
+  const sockaddr_storage storage = storage_of(bytes);
+  if (storage.ss_family == AF_INET) {
+    return ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+  }
+  if (storage.ss_family == AF_INET6) {
+    return ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
+  }
+  return 0;
+}
+
+std::string SocketAddress::text() const {
+  const std::string name = host();
+  const std::string number = std::to_string(port());
+  return name.find(':') == std::string::npos ? name + ":" + number : "[" + name + "]:" + number;
+}
+
+Result<std::vector<SocketAddress>> resolve_host_port(std::string_view text,
+                                                     bool is_for_listening) {
+  auto split = split_host_port(text);
+  if (!split.ok()) return split.error();
+  const std::string host(split->host);
+  const std::string port(split->port);
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | (is_for_listening ? AI_PASSIVE : 0);
+  addrinfo* found = nullptr;
+  const int failure = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  if (failure != 0) {
+    Error error = make_error(ErrorCode::kUnavailable, ErrorOrigin::kConfig,
+                             "cannot resolve " + escape_for_terminal(text, 200) + ": " +
+                                 gai_strerror(failure));
+    error.may_retry = failure == EAI_AGAIN;
+    return error;
+  }
+  std::vector<SocketAddress> addresses;
+  for (const addrinfo* it = found; it != nullptr; it = it->ai_next) {
+    addresses.push_back(
+        SocketAddress{std::string(reinterpret_cast<const char*>(it->ai_addr), it->ai_addrlen)});
+  }
+  freeaddrinfo(found);
+  return addresses;
+}
+
+Result<Listening> listen_on(std::string_view address, bool reuse_port, int backlog) {
+  auto resolved = resolve_host_port(address, true);
+  if (!resolved.ok()) return resolved.error();
+  CHECK(!resolved->empty());
+  const std::string& bytes = resolved->front().bytes;
+  const sockaddr_storage storage = storage_of(bytes);
+  const std::string name(address);
+
+  UniqueFd fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.is_open()) {
+    return error_from_errno(errno, ErrorOrigin::kConfig, "cannot make a socket for " + name);
+  }
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (reuse_port) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT);
+  if (storage.ss_family == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  set_no_delay(fd.get());
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage),
+             static_cast<socklen_t>(bytes.size())) != 0) {
+    return error_from_errno(errno, ErrorOrigin::kConfig, "cannot listen on " + name);
+  }
+  if (::listen(fd.get(), backlog) != 0) {
+    return error_from_errno(errno, ErrorOrigin::kConfig, "cannot listen on " + name);
+  }
+  Listening result;
+  result.address = bound_address(fd.get());
+  result.fd = std::move(fd);
+  return result;
+}
+
+AcceptOutcome accept_from(int listener_fd, Accepted& out) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  const int fd = ::accept4(listener_fd, reinterpret_cast<sockaddr*>(&storage), &size,
+                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd >= 0) {
+    out.fd.reset(fd);
+    out.peer.bytes.assign(reinterpret_cast<const char*>(&storage), size);
+    return AcceptOutcome::kAccepted;
+  }
+  switch (errno) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return AcceptOutcome::kExhausted;
+    default:  // EAGAIN, EINTR, ECONNABORTED and network errors of the one who left
+      return AcceptOutcome::kNothing;
+  }
+}
+
+void set_no_delay(int fd) { set_option(fd, IPPROTO_TCP, TCP_NODELAY); }
+
+void set_reset_on_close(int fd) {
+  const linger now{1, 0};
+  (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void shut_down_sending(int fd) { (void)::shutdown(fd, SHUT_WR); }
+
+Received receive(int fd, char* buffer, std::size_t size) {
+  Received result;
+  const ssize_t got = ::recv(fd, buffer, size, 0);
+  if (got > 0) {
+    result.outcome = ReceiveOutcome::kBytes;
+    result.bytes = std::string_view(buffer, static_cast<std::size_t>(got));
+  } else if (got == 0) {
+    result.outcome = ReceiveOutcome::kClosed;
+  } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+    result.outcome = ReceiveOutcome::kWouldBlock;
+  } else {
+    result.outcome = ReceiveOutcome::kFailed;
+    result.failed_errno = errno;
+  }
+  return result;
+}
+
+OutputBuffer::Outcome OutputBuffer::fail(int error_number) {
+  error_number_ = error_number;
+  clear();
+  return Outcome::kBroken;
+}
+
+void OutputBuffer::clear() {
+  bytes_ = std::string();
+  at_ = 0;
+}
+
+OutputBuffer::Outcome OutputBuffer::send(int fd, std::initializer_list<std::string_view> pieces) {
+  CHECK(pieces.size() <= kPiecesMax);
+  if (!is_empty()) {
+    for (const auto piece : pieces) bytes_.append(piece);
+    return Outcome::kWaiting;
+  }
+  iovec vectors[kPiecesMax];
+  std::size_t count = 0;
+  for (const auto piece : pieces) {
+    if (piece.empty()) continue;
+    vectors[count++] = iovec{const_cast<char*>(piece.data()), piece.size()};
+  }
+  if (count == 0) return Outcome::kSent;
+  msghdr message{};
+  message.msg_iov = vectors;
+  message.msg_iovlen = count;
+  const ssize_t sent = count == 1 ? ::send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
+                                  : ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return fail(errno);
+
+  std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+  sent_bytes_ += taken;
+  for (const auto piece : pieces) {
+    const std::size_t skip = std::min(taken, piece.size());
+    taken -= skip;
+    bytes_.append(piece.substr(skip));
+  }
+  return is_empty() ? Outcome::kSent : Outcome::kWaiting;
+}
+
+OutputBuffer::Outcome OutputBuffer::flush(int fd) {
+  if (is_empty()) return Outcome::kSent;
+  const ssize_t sent = ::send(fd, bytes_.data() + at_, bytes_.size() - at_, MSG_NOSIGNAL);
+  if (sent < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return fail(errno);
+    return Outcome::kWaiting;
+  }
+  at_ += static_cast<std::size_t>(sent);
+  sent_bytes_ += static_cast<std::uint64_t>(sent);
+  if (is_empty()) {
+    clear();
+    return Outcome::kSent;
+  }
+  if (at_ >= kCompactBytes && at_ >= bytes_.size() / 2) {
+    bytes_.erase(0, at_);
+    at_ = 0;
+  }
+  return Outcome::kWaiting;
+}
+
+}  // namespace banyan::net
