@@ -28,6 +28,14 @@ struct Route {
   model::Dials dials;  // in force
 };
 
+// A connection's last session, so that a keep-alive connection pays for the keyed token once. Owned by
+// whoever owns the connection; one memo belongs to one key ring. Holds a secret: never log it.
+struct SessionMemo {
+  std::string value;
+  bool is_connection = false;
+  std::string token;  // "" = empty memo
+};
+
 // What the router needs to know of a request.
 struct RequestFacts {
   std::string_view method;
@@ -37,6 +45,7 @@ struct RequestFacts {
   std::string_view client_address;  // "192.0.2.1", without the port
   // Unique per connection: the session where the configured sticky key is absent.
   std::uint64_t connection = 0;
+  SessionMemo* memo = nullptr;  // optional; read and written by decide()
 };
 
 struct RouteDecision {
@@ -55,8 +64,15 @@ struct RouteDecision {
   bool falls_back_to_legacy = false;
 };
 
+// Bad patterns and names of one match table, for config errors (kInvalidArgument).
+Status check_match(const MatchOptions& match);
+// True where no request can fail it, so that later routes are never reached.
+bool matches_everything(const MatchOptions& match);
+
+// Immutable; any thread. `keys` must outlive it.
 class RoutingTable {
  public:
+  // Every route's match must have passed check_match().
   RoutingTable(std::vector<Route> routes, std::uint64_t epoch, std::string salt,
                const crypto::KeyRing& keys);
   ~RoutingTable();

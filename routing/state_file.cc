@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routing/state_file.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+
+#include "core/base/hash.h"
+#include "core/base/text.h"
+#include "routing/session.h"
+
+namespace banyan::routing {
+namespace {
+
+constexpr std::string_view kMagic = "banyan-routing ";
+constexpr std::string_view kVersion = "1";
+constexpr std::string_view kChecksum = "checksum ";
+
+void append_quoted(std::string_view text, std::string& out) {
+  out += '"';
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f || c == '"' || c == '\\') {
+      out += "\\x";
+      out += hex_of_bytes(std::string_view(&c, 1));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+std::string dials_text(const model::Dials& dials) {
+  return std::to_string(dials.candidate_share) + "," + std::to_string(dials.mirror_share) + "," +
+         (dials.mirror_writes ? "1" : "0");
+}
+
+// Reads one line from its front; the first failure sticks.
+class LineReader {
+ public:
+  explicit LineReader(std::string_view line) : rest_(line) {}
+
+  void literal(std::string_view text) {
+    if (rest_.substr(0, text.size()) != text) {
+      is_ok_ = false;
+    } else {
+      rest_.remove_prefix(text.size());
+    }
+  }
+  std::uint64_t number(std::uint64_t max) {
+    std::size_t size = 0;
+    while (size < rest_.size() && rest_[size] >= '0' && rest_[size] <= '9') ++size;
+    const auto digits = rest_.substr(0, size);
+    const auto value = parse_u64(digits);
+    // One spelling per number, so that what was read is what would be written.
+    if (!value || *value > max || (digits.size() > 1 && digits[0] == '0')) {
+      is_ok_ = false;
+      return 0;
+    }
+    rest_.remove_prefix(size);
+    return *value;
+  }
+  bool flag() { return number(1) == 1; }
+  std::string quoted() {
+    std::string out;
+    literal("\"");
+    while (is_ok_ && !rest_.empty() && rest_[0] != '"') {
+      if (rest_[0] != '\\') {
+        out += rest_[0];
+        rest_.remove_prefix(1);
+        continue;
+      }
+      literal("\\x");
+      const auto byte = is_ok_ && rest_.size() >= 2 ? bytes_of_hex(rest_.substr(0, 2))
+                                                    : std::optional<std::string>();
+      if (!byte) {
+        is_ok_ = false;
+        break;
+      }
+      out += *byte;
+      rest_.remove_prefix(2);
+    }
+    literal("\"");
+    return out;
+  }
+  model::Dials dials() {
+    model::Dials out;
+    out.candidate_share = static_cast<std::uint32_t>(number(kShareWhole));
+    literal(",");
+    out.mirror_share = static_cast<std::uint32_t>(number(kShareWhole));
+    literal(",");
+    out.mirror_writes = flag();
+    return out;
+  }
+  bool is_whole() const { return is_ok_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool is_ok_ = true;
+};
+
+std::string route_line(const SavedRoute& route) {
+  std::string out = "route name=";
+  append_quoted(route.name, out);
+  out += " dials=" + dials_text(route.dials) + " configured=" + dials_text(route.configured);
+  out += route.is_overridden ? " overridden=1" : " overridden=0";
+  out += route.is_rolled_back ? " rolled_back=1" : " rolled_back=0";
+  out += " changed=" + std::to_string(std::max<std::int64_t>(0, route.changed_wall_ns)) + " by=";
+  append_quoted(route.changed_by, out);
+  out += " reason=";
+  append_quoted(route.changed_reason, out);
+  out += '\n';
+  return out;
+}
+
+std::optional<SavedRoute> parse_route(std::string_view line) {
+  LineReader reader(line);
+  SavedRoute route;
+  reader.literal("route name=");
+  route.name = reader.quoted();
+  reader.literal(" dials=");
+  route.dials = reader.dials();
+  reader.literal(" configured=");
+  route.configured = reader.dials();
+  reader.literal(" overridden=");
+  route.is_overridden = reader.flag();
+  reader.literal(" rolled_back=");
+  route.is_rolled_back = reader.flag();
+  reader.literal(" changed=");
+  route.changed_wall_ns = static_cast<std::int64_t>(reader.number(INT64_MAX));
+  reader.literal(" by=");
+  route.changed_by = reader.quoted();
+  reader.literal(" reason=");
+  route.changed_reason = reader.quoted();
+  if (!reader.is_whole()) return std::nullopt;
+  return route;
+}
+
+Error damaged(std::string_view what) {
+  return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
+                    "the routing state file is damaged: " + std::string(what));
+}
+
+// The lines before the checksum, once it holds.
+Result<std::string_view> checked_content(std::string_view text) {
+  if (text.size() > kStateBytesMax) return damaged("it is too large");
+  if (text.substr(0, kMagic.size()) != kMagic) return damaged("its first line is missing");
+  const auto version = text.substr(kMagic.size(), text.find('\n') - kMagic.size());
+  if (text.find('\n') == std::string_view::npos) return damaged("it is cut");
+  if (version != kVersion) {
+    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
+                      "the routing state file has version " + escape_for_terminal(version, 20) +
+                          ", this Banyan reads version " + std::string(kVersion));
+  }
+  const std::size_t size = kChecksum.size() + 16 + 1;
+  if (text.size() < size || text.back() != '\n') return damaged("it is cut");
+  const auto content = text.substr(0, text.size() - size);
+  const std::string wanted = std::string(kChecksum) + hex_of_u64(xxh3_64(content)) + "\n";
+  if (text.substr(content.size()) != wanted) return damaged("its checksum does not match");
+  return content;
+}
+
+}  // namespace
+
+std::string encode_state(const SavedState& state) {
+  std::string out(kMagic);
+  out += kVersion;
+  out += "\nepoch " + std::to_string(state.epoch);
+  out += "\nsalt " + hex_of_bytes(state.salt) + "\n";
+  for (const SavedRoute& route : state.routes) out += route_line(route);
+  const std::uint64_t checksum = xxh3_64(out);
+  out += kChecksum;
+  out += hex_of_u64(checksum) + "\n";
+  return out;
+}
+
+Result<SavedState> decode_state(std::string_view text) {
+  const auto content = checked_content(text);
+  if (!content.ok()) return content.error();
+  if (content->empty() || content->back() != '\n') return damaged("a line is cut");
+  const auto lines = split(content->substr(0, content->size() - 1), '\n');
+  if (lines.size() < 3) return damaged("lines are missing");
+  if (lines.size() > kStateRoutesMax + 3) return damaged("it names too many routes");
+  SavedState state;
+  LineReader epoch(lines[1]);
+  epoch.literal("epoch ");
+  state.epoch = epoch.number(UINT64_MAX / 2);
+  if (!epoch.is_whole()) return damaged("line 2 is no epoch");
+  const auto salt = lines[2].substr(0, 5) == "salt " ? bytes_of_hex(lines[2].substr(5))
+                                                     : std::optional<std::string>();
+  if (!salt || hex_of_bytes(*salt) != lines[2].substr(5)) return damaged("line 3 is no salt");
+  state.salt = *salt;
+  std::unordered_set<std::string> names;
+  for (std::size_t i = 3; i < lines.size(); ++i) {
+    auto route = parse_route(lines[i]);
+    if (!route) return damaged("line " + std::to_string(i + 1) + " is no route");
+    if (!names.insert(route->name).second) {
+      return damaged("line " + std::to_string(i + 1) + " names a route twice");
+    }
+    state.routes.push_back(*std::move(route));
+  }
+  return state;
+}
+
+}  // namespace banyan::routing
