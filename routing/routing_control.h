@@ -39,34 +39,41 @@ std::string_view stage_of(const model::Dials& dials);
 
 class RoutingControl {
  public:
-  // A missing or damaged state file means legacy everywhere, loudly (`warnings`).
+  // The first start takes the config's dials. Later a missing or damaged state file means legacy
+  // everywhere, latched and loudly (`warnings`). Fails for routes that cannot be compiled, or a state
+  // file of another version. `files`, `keys` and `sink` (may be null) must outlive this; `files` also
+  // a call that hangs in it.
   static Result<std::unique_ptr<RoutingControl>> open(FileSystem& files, Clock& clock,
                                                       RoutingOptions options,
                                                       const crypto::KeyRing& keys,
                                                       model::RecordSink* sink,
                                                       std::vector<std::string>& warnings);
-  ~RoutingControl();  // tries once more to persist
+  ~RoutingControl();  // tries once more to persist, within persist_wait_ns
 
   RoutingCell& cell();
-  // Blocks on the disk when it moves anything towards the candidate. Any thread but a proxy worker's.
+  // Blocks on the disk (at most persist_wait_ns, then kUnavailable and nothing changed) when it moves
+  // anything towards the candidate; kCancelled when a rollback came meanwhile. Any thread but a proxy
+  // worker's.
   Result<RouteStatus> set(std::string_view route, const DialsPatch& patch, std::string_view by,
                           std::string_view reason);
   // Sets candidate_share to 0 on one or on all ("" = all). Never blocks, never fails for a known
   // route; async-safe it is not: signals come by the main thread. Any thread.
   Result<std::vector<RouteStatus>> rollback(std::string_view route, std::string_view by,
                                             std::string_view reason);
-  // Back to the configured dials.
+  // Back to the configured dials; waits like set() where that raises candidate_share.
   Result<RouteStatus> reset(std::string_view route, std::string_view by, std::string_view reason);
   std::vector<RouteStatus> list() const;
   std::uint64_t epoch() const;
   bool has_unpersisted_change() const;  // an alarm in status and metrics
+  std::string persist_error() const;    // why, "" where the disk has not refused
+  std::uint64_t persist_failures() const;
 
   // Called on the changing thread after a change is in force (route name). For events and metrics.
   void set_change_listener(std::function<void(const RouteStatus&)> listener);
 
  private:
-  RoutingControl();
   struct Impl;
+  explicit RoutingControl(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

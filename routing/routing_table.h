@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/http/message.h"
 #include "core/model/record.h"
 #include "routing/options.h"

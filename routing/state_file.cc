@@ -145,18 +145,18 @@ Error damaged(std::string_view what) {
 Result<std::string_view> checked_content(std::string_view text) {
   if (text.size() > kStateBytesMax) return damaged("it is too large");
   if (text.substr(0, kMagic.size()) != kMagic) return damaged("its first line is missing");
-  const auto version = text.substr(kMagic.size(), text.find('\n') - kMagic.size());
-  if (text.find('\n') == std::string_view::npos) return damaged("it is cut");
-  if (version != kVersion) {
-    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
-                      "the routing state file has version " + escape_for_terminal(version, 20) +
-                          ", this Banyan reads version " + std::string(kVersion));
-  }
   const std::size_t size = kChecksum.size() + 16 + 1;
   if (text.size() < size || text.back() != '\n') return damaged("it is cut");
   const auto content = text.substr(0, text.size() - size);
   const std::string wanted = std::string(kChecksum) + hex_of_u64(xxh3_64(content)) + "\n";
   if (text.substr(content.size()) != wanted) return damaged("its checksum does not match");
+  // Only an intact file can be of another version; a damaged digit is damage.
+  const std::string_view version = content.substr(kMagic.size(), content.find('\n') - kMagic.size());
+  if (version != kVersion) {
+    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
+                      "the routing state file has version " + escape_for_terminal(version, 20) +
+                          ", this Banyan reads version " + std::string(kVersion));
+  }
   return content;
 }
 
