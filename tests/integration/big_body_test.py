@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A 1 GiB body passes each way with under 32 MiB of extra memory."""
+
+import os
+import socket
+import threading
+import unittest
+
+from harness import Banyan, free_port
+
+SIZE = int(os.environ.get("BANYAN_BIG_BODY", str(1 << 30)))
+EXTRA_KIB_MAX = 32 * 1024
+PIECE = b"0123456789abcdef" * 4096  # 64 KiB
+ROUTE = """\
+[[routes]]
+name = "all"
+match = { path = "/**" }
+mirror_percent = 0
+durability = "interval"
+"""
+
+
+def read_head(connection):
+    head = b""
+    while b"\r\n\r\n" not in head:
+        got = connection.recv(65536)
+        if not got:
+            return head, b""
+        head += got
+    head, _, rest = head.partition(b"\r\n\r\n")
+    return head, rest
+
+
+class StreamingOrigin:
+    """Reads an upload to its end and answers its size, or sends SIZE bytes; keeps no body."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", free_port()))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        with connection:
+            head, rest = read_head(connection)
+            if head.startswith(b"GET"):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % SIZE)
+                sent = 0
+                while sent < SIZE:
+                    sent += connection.send(PIECE[:SIZE - sent])
+            else:
+                got = len(rest)
+                while got < SIZE:
+                    piece = connection.recv(1 << 20)
+                    if not piece:
+                        return
+                    got += len(piece)
+                answer = b"%d" % got
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+                                   % (len(answer), answer))
+
+
+class BigBodyTest(unittest.TestCase):
+    def setUp(self):
+        self.origin = StreamingOrigin()
+        self.addCleanup(self.origin.listener.close)
+        binary = os.environ.get("BANYAN_RELEASE_BINARY")  # a sanitizer's own memory would be measured else
+        self.banyan = Banyan(self.origin.port, self.origin.port, ROUTE, **({"binary": binary} if binary else {}))
+        self.addCleanup(self.banyan.clean)
+        self.banyan.start()
+        self.before, self.peak = self.banyan.memory_kib(), 0
+
+    def watch(self, moved):
+        if moved % (16 << 20) < len(PIECE):
+            self.peak = max(self.peak, self.banyan.memory_kib())
+
+    def test_download(self):
+        with socket.create_connection(("127.0.0.1", self.banyan.port)) as client:
+            client.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+            _, rest = read_head(client)
+            got = len(rest)
+            while got < SIZE:
+                piece = client.recv(len(PIECE))
+                self.assertTrue(piece, "cut after %d bytes" % got)
+                got += len(piece)
+                self.watch(got)
+        self.check()
+
+    def test_upload(self):
+        with socket.create_connection(("127.0.0.1", self.banyan.port)) as client:
+            client.sendall(b"POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % SIZE)
+            sent = 0
+            while sent < SIZE:
+                sent += client.send(PIECE[:SIZE - sent])
+                self.watch(sent)
+            _, rest = read_head(client)
+            self.assertEqual(b"%d" % SIZE, rest or client.recv(100))
+        self.check()
+
+    def check(self):
+        extra = max(self.peak, self.banyan.memory_kib()) - self.before
+        print("extra memory: %d KiB" % extra)
+        if not os.environ.get("BANYAN_RELEASE_BINARY") and "asan" in self.banyan.binary:
+            return  # the quarantine of AddressSanitizer is not ours
+        self.assertLess(extra, EXTRA_KIB_MAX)
+
+
+if __name__ == "__main__":
+    unittest.main()

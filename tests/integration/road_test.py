@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole road: a request through proxy, log, mirror, verdict, report, shift, rollback."""
+
+import json
+import signal
+import time
+import unittest
+
+from harness import BanyanTest, Load, wait_until
+
+
+class RoadTest(BanyanTest):
+    def test_a_request_is_answered_recorded_mirrored_and_compared(self):
+        self.candidate.answer = lambda request: (200, {"Content-Type": "application/json"}, b'{"ok":false}')
+        self.banyan.start()
+        status, body, headers = self.banyan.request("GET", "/orders/1", headers={"Cookie": "session=a"})
+        self.assertEqual((200, b'{"ok":true}'), (status, body))
+        ledger = self.banyan.settle()
+        self.assertEqual(1, ledger["total"]["compared"]["different"])
+        types = [record["type"] for record in self.banyan.records()]
+        for expected in ("REQUEST", "RESPONSE", "SHADOW", "VERDICT"):
+            self.assertIn(expected, types)
+        copy = wait_until(lambda: self.candidate.seen(), "the copy arrives")[0]
+        self.assertEqual("1", copy["headers"]["banyan-shadow"])
+        self.assertEqual("session=a", copy["headers"]["cookie"])
+        found = wait_until(lambda: self.banyan.json("findings", "list")["findings"], "a finding")
+        self.assertEqual(("GET /orders/{}", "body:$.ok", "value"),
+                         (found[0]["endpoint"], found[0]["path"], found[0]["kind"]))
+        exchange = self.banyan.json("exchange", found[0]["exemplars"][0])
+        self.assertEqual("different", exchange["verdict"])
+        self.assertEqual(200, exchange["responses"]["candidate"]["status"])
+
+    def test_writes_are_mirrored_after_the_primary_and_carry_a_key(self):
+        self.banyan.start()
+        status, _, _ = self.banyan.request("POST", "/orders", json.dumps({"id": 1}),
+                                           {"Content-Type": "application/json", "Cookie": "session=a"})
+        self.assertEqual(200, status)
+        copy = wait_until(lambda: self.candidate.seen(lambda request: request["method"] == "POST"), "the write")[0]
+        self.assertEqual(b'{"id": 1}', copy["body"])
+        self.assertTrue(copy["headers"]["idempotency-key"])
+
+    def test_refused_writes_are_not_mirrored(self):
+        self.legacy.answer = lambda request: (409, {}, b"no")
+        self.banyan.start()
+        self.assertEqual(409, self.banyan.request("POST", "/orders", "x")[0])
+        ledger = self.banyan.settle()
+        self.assertEqual({"primary_refused": 1}, ledger["total"]["mirror"]["skipped"])
+        self.assertEqual([], self.candidate.seen())
+
+    def test_a_shift_moves_sessions_and_a_rollback_brings_them_back(self):
+        self.candidate.answer = lambda request: (200, {}, b"candidate")
+        self.legacy.answer = lambda request: (200, {}, b"legacy")
+        self.banyan.start()
+        cookie = {"Cookie": "session=a"}
+        self.assertEqual(b"legacy", self.banyan.request(headers=cookie)[1])
+        self.banyan.cli("route", "set", "all", "--candidate-percent", "100", "--reason", "test")
+        self.assertEqual(b"candidate", self.banyan.request(headers=cookie)[1])
+        explained = self.banyan.json("route", "explain", "GET", "http://x/a", "-H", "Cookie:session=a")
+        self.assertEqual("candidate", explained["primary"])
+        self.banyan.cli("route", "rollback", "all", "--reason", "test")
+        self.assertEqual(b"legacy", self.banyan.request(headers=cookie)[1])
+        actions = [(change["action"], change["reason"]) for change in self.banyan.json("route", "history")["history"]]
+        self.assertIn(("set", "test"), actions)
+        self.assertIn(("rollback", "test"), actions)
+
+    def test_routing_survives_a_restart_and_a_kill(self):
+        self.banyan.start()
+        self.banyan.cli("route", "set", "all", "--candidate-percent", "30", "--reason", "kept")
+        self.assertEqual(0, self.banyan.stop())
+        self.banyan.start()
+        self.assertEqual(30, self.banyan.json("route", "show", "all")["candidate_percent"])
+        self.banyan.cli("route", "rollback", "--all")
+        wait_until(lambda: not self.banyan.json("status").get("alarms"), "the rollback is on disk")
+        self.banyan.kill()
+        self.banyan.start()
+        self.assertEqual(0, self.banyan.json("route", "show", "all")["candidate_percent"])
+
+    def test_rollback_under_load_is_in_force_within_a_second_and_fails_no_client(self):
+        self.legacy.answer = lambda request: (200, {"X-By": "legacy"}, b"same")
+        self.candidate.answer = lambda request: (200, {"X-By": "candidate"}, b"same")
+        self.banyan.start()
+        self.banyan.cli("route", "set", "all", "--candidate-percent", "100", "--reason", "test")
+        is_copy = lambda request: "banyan-shadow" in request["headers"]
+        for how in ("command", "SIGUSR2"):
+            load = Load(self.banyan.port).start()
+            wait_until(lambda: len(self.candidate.seen(lambda r: not is_copy(r))) > 50, "the candidate answers")
+            asked = time.monotonic()
+            if how == "command":
+                self.banyan.cli("route", "rollback", "--all", "--reason", "3 am")
+            else:
+                self.banyan.process.send_signal(signal.SIGUSR2)
+            while time.monotonic() < asked + 1.0:
+                time.sleep(0.01)
+            with self.candidate.lock:
+                self.candidate.requests.clear()
+            time.sleep(0.5)
+            load.stop()
+            late = self.candidate.seen(lambda r: not is_copy(r))
+            self.assertEqual([], late, "the candidate still answered a second after the rollback by " + how)
+            self.assertEqual([], load.failed[:3])
+            self.assertGreater(load.done, 100)
+            self.banyan.cli("route", "set", "all", "--candidate-percent", "100", "--reason", "again")
+        self.assertTrue(self.banyan.settle(60)["total"]["balanced"])
+
+    def test_a_graceful_stop_finishes_what_runs(self):
+        def slow(request):
+            time.sleep(0.5)
+            return (200, {}, b"done")
+        self.legacy.answer = slow
+        self.banyan.start()
+        load = Load(self.banyan.port, clients=4, make=lambda client, number: ("GET", "/slow", None)).start()
+        wait_until(lambda: len(self.legacy.seen()) >= 4, "requests run")
+        load.stopping.set()
+        self.assertEqual(0, self.banyan.stop())
+        load.stop()
+        self.assertEqual([], load.failed)
+        self.assertTrue(self.banyan.json("ledger")["total"]["balanced"])
+
+
+if __name__ == "__main__":
+    unittest.main()
