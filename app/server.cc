@@ -95,6 +95,7 @@ struct Server::Impl {
   Mutex drain_mutex;
   bool is_drained GUARDED_BY(drain_mutex) = false;  // the proxy may be gone from here on
 
+  admin::AdminFacts facts() const;
   Status open();
   Status open_log();
   Status open_routing();
@@ -201,23 +202,44 @@ Status Server::Impl::open_consumers() {
   return {};
 }
 
+admin::AdminFacts Server::Impl::facts() const {
+  admin::AdminFacts facts;
+  facts.version = BANYAN_VERSION;
+  facts.data_dir = config.data_dir;
+  facts.roles = {"proxy", "admin"};
+  if (roles.mirror) facts.roles.push_back("mirror");
+  if (roles.compare) facts.roles.push_back("compare");
+  facts.legacy_urls = config.legacy_urls;
+  facts.candidate_urls = config.candidate_urls;
+  facts.started_wall_ns = clock.wall_ns();
+  facts.every_route_fails_open = true;
+  for (const routing::RouteOptions& route : config.routing.routes) {
+    if (route.on_failure != OnFailure::kFailOpen) facts.every_route_fails_open = false;
+  }
+  return facts;
+}
+
 Status Server::Impl::open_edges() {
   auto front = proxy::Proxy::open(config.proxy, clock, routing->cell(), *recorder, *redactor, *keys,
                                   metrics, [this](int status) { ledger->count_refused(status); });
   if (!front.ok()) return front.error();
   proxy = *std::move(front);
   if (!roles.admin) return {};
-  admin::AdminServices services{.routing = *routing,
+  admin::AdminServices services{.clock = clock,
+                                .files = files,
+                                .metrics = metrics,
+                                .recorder = *recorder,
+                                .routing = *routing,
                                 .ledger = *ledger,
                                 .findings = *findings,
                                 .comparator = comparator.get(),
                                 .mirror = mirror.get(),
                                 .runs = runs.get(),
-                                .recorder = *recorder,
-                                .proxy = *proxy,
-                                .metrics = metrics,
-                                .clock = clock};
-  (void)services;
+                                .proxy = proxy.get()};
+  config.admin.data_dir = config.data_dir;
+  auto port = admin::AdminServer::open(config.admin, facts(), services);
+  if (!port.ok()) return port.error();
+  admin = *std::move(port);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/options.h"
 #include "comparator/options.h"
 #include "core/base/error.h"
 #include "core/model/redaction.h"
@@ -18,16 +19,11 @@
 
 namespace banyan::config {
 
-struct AdminOptions {
-  std::string address = "127.0.0.1:9901";
-  bool needs_token = true;
-};
-
 struct Config {
   std::string data_dir = "banyan-data";  // relative to the working directory
   std::vector<std::string> legacy_urls, candidate_urls;
   proxy::ProxyOptions proxy;  // its upstream addresses are filled by app (resolve_url)
-  AdminOptions admin;
+  admin::AdminOptions admin;
   recorder::RecorderOptions recorder;
   replay::MirrorOptions mirror;
   routing::RoutingOptions routing;
