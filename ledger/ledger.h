@@ -43,17 +43,30 @@ struct LedgerSnapshot {
   std::int64_t since_wall_ns = 0;
   std::map<int, std::uint64_t> refused;  // by status, before admission
   std::map<std::string, Account> routes;
+  // The sum over the routes, but for gaps: one that touches several routes counts once here.
   Account total;
+  // Records that fit nothing the fold knows (their REQUEST was lost, or they came twice). They move no
+  // account, so that it balances whatever was lost.
+  std::uint64_t ignored_records = 0;
   bool is_balanced() const;
   // The contract's JSON object ("banyan/ledger/1").
   std::string to_json() const;
 };
 
 // The pure fold: feed records in stream order. Replay and reconcile runs (run != 0) do not move it.
+// Memory grows with the open exchanges, not with pending copies: their records carry the route.
+// One thread.
 class LedgerFold {
  public:
-  LedgerFold();
+  static constexpr std::size_t kOpenMax = 4'000'000;  // past it an exchange counts as unknown at once
+  static constexpr std::size_t kRoutesMax = 10'000;   // past it routes share the account "_other"
+  static constexpr std::size_t kClosedByGapMax = 4096;
+
+  explicit LedgerFold(std::size_t open_max = kOpenMax);
   ~LedgerFold();
+  // True for the record types that can move an account; others need not be decoded.
+  static bool wants(model::RecordType type);
+  // `record` is not looked at where `sourced` is a hole.
   void apply(const model::SourcedRecord& sourced, const model::AnyRecord& record);
   LedgerSnapshot snapshot() const;
   // Exchanges without RESPONSE or OUTCOME, for recovery: those of an older epoch died with it.
@@ -87,6 +100,8 @@ class Ledger {
   std::vector<LedgerFold::Open> open_exchanges() const;
   // Requests refused before admission; kept in the checkpoint. Any thread.
   void count_refused(int status);
+  // How often the log could not be read or the checkpoint not be written.
+  std::uint64_t failures() const;
 
  private:
   Ledger();

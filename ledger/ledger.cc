@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ledger/ledger.h"
+
+#include <sched.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <thread>
+#include <utility>
+
+#include "core/base/bytes.h"
+#include "core/base/hash.h"
+#include "core/base/mutex.h"
+#include "core/model/record_codec.h"
+#include "core/obs/log.h"
+
+namespace banyan::ledger {
+namespace {
+
+// state/ledger: magic, version, cursor, refused, fold, XXH3 of all before it (README.md).
+constexpr std::uint64_t kMagic = 0x31524744454c5942ULL;  // "BYLEDGR1"
+constexpr std::uint32_t kFileVersion = 1;
+constexpr std::uint64_t kCheckpointBytesMax = 1ULL << 30;
+constexpr std::size_t kBatch = 512;  // records folded under one lock
+constexpr std::chrono::milliseconds kPace{10};    // between two drains of a busy log
+constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
+constexpr std::int64_t kCheckpointEveryNs = 5'000'000'000;
+constexpr std::string_view kConsumer = "ledger";
+
+struct Checkpoint {
+  model::Cursor cursor;
+  std::map<int, std::uint64_t> refused;
+  std::unique_ptr<LedgerFold> fold;
+};
+
+std::string encode_checkpoint(const model::Cursor& cursor,
+                              const std::map<int, std::uint64_t>& refused,
+                              const LedgerFold& fold) {
+  std::string out;
+  ByteWriter writer(out);
+  writer.u64(kMagic);
+  writer.u32(kFileVersion);
+  writer.bytes(cursor.to_string());
+  writer.varint(refused.size());
+  for (const auto& [status, count] : refused) {
+    writer.varint(static_cast<std::uint64_t>(status));
+    writer.varint(count);
+  }
+  std::string folded;
+  fold.serialise(folded);
+  writer.bytes(folded);
+  writer.u64(xxh3_64(out));
+  return out;
+}
+
+Error damaged(std::string_view what) {
+  return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
+                    "ledger checkpoint: " + std::string(what));
+}
+
+Result<Checkpoint> decode_checkpoint(std::string_view bytes) {
+  if (bytes.size() < 20) return damaged("cut short");
+  ByteReader tail(bytes.substr(bytes.size() - 8));
+  const std::string_view body = bytes.substr(0, bytes.size() - 8);
+  ByteReader in(body);
+  if (in.u64() != kMagic) return damaged("not a ledger checkpoint");
+  if (tail.u64() != xxh3_64(body)) return damaged("checksum does not match");
+  if (in.u32() != kFileVersion) return damaged("written by another version");
+  auto cursor = model::Cursor::parse(in.bytes());
+  if (!cursor.ok()) return cursor.error();
+  Checkpoint checkpoint;
+  checkpoint.cursor = std::move(cursor).value();
+  const std::uint64_t refused = in.varint();
+  for (std::uint64_t i = 0; i < refused && in.ok(); ++i) {
+    const std::uint64_t status = in.varint();
+    if (status > 999) return damaged("a status that cannot be");
+    checkpoint.refused[static_cast<int>(status)] = in.varint();
+  }
+  const std::string_view folded = in.bytes();
+  if (!in.ok() || in.remaining() != 0) return damaged("bad layout");
+  auto fold = LedgerFold::restore(folded);
+  if (!fold.ok()) return fold.error();
+  checkpoint.fold = std::move(fold).value();
+  return checkpoint;
+}
+
+std::string path_in(const std::string& state_directory) { return state_directory + "/ledger"; }
+
+// An empty checkpoint where there is none or it cannot be used; then `warnings` says so.
+Checkpoint load_checkpoint(FileSystem& files, const std::string& state_directory,
+                           std::vector<std::string>& warnings) {
+  Checkpoint fresh;
+  fresh.fold = std::make_unique<LedgerFold>();
+  const std::string path = path_in(state_directory);
+  if (!files.exists(path)) return fresh;
+  auto bytes = files.read_file(path, kCheckpointBytesMax);
+  if (!bytes.ok()) {
+    warnings.push_back("ledger: " + bytes.error().message + "; folding the whole log again");
+    return fresh;
+  }
+  auto checkpoint = decode_checkpoint(*bytes);
+  if (!checkpoint.ok()) {
+    warnings.push_back(checkpoint.error().message + " (" + path +
+                       "); folding the whole log again, refused counts start at 0");
+    return fresh;
+  }
+  return std::move(checkpoint).value();
+}
+
+// Folds what is there, at most `records_max`. True while there may be more.
+Result<bool> fold_some(model::RecordSource& source, LedgerFold& fold, std::size_t records_max,
+                       std::uint64_t& undecodable) {
+  static const model::AnyRecord kNone = model::CheckpointRecord{};
+  for (std::size_t i = 0; i < records_max; ++i) {
+    model::SourcedRecord sourced;
+    auto more = source.next(sourced);
+    if (!more.ok()) return more.error();
+    if (!*more) return false;
+    if (sourced.kind == model::SourcedRecord::Kind::kHole) {
+      fold.apply(sourced, kNone);
+      continue;
+    }
+    if (!LedgerFold::wants(sourced.type)) continue;
+    const auto record = model::decode(sourced.encoded);
+    if (record.ok()) {
+      fold.apply(sourced, *record);
+    } else {
+      // Whole by its checksum, but not a record we know: as good as a hole.
+      ++undecodable;
+      sourced.kind = model::SourcedRecord::Kind::kHole;
+      fold.apply(sourced, kNone);
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+struct Ledger::Impl {
+  Impl(FileSystem& files_in, Clock& clock_in, model::LogAccess& log_in)
+      : files(files_in), clock(clock_in), log(log_in) {}
+
+  FileSystem& files;
+  Clock& clock;
+  model::LogAccess& log;
+  std::string state_directory;
+  std::unique_ptr<model::RecordSource> source;  // of the following thread; of open() before it
+  std::thread thread;
+  std::atomic<bool> stopping{false};
+  std::atomic<std::uint64_t> failures{0};
+  std::uint64_t undecodable = 0;
+  std::int64_t checkpointed_mono_ns = 0;
+  bool is_dirty = false;  // folded something since the checkpoint
+
+  mutable Mutex mutex;
+  std::condition_variable wake;
+  std::unique_ptr<LedgerFold> fold GUARDED_BY(mutex);
+  std::map<int, std::uint64_t> refused GUARDED_BY(mutex);
+  bool refused_changed GUARDED_BY(mutex) = false;
+
+  Status drain() {
+    for (;;) {
+      const model::Cursor before = source->position();
+      MutexLock lock(mutex);
+      auto more = fold_some(*source, *fold, kBatch, undecodable);
+      if (!more.ok()) return more.error();
+      if (!(source->position() == before)) is_dirty = true;
+      if (!*more) return {};
+    }
+  }
+
+  Status checkpoint() {
+    std::string bytes;
+    const model::Cursor cursor = source->position();
+    {
+      MutexLock lock(mutex);
+      if (!is_dirty && !refused_changed) return {};
+      bytes = encode_checkpoint(cursor, refused, *fold);
+      refused_changed = false;
+    }
+    checkpointed_mono_ns = clock.mono_ns();
+    if (Status made = files.make_directories(state_directory); !made.ok()) return made;
+    if (Status written = files.write_file_atomically(path_in(state_directory), bytes);
+        !written.ok()) {
+      MutexLock lock(mutex);
+      refused_changed = true;  // tried again with the next checkpoint
+      return written;
+    }
+    is_dirty = false;
+    return log.commit_cursor(kConsumer, cursor, true);
+  }
+
+  void report(const Status& status, std::string_view what, bool& was_failing) {
+    if (status.ok()) {
+      was_failing = false;
+      return;
+    }
+    failures.fetch_add(1, std::memory_order_relaxed);
+    if (!was_failing) obs::log_error("ledger", std::string(what) + ": " + status.error().message);
+    was_failing = true;
+  }
+
+  void pause(std::chrono::milliseconds duration) {
+    const auto deadline = std::chrono::steady_clock::now() + duration;
+    MutexLock lock(mutex);
+    while (!stopping.load()) {
+      const auto left = deadline - std::chrono::steady_clock::now();
+      if (left.count() <= 0) return;
+      lock.wait_for(wake, left);
+    }
+  }
+
+  void follow() {
+    sched_param priority{};
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
+    pthread_setname_np(pthread_self(), "banyan-ledger");
+    bool reading_fails = false;
+    bool writing_fails = false;
+    while (!stopping.load()) {
+      const Status drained = drain();
+      report(drained, "cannot read the log", reading_fails);
+      if (clock.mono_ns() - checkpointed_mono_ns >= kCheckpointEveryNs) {
+        report(checkpoint(), "cannot write the checkpoint", writing_fails);
+      }
+      if (!drained.ok()) {
+        pause(kIdle);
+        continue;
+      }
+      source->wait(kIdle);
+      // A busy log publishes every millisecond; folding in larger steps saves wake-ups.
+      pause(kPace);
+    }
+    report(drain(), "cannot read the log", reading_fails);
+    report(checkpoint(), "cannot write the checkpoint", writing_fails);
+  }
+};
+
+Ledger::Ledger() = default;
+
+Ledger::~Ledger() { stop(); }
+
+Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& files, Clock& clock,
+                                             model::LogAccess& log,
+                                             const std::string& state_directory,
+                                             std::vector<std::string>& warnings) {
+  std::unique_ptr<Ledger> ledger(new Ledger);
+  ledger->impl_ = std::make_unique<Impl>(files, clock, log);
+  Impl& impl = *ledger->impl_;
+  impl.state_directory = state_directory;
+  Checkpoint checkpoint = load_checkpoint(files, state_directory, warnings);
+  auto source = log.open_source(checkpoint.cursor, model::Fence::kDurable);
+  if (!source.ok()) return source.error();
+  impl.source = std::move(source).value();
+  {
+    MutexLock lock(impl.mutex);
+    impl.fold = std::move(checkpoint.fold);
+    impl.refused = std::move(checkpoint.refused);
+  }
+  BANYAN_RETURN_IF_ERROR(impl.drain());
+  impl.checkpointed_mono_ns = clock.mono_ns();
+  return ledger;
+}
+
+void Ledger::start() {
+  CHECK(!impl_->thread.joinable());
+  impl_->stopping.store(false);
+  impl_->thread = std::thread([this] { impl_->follow(); });
+}
+
+void Ledger::stop() {
+  if (!impl_ || !impl_->thread.joinable()) return;
+  {
+    MutexLock lock(impl_->mutex);
+    impl_->stopping.store(true);
+  }
+  impl_->wake.notify_all();
+  impl_->source->interrupt();
+  impl_->thread.join();
+}
+
+LedgerSnapshot Ledger::snapshot() const {
+  MutexLock lock(impl_->mutex);
+  LedgerSnapshot snapshot = impl_->fold->snapshot();
+  snapshot.refused = impl_->refused;
+  return snapshot;
+}
+
+std::vector<LedgerFold::Open> Ledger::open_exchanges() const {
+  MutexLock lock(impl_->mutex);
+  return impl_->fold->open_exchanges();
+}
+
+void Ledger::count_refused(int status) {
+  if (status < 0 || status > 999) status = 0;
+  MutexLock lock(impl_->mutex);
+  ++impl_->refused[status];
+  impl_->refused_changed = true;
+}
+
+std::uint64_t Ledger::failures() const { return impl_->failures.load(std::memory_order_relaxed); }
+
+Result<LedgerSnapshot> read_ledger(FileSystem& files, model::LogAccess& log,
+                                   const std::string& state_directory) {
+  std::vector<std::string> warnings;
+  Checkpoint checkpoint = load_checkpoint(files, state_directory, warnings);
+  for (const std::string& warning : warnings) obs::log_warning("ledger", warning);
+  auto source = log.open_source(checkpoint.cursor, model::Fence::kDurable);
+  if (!source.ok()) return source.error();
+  std::uint64_t undecodable = 0;
+  for (;;) {
+    auto more = fold_some(**source, *checkpoint.fold, kBatch, undecodable);
+    if (!more.ok()) return more.error();
+    if (!*more) break;
+  }
+  LedgerSnapshot snapshot = checkpoint.fold->snapshot();
+  snapshot.refused = std::move(checkpoint.refused);
+  return snapshot;
+}
+
+}  // namespace banyan::ledger
