@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace banyan::test {
+namespace banyan::support {
 
 class MemorySource final : public model::RecordSource {
  public:
@@ -275,4 +275,4 @@ Result<model::Cursor> MemoryLog::load_cursor(std::string_view consumer) const {
   return found == cursors_.end() ? model::Cursor{} : found->second;
 }
 
-}  // namespace banyan::test
+}  // namespace banyan::support

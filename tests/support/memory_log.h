@@ -17,7 +17,7 @@
 #include "core/base/mutex.h"
 #include "core/model/record_io.h"
 
-namespace banyan::test {
+namespace banyan::support {
 
 class MemoryLog final : public model::LogAccess {
  public:
@@ -106,4 +106,4 @@ class MemoryLog final : public model::LogAccess {
   std::uint64_t next_listener_ GUARDED_BY(mutex_) = 0;
 };
 
-}  // namespace banyan::test
+}  // namespace banyan::support
