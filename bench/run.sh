@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# ./dev bench [peers|slow|dead|micro] [run_peers options]: ratios to nginx, haproxy and nghttpx in one run.
+# BANYAN_PEERS names run_peers where it is not ../shared/bench/run_peers.
+set -eu
+cd "$(dirname "$0")/.."
+peers=${BANYAN_PEERS:-../shared/bench/run_peers}
+what=${1:-peers}
+[ $# -eq 0 ] || shift
+# run_peers splits a command at spaces and starts it in its own folder.
+contender() { echo "$PWD/bench/peer.sh $1 {port} {legacy} {new} {tmp}"; }
+case $what in
+  peers)
+    exec "$peers" --only nginx,nginx+mirror,haproxy,nghttpx "$@" --extra banyan-bare 0 "$(contender bare)" \
+      --extra banyan-record 0 "$(contender record)" --extra banyan-full 0 "$(contender full)"
+    ;;
+  slow)
+    # The healthy pair of this figure is `./dev bench peers`; here the candidate answers after 50 ms.
+    exec "$peers" --set slow-mirror --mirror-delay 0.05 --only nginx,nginx+mirror "$@" \
+      --extra banyan-record 0 "$(contender record)" --extra banyan-full 0 "$(contender full)"
+    ;;
+  dead)
+    exec "$peers" --set slow-mirror --mirror-dead --only nginx,nginx+mirror "$@" \
+      --extra banyan-record 0 "$(contender record)" --extra banyan-full 0 "$(contender full)"
+    ;;
+  micro)
+    for program in build/bench/bench/bench_*; do
+      [ -x "$program" ] && "$program" "$@"
+    done
+    ;;
+  *)
+    echo "usage: ./dev bench [peers|slow|dead|micro] [options]" >&2
+    exit 2
+    ;;
+esac
