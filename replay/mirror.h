@@ -23,10 +23,19 @@ class MirrorPolicy {
   virtual ~MirrorPolicy() = default;
   // False: mirror_percent of the route is 0 now: reads are skipped route_off, writes stay pending.
   virtual bool is_mirrored(std::string_view route) const = 0;
+  // True: the route mirrors writes now; reconcile then also looks at writes that were skipped `write`.
+  virtual bool mirrors_writes(std::string_view route) const {
+    (void)route;
+    return false;
+  }
 };
 
+// The two systems as a sender of copies sees them.
 struct SystemsOptions {
   net::UpstreamOptions legacy, candidate;
+  // Host of a copy, as the proxy's: "" keeps the client's.
+  std::string legacy_host, candidate_host;
+  std::uint64_t digest_seed = 0;  // KeyRing::digest_seed(), so that digests of both answers compare
 };
 
 struct MirrorStats {

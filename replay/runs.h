@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Replay and reconcile runs over recorded history, with the mirror's own sender. At most one at a time.
+// A run's answers are SHADOW records with its id; the comparator writes VERDICTs for them, and the run
+// reads those back (it never compares by itself).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +27,7 @@ struct RunSpec {
   System to = System::kCandidate;
   model::Cursor from;  // empty: the log's begin
   std::int64_t from_wall_ns = 0, to_wall_ns = INT64_MAX;
-  std::string filter;  // "route:orders method:POST path:/api/* status:5xx"
+  std::string filter;  // "route:orders method:POST path:/api/* status:5xx"; see run_filter.h
   std::string route;   // of reconcile; "" = all
   RunOnly only = RunOnly::kAll;
   double speed = 1.0;  // 0 = max
@@ -58,6 +60,9 @@ class Runs {
                                             const model::Redactor& redactor,
                                             SystemsOptions systems, const std::string& directory);
   ~Runs();  // interrupts a running run, progress saved
+  // Lets reconcile see which routes mirror writes now; null: only what was selected. `policy` outlives
+  // the runs. Before the first start().
+  void set_policy(const MirrorPolicy* policy);
   // Any thread but the sender's; blocks on the disk. kAlreadyExists while another run goes.
   Result<RunStatus> start(const RunSpec& spec);
   Result<RunStatus> resume(std::uint64_t id);

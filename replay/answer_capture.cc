@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replay/answer_capture.h"
+
+#include <algorithm>
+
+namespace banyan::replay {
+
+void AnswerCapture::on_head(const http::ResponseHead& head, Instant now) {
+  status_ = static_cast<std::uint16_t>(head.status);
+  version_minor_ = static_cast<std::uint8_t>(head.version_minor);
+  first_byte_ = now;
+  keep(head.fields);
+  if (head.framing == http::BodyFraming::kContentLength) {
+    body_.reserve(std::min<std::uint64_t>(head.content_length, kInlineAnswerBytesMax));
+  }
+}
+
+// The head's views die with the call's buffer; one string holds all of them.
+void AnswerCapture::keep(const http::HeaderList& fields) {
+  std::size_t bytes = 0;
+  for (const http::Header& field : fields) bytes += field.name.size() + field.value.size();
+  field_bytes_.clear();
+  field_bytes_.reserve(bytes);
+  fields_.clear();
+  fields_.reserve(fields.size());
+  const auto put = [this](std::string_view text) {
+    const std::size_t at = field_bytes_.size();
+    field_bytes_.append(text);
+    return std::string_view(field_bytes_).substr(at, text.size());
+  };
+  for (const http::Header& field : fields) {
+    if (http::is_connection_specific(fields, field.name)) continue;
+    const std::string_view name = put(field.name);
+    fields_.push_back({name, put(field.value)});
+  }
+}
+
+void AnswerCapture::on_body(std::string_view piece) {
+  length_ += piece.size();
+  if (is_discarding_) return;
+  if (!is_streaming_) {
+    if (body_.size() + piece.size() <= kInlineAnswerBytesMax) {
+      body_.append(piece);
+      return;
+    }
+    start_streaming();
+  }
+  digest_->update(piece);
+  while (!piece.empty() && !has_lost_bytes_) {
+    const std::size_t size = std::min(piece.size(), kAnswerChunkBytes - body_.size());
+    body_.append(piece.substr(0, size));
+    piece.remove_prefix(size);
+    if (body_.size() == kAnswerChunkBytes) append_chunk(body_);
+  }
+}
+
+void AnswerCapture::start_streaming() {
+  is_streaming_ = true;
+  digest_.emplace(context_.digest_seed);
+  digest_->update(body_);
+  if (body_.size() == kAnswerChunkBytes) append_chunk(body_);
+}
+
+void AnswerCapture::append_chunk(std::string_view bytes) {
+  // A streamed body cannot be redacted: where a rule may apply nothing of it is recorded.
+  const bool is_kept = !context_.redactor->has_body_rules() &&
+                       recorded_ + bytes.size() <= context_.body_bytes_max;
+  if (is_kept) {
+    model::ChunkRecord chunk;
+    chunk.exchange = context_.exchange;
+    chunk.run = context_.run;
+    chunk.side = model::Side::kShadow;
+    chunk.sequence = sequence_++;
+    chunk.bytes = bytes;
+    if (model::append_record(*context_.sink, chunk).is_refused()) has_lost_bytes_ = true;
+    recorded_ += bytes.size();
+  } else {
+    has_lost_bytes_ = true;
+  }
+  body_.clear();
+}
+
+model::Answer AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
+                                    model::RedactedMessage& redacted) {
+  model::Answer answer;
+  answer.system = context_.system;
+  answer.status = status_;
+  answer.version_minor = version_minor_;
+  answer.trailers = trailers;
+  answer.first_byte = first_byte_;
+  answer.ended = now;
+  const std::string_view type = http::find_header(fields_, "content-type").value_or("");
+  const std::string_view inline_body = is_streaming_ ? std::string_view() : body_;
+  redacted = context_.redactor->redact(context_.exchange, "", fields_, inline_body, type);
+  answer.fields = redacted.fields;
+  model::Body& body = answer.body;
+  body.length = length_;
+  if (is_streaming_) {
+    if (!body_.empty() && !has_lost_bytes_) append_chunk(body_);
+    body.digest = digest_->digest();
+    body.kind = sequence_ > 0 ? model::Body::Kind::kChunks : model::Body::Kind::kNotRecorded;
+    body.is_complete = !has_lost_bytes_;
+  } else if (is_discarding_) {
+    body.kind = model::Body::Kind::kNotRecorded;
+    body.is_complete = false;
+  } else if (!body_.empty()) {
+    body.kind = model::Body::Kind::kInline;
+    body.bytes = redacted.body;
+    body.is_redacted = redacted.body_is_redacted;
+    body.digest = xxh3_128(body_, context_.digest_seed);
+  }
+  return answer;
+}
+
+}  // namespace banyan::replay

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keeps one answer to a copy: the body inline up to a bound, in CHUNK records above it, and beyond a
+// second bound only its length and digest. Loop-confined.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/hash.h"
+#include "core/http/message.h"
+#include "core/model/record_io.h"
+#include "core/model/redaction.h"
+
+namespace banyan::replay {
+
+inline constexpr std::size_t kInlineAnswerBytesMax = 256 * 1024;
+inline constexpr std::size_t kAnswerChunkBytes = 256 * 1024;
+
+struct CaptureContext {
+  ExchangeId exchange;
+  RunId run;
+  System system = System::kCandidate;
+  model::RecordSink* sink = nullptr;
+  const model::Redactor* redactor = nullptr;
+  std::uint64_t digest_seed = 0;
+  std::uint64_t body_bytes_max = 0;
+};
+
+class AnswerCapture {
+ public:
+  explicit AnswerCapture(CaptureContext context) : context_(context) {}
+
+  void on_head(const http::ResponseHead& head, Instant now);
+  void on_body(std::string_view piece);
+  // The answer is not to be recorded (yet): nothing of its body goes to the log.
+  void discard_body() { is_discarding_ = true; }
+  bool has_head() const { return status_ != 0; }
+  std::uint16_t status() const { return status_; }
+
+  // The whole answer as it belongs into a SHADOW; views are valid while this and `redacted` live.
+  model::Answer finish(const http::HeaderList& trailers, Instant now,
+                       model::RedactedMessage& redacted);
+
+ private:
+  void keep(const http::HeaderList& fields);
+  void append_chunk(std::string_view bytes);
+  void start_streaming();
+
+  CaptureContext context_;
+  std::uint16_t status_ = 0;
+  std::uint8_t version_minor_ = 1;
+  Instant first_byte_;
+  std::string field_bytes_;
+  http::HeaderList fields_;
+  std::string body_;  // inline, or what waits for the next CHUNK
+  std::uint64_t length_ = 0;
+  std::uint64_t recorded_ = 0;
+  std::uint32_t sequence_ = 0;
+  std::optional<StreamingDigest> digest_;  // while streaming
+  bool is_streaming_ = false;
+  bool is_discarding_ = false;
+  bool has_lost_bytes_ = false;  // past the bound, or refused by the log
+};
+
+}  // namespace banyan::replay

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replay/mirror.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "core/net/event_loop.h"
+#include "replay/mirror_core.h"
+
+namespace banyan::replay {
+
+struct Mirror::Impl {
+  // The order matters: the core refers to the sink and the loop, listeners to all of it.
+  std::unique_ptr<model::RecordSink> sink;
+  std::unique_ptr<net::EventLoop> loop;
+  std::unique_ptr<MirrorCore> core;
+  std::unique_ptr<net::Timer> tick;
+  std::unique_ptr<net::EventLoop::TurnEndHook> hook;
+  std::atomic<bool> is_wake_posted{false};
+  std::shared_ptr<void> listener;
+  std::thread thread;
+  std::int64_t tick_period_ns = 0;  // loop
+  bool is_stopping = false;         // loop
+  std::chrono::steady_clock::time_point stop_at;
+
+  // The recorder's thread: at most one wake-up is under way at a time.
+  void wake() {
+    if (is_wake_posted.exchange(true, std::memory_order_acq_rel)) return;
+    loop->post([this] {
+      is_wake_posted.store(false, std::memory_order_release);
+      core->on_published();
+      arm();
+    });
+  }
+
+  void arm() {
+    const std::int64_t period_ns = core->tick_after_ns();
+    if (!tick->is_running() || period_ns < tick_period_ns) start_tick(period_ns);
+  }
+
+  void start_tick(std::int64_t period_ns) {
+    tick_period_ns = period_ns;
+    tick->start(period_ns);
+  }
+
+  void on_tick() {
+    core->on_tick();
+    if (is_stopping && (core->is_idle() || std::chrono::steady_clock::now() >= stop_at)) {
+      core->close();
+      loop->stop();
+      return;
+    }
+    start_tick(core->tick_after_ns());
+  }
+
+  void begin_stop(std::int64_t patience_ns) {
+    is_stopping = true;
+    stop_at = std::chrono::steady_clock::now() + std::chrono::nanoseconds(patience_ns);
+    core->drain();
+    on_tick();
+  }
+
+  void run() {
+    // Batch: fewer context switches, and the client's tail stays as it is (measured).
+    sched_param param{};
+    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
+    (void)pthread_setname_np(pthread_self(), "banyan-mirror");
+    loop->run();
+  }
+};
+
+Mirror::Mirror() : impl_(std::make_unique<Impl>()) {}
+
+Result<std::unique_ptr<Mirror>> Mirror::open(Clock& clock, model::LogAccess& log,
+                                             std::unique_ptr<model::RecordSink> sink,
+                                             const model::Redactor& redactor,
+                                             const MirrorPolicy& policy, SystemsOptions systems,
+                                             MirrorOptions options) {
+  auto mirror = std::unique_ptr<Mirror>(new Mirror());
+  Impl& impl = *mirror->impl_;
+  auto loop = net::EventLoop::create();
+  if (!loop.ok()) return loop.error();
+  impl.sink = std::move(sink);
+  impl.loop = std::move(*loop);
+  impl.core = std::make_unique<MirrorCore>(*impl.loop, clock, log, *impl.sink, redactor, policy,
+                                           std::move(systems), options);
+  BANYAN_RETURN_IF_ERROR(impl.core->open());
+  impl.tick = std::make_unique<net::Timer>(*impl.loop, [&impl] { impl.on_tick(); });
+  impl.hook = impl.loop->at_turn_end([&impl] { impl.core->on_turn_end(); });
+  impl.listener = log.add_publish_listener([&impl] { impl.wake(); });
+  return mirror;
+}
+
+Mirror::~Mirror() {
+  stop(0);
+  impl_->listener.reset();
+  impl_->hook.reset();
+  impl_->tick.reset();
+  impl_->core.reset();
+}
+
+void Mirror::start() {
+  if (impl_->thread.joinable()) return;
+  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+  impl_->wake();
+}
+
+void Mirror::stop(std::int64_t patience_ns) {
+  if (!impl_->thread.joinable()) return;
+  impl_->loop->post([impl = impl_.get(), patience_ns] { impl->begin_stop(patience_ns); });
+  impl_->thread.join();
+}
+
+void Mirror::pause(bool paused) {
+  impl_->loop->post([impl = impl_.get(), paused] {
+    impl->core->set_paused(paused);
+    impl->arm();
+  });
+}
+
+MirrorStats Mirror::stats() const { return impl_->core->stats(); }
+
+void Mirror::on_retention(std::string_view stream, Offset first, Offset end) {
+  (void)first;  // what lies before it went away earlier
+  impl_->loop->post([impl = impl_.get(), name = std::string(stream), end] {
+    impl->core->on_retention(name, end);
+  });
+}
+
+}  // namespace banyan::replay

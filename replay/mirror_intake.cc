@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The mirror's reading half: which exchanges are due, and when each copy may go.
+#include <utility>
+#include <variant>
+
+#include "core/base/hash.h"
+#include "core/obs/log.h"
+#include "replay/mirror_core.h"
+
+namespace banyan::replay {
+namespace {
+
+// Records read in one turn of the loop, so that answers are not kept waiting.
+constexpr int kReadMax = 4096;
+// Encoded requests held in memory; what is above is read from the log again when it is sent.
+constexpr std::size_t kKeptBytesMax = 64U << 20;
+constexpr std::size_t kKeptRequestBytesMax = 64U << 10;
+// While the log cannot be read to its end, a copy is judged once the log was read on by this much.
+constexpr std::int64_t kSettleNs = 100'000'000;
+
+std::uint64_t session_of(std::string_view token) {
+  if (token.empty()) return 0;
+  const std::uint64_t hash = xxh3_64(token);
+  return hash == 0 ? 1 : hash;
+}
+
+}  // namespace
+
+bool MirrorCore::has_room() const {
+  return pending_.size() < options_.pending_max && ended_.size() < 2 * options_.pending_max &&
+         line(Stage::kUnrecorded).empty();
+}
+
+void MirrorCore::read() {
+  model::SourcedRecord record;
+  for (int i = 0; i < kReadMax; ++i) {
+    if (!has_room()) {
+      // What retention is about to delete is accounted for now or never.
+      bool is_going_away = false;
+      const model::Cursor at = source_->position();
+      for (const auto& [name, stream] : streams_) {
+        is_going_away |= at.next_of(name) < stream.retention_end;
+      }
+      if (!is_going_away) break;
+    }
+    auto more = source_->next(record);
+    if (!more.ok()) {
+      obs::log_error("replay", "the mirror cannot read the log: " + more.error().message);
+      is_exhausted_ = true;  // tried again at the next tick
+      return;
+    }
+    is_exhausted_ = !*more;
+    if (is_exhausted_) break;
+    if (record.append_wall_ns != 0) last_append_wall_ns_ = record.append_wall_ns;
+    if (const Status status = apply(record); !status.ok()) {
+      obs::log_error("replay", "the mirror left out a record: " + status.error().message);
+    }
+  }
+  std::uint64_t sum = 0;
+  for (const auto& place : source_->position().places) sum += place.next.value;
+  position_sum_.store(sum, std::memory_order_relaxed);
+  if (is_exhausted_ || is_read_posted_ || !has_room()) return;
+  is_read_posted_ = true;
+  loop_.post([this] {
+    is_read_posted_ = false;
+    act();
+  });
+}
+
+Status MirrorCore::apply(const model::SourcedRecord& record) {
+  if (record.kind == model::SourcedRecord::Kind::kHole) {
+    on_hole(record);
+    return {};
+  }
+  switch (record.type) {
+    case model::RecordType::kRequest: return on_request(record);
+    case model::RecordType::kChunk:
+    case model::RecordType::kResponse:
+    case model::RecordType::kOutcome: {
+      const auto found = pending_.find(record.exchange);
+      if (found == pending_.end()) return {};
+      if (record.type == model::RecordType::kChunk) {
+        on_chunk(*found->second, record);
+      } else {
+        on_primary_end(*found->second, record);
+      }
+      return {};
+    }
+    case model::RecordType::kGap: {
+      auto decoded = model::decode(record.encoded);
+      if (!decoded.ok()) return decoded.error();
+      on_gap(std::get<model::GapRecord>(*decoded));
+      return {};
+    }
+    default: return {};
+  }
+}
+
+Status MirrorCore::on_request(const model::SourcedRecord& sourced) {
+  auto decoded = model::decode(sourced.encoded);
+  if (!decoded.ok()) return decoded.error();
+  const auto& request = std::get<model::RequestRecord>(*decoded);
+  auto is_due = resume_.is_due(sourced.stream, sourced.offset, request.exchange);
+  if (!is_due.ok()) return is_due.error();
+  if (request.mirror != MirrorDecision::kSelected || !*is_due ||
+      pending_.count(request.exchange) > 0) {
+    return {};
+  }
+  pacer_.on_arrival(request.started.mono_ns);
+
+  Stream& stream = stream_of(sourced.stream);
+  const auto self = stream.copies.emplace(stream.copies.end(), *this);
+  Copy& copy = *self;
+  copy.self = self;
+  copy.stream = &stream;
+  copy.exchange = request.exchange;
+  copy.offset = copy.closing_offset = sourced.offset;
+  copy.append_wall_ns = sourced.append_wall_ns;
+  copy.started = request.started;
+  copy.route = route_of(request.route);
+  copy.to = other(request.primary);
+  copy.is_write = request.is_write;
+  copy.is_past = resume_.is_of_the_past(sourced.stream, sourced.offset);
+  copy.session = session_of(request.session);
+  copy.epoch = request.exchange.epoch().value;
+  copy.started_mono_ns = request.started.mono_ns;
+  copy.sequence = ++sequence_;
+  copy.has_chunks = request.body.kind == model::Body::Kind::kChunks;
+  pending_.emplace(copy.exchange, &copy);
+  if (copy.is_write) pending_writes_.fetch_add(1, std::memory_order_relaxed);
+
+  if (sourced.offset < stream.retention_end) {
+    skip(copy, SkipReason::kRetention);
+    return {};
+  }
+  if (request.body.kind == model::Body::Kind::kNotRecorded ||
+      (request.body.kind == model::Body::Kind::kInline &&
+       request.body.length > options_.body_bytes_max)) {
+    skip(copy, SkipReason::kBodyTooLarge);
+    return {};
+  }
+  if (sourced.encoded.size() <= kKeptRequestBytesMax &&
+      kept_bytes_ + sourced.encoded.size() <= kKeptBytesMax) {
+    copy.request = sourced.encoded;
+    kept_bytes_ += copy.request.size();
+  }
+  if (!copy.is_write && !copy.has_chunks) move_to(copy, Stage::kArrived);
+  return {};
+}
+
+void MirrorCore::on_chunk(Copy& copy, const model::SourcedRecord& sourced) {
+  if (!copy.has_chunks || copy.chunks_ended || copy.stage != Stage::kGathering) return;
+  auto decoded = model::decode(sourced.encoded);
+  if (!decoded.ok()) return;
+  const auto& chunk = std::get<model::ChunkRecord>(*decoded);
+  if (chunk.side != model::Side::kRequest || !chunk.is_last) return;
+  copy.chunks_ended = true;
+  copy.chunks_complete = chunk.is_complete;
+  copy.body.is_streamed = true;
+  copy.body.length = chunk.length;
+  copy.body.has_trailers = !chunk.trailers.empty();
+  copy.closing_offset = sourced.offset;
+  if (chunk.is_complete && chunk.length > options_.body_bytes_max) {
+    skip(copy, SkipReason::kBodyTooLarge);
+  } else if (chunk.is_complete && !copy.is_write) {
+    move_to(copy, Stage::kArrived);
+  }
+}
+
+void MirrorCore::on_primary_end(Copy& copy, const model::SourcedRecord& sourced) {
+  if (copy.stage != Stage::kGathering) return;  // a safe one that is on its way
+  auto decoded = model::decode(sourced.encoded);
+  if (!decoded.ok()) return;
+  if (const auto* response = std::get_if<model::ResponseRecord>(&*decoded)) {
+    copy.end = primary_end_of(*response);
+  } else {
+    copy.end = primary_end_of(std::get<model::OutcomeRecord>(*decoded));
+  }
+  copy.closing_offset = sourced.offset;
+  settle(copy);
+}
+
+// The exchange is closed: what a write, or a body that did not arrive whole, becomes.
+void MirrorCore::settle(Copy& copy) {
+  const bool has_body = !copy.has_chunks || (copy.chunks_ended && copy.chunks_complete);
+  SkipReason reason = copy.is_write || !has_body ? copy.end.skip : SkipReason::kNone;
+  if (!has_body) {
+    // The primary had all of it, so only our bound for recorded bodies can have cut it.
+    const bool is_cut_by_us = reason == SkipReason::kNone || reason == SkipReason::kPrimaryRefused ||
+                              reason == SkipReason::kPrimaryFailed;
+    if (is_cut_by_us && (!copy.is_write || reason == SkipReason::kNone)) {
+      reason = SkipReason::kBodyTooLarge;
+    }
+  }
+  if (reason != SkipReason::kNone) return skip(copy, reason);
+  if (!copy.is_write) return move_to(copy, Stage::kArrived);
+  copy.ended_mono_ns = copy.end.ended_mono_ns;
+  order_.hold(copy);
+  move_to(copy, Stage::kAwaitingDurable, static_cast<std::int64_t>(copy.closing_offset.value));
+}
+
+void MirrorCore::on_gap(const model::GapRecord& gap) {
+  for (const auto& part : gap.parts) {
+    const auto found = pending_.find(part.exchange);
+    if (found == pending_.end() || found->second->stage != Stage::kGathering) continue;
+    const bool lost_request = (part.sides & (1U << static_cast<int>(model::Side::kRequest))) != 0;
+    const bool lost_primary = (part.sides & (1U << static_cast<int>(model::Side::kPrimary))) != 0;
+    if (lost_request || (lost_primary && found->second->is_write)) {
+      skip(*found->second, SkipReason::kGap);
+    }
+  }
+}
+
+// Whatever a copy of this stream still waits for may have been in there; it would wait for ever.
+void MirrorCore::on_hole(const model::SourcedRecord& hole) {
+  const SkipReason reason =
+      hole.hole_cause == "retention" ? SkipReason::kRetention : SkipReason::kGap;
+  std::vector<Copy*> waiting;
+  for (Copy& copy : stream_of(hole.stream).copies) {
+    if (copy.stage == Stage::kGathering) waiting.push_back(&copy);
+  }
+  for (Copy* const copy : waiting) skip(*copy, reason);
+}
+
+void MirrorCore::on_retention(const std::string& stream_name, Offset end) {
+  now_ = clock_.now();
+  Stream& stream = stream_of(stream_name);
+  if (end <= stream.retention_end) return;
+  stream.retention_end = end;
+  std::vector<Copy*> leaving;
+  for (Copy& copy : stream.copies) {
+    if (copy.offset >= end) break;
+    if (copy.stage != Stage::kInFlight && copy.stage != Stage::kUnrecorded &&
+        copy.stage != Stage::kEnded) {
+      leaving.push_back(&copy);
+    }
+  }
+  for (Copy* const copy : leaving) {
+    if (copy->stage != Stage::kEnded) skip(*copy, SkipReason::kRetention);
+  }
+  act();
+}
+
+// Copies of writes act only on what a crash cannot undo.
+void MirrorCore::release_durable() {
+  Line& awaiting = line(Stage::kAwaitingDurable);
+  for (auto at = awaiting.begin(); at != awaiting.end();) {
+    Copy& copy = *at->second;
+    ++at;
+    if (!source_->is_durable(copy.stream->name, copy.closing_offset)) {
+      if (streams_.size() == 1) break;  // the line is in the order of closing
+      continue;
+    }
+    move_to(copy, Stage::kArrived);
+  }
+}
+
+void MirrorCore::release_arrived() {
+  Line& arrived = line(Stage::kArrived);
+  while (!arrived.empty()) {
+    Copy& copy = *arrived.begin()->second;
+    // Records of one cut of the log stand in no order among themselves: the end of an earlier write
+    // may follow. With nothing else to do there is no point in waiting: reading stands still.
+    const bool is_settled = is_exhausted_ ||
+                            copy.append_wall_ns + kSettleNs < last_append_wall_ns_ ||
+                            (!has_room() && is_idle());
+    if (!is_settled) break;
+    admit(copy);
+  }
+}
+
+void MirrorCore::admit(Copy& copy) {
+  if (!order_.must_wait(copy)) return make_ready(copy);
+  move_to(copy, Stage::kWaiting);
+  order_.wait(copy);
+}
+
+MirrorCore::Stream& MirrorCore::stream_of(std::string_view name) {
+  const auto found = streams_.find(name);
+  if (found != streams_.end()) return found->second;
+  Stream& stream = streams_[std::string(name)];
+  stream.name = name;
+  return stream;
+}
+
+MirrorCore::Route* MirrorCore::route_of(std::string_view name) {
+  const auto found = routes_.find(name);
+  if (found != routes_.end()) return &found->second;
+  Route& route = routes_[std::string(name)];
+  route.name = name;
+  return &route;
+}
+
+}  // namespace banyan::replay
