@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/catalog.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/obs/log.h"
+#include "recorder/segment_reader.h"
+
+namespace banyan::recorder {
+namespace {
+
+constexpr std::uint64_t kIndexFileBytesMax = 16U << 20;
+
+Result<SegmentHeader> read_header(FileSystem& files, const std::string& path) {
+  auto file = files.open(path, FileSystem::Mode::kReadOnly);
+  if (!file.ok()) return file.error();
+  std::string bytes;
+  BANYAN_RETURN_IF_ERROR((*file)->read_at(Position{0}, kSegmentHeaderBytes, bytes));
+  return decode_segment_header(bytes, path);
+}
+
+// Hops over the headers from where `index` ends.
+Status scan_headers(SegmentReader& reader, SparseIndex& index) {
+  SegmentReader::Batch batch;
+  while (true) {
+    const auto found = reader.next(batch, SegmentReader::Check::kHeader);
+    if (!found.ok()) return found.error();
+    if (*found == SegmentReader::Found::kEnd) return {};
+    if (*found == SegmentReader::Found::kBatch) {
+      index.add(batch.header, batch.position);
+      continue;
+    }
+    const auto goes_on = reader.resync(index.end);
+    if (!goes_on.ok()) return goes_on.error();
+    if (!*goes_on) return {};
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const File>> Segment::open(FileSystem& files) {
+  MutexLock lock(mutex_);
+  if (auto file = file_.lock()) return file;
+  auto opened = files.open(path_, FileSystem::Mode::kReadOnly);
+  if (!opened.ok()) return opened.error();
+  std::shared_ptr<const File> file = *std::move(opened);
+  file_ = file;
+  return file;
+}
+
+void Segment::lend(std::shared_ptr<const File> file) {
+  MutexLock lock(mutex_);
+  file_ = file;
+  has_index_ = true;
+  is_written_here_ = true;
+  index_.end = header_.base;
+}
+
+void Segment::note_batch(const BatchHeader& header, Position position) {
+  MutexLock lock(mutex_);
+  index_.add(header, position);
+}
+
+SparseIndex Segment::index_snapshot() const {
+  MutexLock lock(mutex_);
+  return index_;
+}
+
+Status Segment::load_index(FileSystem& files) {
+  {
+    MutexLock lock(mutex_);
+    // A segment that may still grow elsewhere is scanned anew, from where the last scan ended.
+    if (is_written_here_ || (has_index_ && end().value != kOpenEnd)) return {};
+  }
+  SparseIndex index;
+  index.end = header_.base;
+  bool is_loaded = false;
+  if (end().value != kOpenEnd) {
+    const auto bytes = files.read_file(index_path_of(path_), kIndexFileBytesMax);
+    if (bytes.ok()) {
+      auto decoded = decode_index(*bytes, header_);
+      is_loaded = decoded.ok();
+      if (is_loaded) index = *std::move(decoded);
+    }
+  }
+  if (!is_loaded) {
+    const auto file = open(files);
+    if (!file.ok()) return file.error();
+    SegmentReader reader(*file, header_);
+    BANYAN_RETURN_IF_ERROR(scan_headers(reader, index));
+  }
+  MutexLock lock(mutex_);
+  index_ = std::move(index);
+  has_index_ = true;
+  return {};
+}
+
+Result<SparseIndex> Segment::index(FileSystem& files) {
+  BANYAN_RETURN_IF_ERROR(load_index(files));
+  return index_snapshot();
+}
+
+Result<Position> Segment::position_of(FileSystem& files, Offset offset) {
+  if (offset <= header_.base) return Position{kSegmentHeaderBytes};
+  BANYAN_RETURN_IF_ERROR(load_index(files));
+  MutexLock lock(mutex_);
+  return index_.position_of(offset);
+}
+
+Status Catalog::refresh(FileSystem& files) {
+  auto names = files.list(directory_);
+  if (!names.ok()) return names.error();
+  const auto known = segments();
+  std::vector<std::shared_ptr<Segment>> fresh;
+  for (const std::string& name : *names) {
+    const auto base = parse_segment_name(name);
+    if (!base) continue;
+    const std::string path = directory_ + "/" + name;
+    const auto held = std::find_if(known.begin(), known.end(),
+                                   [&](const auto& segment) { return segment->path() == path; });
+    if (held != known.end()) {
+      fresh.push_back(*held);
+      continue;
+    }
+    auto header = read_header(files, path);
+    if (!header.ok() && header.error().code == ErrorCode::kUnsupported) return header.error();
+    if (!header.ok() || header->base != *base) continue;  // Reported by recovery and verify.
+    if (!fresh.empty() && header->uuid != fresh.front()->header().uuid) continue;
+    fresh.push_back(std::make_shared<Segment>(path, *std::move(header)));
+    if (const auto file = fresh.back()->open(files); file.ok()) {
+      if (const auto size = (*file)->size(); size.ok()) fresh.back()->set_bytes(*size);
+    }
+  }
+  for (std::size_t i = 0; i + 1 < fresh.size(); ++i) {
+    fresh[i]->set_end(fresh[i + 1]->header().previous_end);
+  }
+  MutexLock lock(mutex_);
+  segments_ = std::move(fresh);
+  return {};
+}
+
+void Catalog::add(std::shared_ptr<Segment> segment) {
+  MutexLock lock(mutex_);
+  segments_.push_back(std::move(segment));
+}
+
+void Catalog::remove(const Segment& segment) {
+  MutexLock lock(mutex_);
+  std::erase_if(segments_, [&](const auto& held) { return held.get() == &segment; });
+}
+
+std::vector<std::shared_ptr<Segment>> Catalog::segments() const {
+  MutexLock lock(mutex_);
+  return segments_;
+}
+
+Catalog::Place Catalog::locate(Offset offset) const {
+  MutexLock lock(mutex_);
+  Place place;
+  place.offset = offset;
+  if (segments_.empty()) return place;
+  const auto after = std::upper_bound(
+      segments_.begin(), segments_.end(), offset,
+      [](Offset wanted, const auto& segment) { return wanted < segment->base(); });
+  if (after != segments_.begin() && offset < (*std::prev(after))->end()) {
+    place.segment = *std::prev(after);
+    return place;
+  }
+  if (after == segments_.end()) return place;  // Behind the end of a sealed last segment.
+  // Between two segments, or before the first: a jump of the numbering, and perhaps a loss.
+  place.segment = *after;
+  place.offset = (*after)->base();
+  place.has_hole = offset < (*after)->header().previous_end;
+  place.hole_begin = offset;
+  place.hole_cause = after == segments_.begin() ? "retention" : "damaged";
+  return place;
+}
+
+void Catalog::set_live(Offset end) {
+  is_live_ = true;
+  set_written(end);
+  set_durable(end);
+}
+
+Offset Catalog::begin() const {
+  MutexLock lock(mutex_);
+  return segments_.empty() ? Offset{0} : segments_.front()->base();
+}
+
+Result<Offset> Catalog::end(FileSystem& files) const {
+  if (is_live_) return fence(model::Fence::kWritten);
+  const auto held = segments();
+  if (held.empty()) return Offset{0};
+  const auto index = held.back()->index(files);
+  if (!index.ok()) return index.error();
+  return index->end;
+}
+
+Result<Offset> Catalog::find_time(FileSystem& files, std::int64_t wall_ns) const {
+  const auto held = segments();
+  if (held.empty()) return Offset{0};
+  // The last segment that began before; its predecessors hold nothing as late.
+  auto segment = held.front();
+  for (const auto& candidate : held) {
+    if (candidate->header().created_wall_ns < wall_ns) segment = candidate;
+  }
+  const auto index = segment->index(files);
+  if (!index.ok()) return index.error();
+  return index->offset_before(wall_ns, segment->base());
+}
+
+std::vector<std::string> list_streams(FileSystem& files, const std::string& log_directory) {
+  std::vector<std::string> streams;
+  auto names = files.list(log_directory);
+  if (!names.ok()) return streams;
+  for (std::string& name : *names) {
+    if (!is_stream_name(name)) continue;
+    const auto inside = files.list(log_directory + "/" + name);
+    const bool has_segment =
+        inside.ok() && std::any_of(inside->begin(), inside->end(), [](const std::string& file) {
+          return parse_segment_name(file).has_value();
+        });
+    if (has_segment) streams.push_back(std::move(name));
+  }
+  return streams;
+}
+
+}  // namespace banyan::recorder

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What readers may know of one stream: its segments and how far each fence has come. The sequencer
+// moves it for its own stream; for a stream of another process it is refreshed from the folder.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/file_system.h"
+#include "core/base/mutex.h"
+#include "core/model/record_io.h"
+#include "recorder/format.h"
+#include "recorder/sparse_index.h"
+
+namespace banyan::recorder {
+
+inline constexpr std::uint64_t kOpenEnd = std::numeric_limits<std::uint64_t>::max();
+
+// One segment file. Shared by the catalog and whoever reads it, so that a reader finishes a segment
+// that retention has deleted. Any thread.
+class Segment {
+ public:
+  Segment(std::string path, SegmentHeader header) : path_(std::move(path)), header_(std::move(header)) {}
+
+  const std::string& path() const { return path_; }
+  const SegmentHeader& header() const { return header_; }
+  Offset base() const { return header_.base; }
+  // Behind the last offset that is to be read here; kOpenEnd while it grows.
+  Offset end() const { return Offset{end_.load(std::memory_order_acquire)}; }
+  void set_end(Offset end) { end_.store(end.value, std::memory_order_release); }
+  std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  void set_bytes(std::uint64_t bytes) { bytes_.store(bytes, std::memory_order_relaxed); }
+
+  // One file shared by all readers, kept open while one uses it.
+  Result<std::shared_ptr<const File>> open(FileSystem& files);
+  // The writer lends its own file while it writes.
+  void lend(std::shared_ptr<const File> file);
+
+  // For the writer, per batch.
+  void note_batch(const BatchHeader& header, Position position);
+  SparseIndex index_snapshot() const;
+  // From what was noted, the .idx file, or a scan of the headers.
+  Result<SparseIndex> index(FileSystem& files);
+  Result<Position> position_of(FileSystem& files, Offset offset);
+
+ private:
+  Status load_index(FileSystem& files);
+
+  const std::string path_;
+  const SegmentHeader header_;
+  std::atomic<std::uint64_t> end_{kOpenEnd};
+  std::atomic<std::uint64_t> bytes_{0};
+  mutable Mutex mutex_;
+  std::weak_ptr<const File> file_ GUARDED_BY(mutex_);
+  SparseIndex index_ GUARDED_BY(mutex_);
+  bool has_index_ GUARDED_BY(mutex_) = false;
+  bool is_written_here_ GUARDED_BY(mutex_) = false;
+};
+
+class Catalog {
+ public:
+  Catalog(std::string directory, std::string stream)
+      : directory_(std::move(directory)), stream_(std::move(stream)) {}
+
+  const std::string& directory() const { return directory_; }  // of the stream
+  const std::string& stream() const { return stream_; }
+
+  // Reads the segment headers of the folder; keeps what is known already. For a foreign stream at any
+  // time, for our own only before the first add(). Damaged headers of segments are left out.
+  Status refresh(FileSystem& files);
+  void add(std::shared_ptr<Segment> segment);
+  void remove(const Segment& segment);
+  std::vector<std::shared_ptr<Segment>> segments() const;
+
+  // Where to go on reading for `offset`.
+  struct Place {
+    std::shared_ptr<Segment> segment;  // null: nothing there yet
+    Offset offset;                     // the same, or behind a jump of the numbering
+    // What lies between and is gone: [hole_begin, offset), where has_hole.
+    bool has_hole = false;
+    Offset hole_begin;
+    std::string_view hole_cause;
+  };
+  Place locate(Offset offset) const;
+
+  // Fences; a foreign stream has none, readers go as far as whole batches do.
+  bool is_live() const { return is_live_; }
+  void set_live(Offset end);
+  Offset fence(model::Fence fence) const {
+    const auto& value = fence == model::Fence::kWritten ? written_ : durable_;
+    return Offset{value.load(std::memory_order_acquire)};
+  }
+  void set_written(Offset end) { written_.store(end.value, std::memory_order_release); }
+  void set_durable(Offset end) { durable_.store(end.value, std::memory_order_release); }
+
+  Offset begin() const;
+  // Behind the last whole batch.
+  Result<Offset> end(FileSystem& files) const;
+  Result<Offset> find_time(FileSystem& files, std::int64_t wall_ns) const;
+
+ private:
+  const std::string directory_;
+  const std::string stream_;
+  bool is_live_ = false;  // set once, before the catalog is shared
+  alignas(64) std::atomic<std::uint64_t> written_{kOpenEnd};
+  std::atomic<std::uint64_t> durable_{kOpenEnd};
+  // Held for a few instructions only; readers take it when they change segments.
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<Segment>> segments_ GUARDED_BY(mutex_);
+};
+
+// Streams of a log folder, sorted.
+std::vector<std::string> list_streams(FileSystem& files, const std::string& log_directory);
+
+}  // namespace banyan::recorder

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sequencer's slower duties: retention and figures.
+#include <utility>
+
+#include "core/obs/log.h"
+#include "recorder/retention.h"
+#include "recorder/sequencer.h"
+
+namespace banyan::recorder {
+
+void Sequencer::apply_retention() {
+  RetentionInput input;
+  input.segments = catalog_->segments();
+  if (input.segments.size() < 2) return;
+  input.now_wall_ns = clock_.wall_ns();
+  input.pinned = cursors_.pinned(catalog_->stream());
+  if (const auto space = files_.space(catalog_->directory()); space.ok()) input.space = *space;
+  const std::size_t count = count_expired(input, options_);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Segment& oldest = *input.segments[i];
+    {
+      MutexLock lock(listener_mutex_);
+      if (retention_listener_) retention_listener_(catalog_->stream(), oldest.base(), oldest.end());
+    }
+    // Readers look here before they open a file, so the entry goes first.
+    catalog_->remove(oldest);
+    if (const auto status = files_.remove(oldest.path()); !status.ok()) {
+      obs::log_warning("recorder", status.error().message);
+    }
+    (void)files_.remove(index_path_of(oldest.path()));
+    MutexLock lock(stats_mutex_);
+    ++stats_.segments_removed;
+  }
+}
+
+RecorderStats Sequencer::stats() const {
+  RecorderStats copy;
+  {
+    MutexLock lock(stats_mutex_);
+    copy = stats_;
+  }
+  copy.records_refused = refused_.load(std::memory_order_relaxed);
+  copy.accepted = copy.records_appended + copy.records_refused;
+  copy.written_offset = catalog_->fence(model::Fence::kWritten).value;
+  copy.durable_offset = catalog_->fence(model::Fence::kDurable).value;
+  copy.has_failed = has_failed();
+  const auto segments = catalog_->segments();
+  copy.segments = segments.size();
+  for (const auto& segment : segments) copy.log_bytes += segment->bytes();
+  if (!segments.empty()) {
+    copy.oldest_append_wall_ns =
+        static_cast<std::uint64_t>(segments.front()->header().created_wall_ns);
+  }
+  return copy;
+}
+
+}  // namespace banyan::recorder

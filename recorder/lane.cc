@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/lane.h"
+
+#include <utility>
+
+#include "core/base/bytes.h"
+#include "core/model/record_codec.h"
+#include "recorder/format.h"
+
+namespace banyan::recorder {
+namespace {
+
+constexpr std::size_t kLengthBytesMax = 5;
+// A buffer that grew past this in a burst is not kept for reuse.
+constexpr std::size_t kBufferKeptBytesMax = 4U << 20;
+
+}  // namespace
+
+void LaneBuffer::clear() {
+  if (bytes.capacity() > kBufferKeptBytesMax) bytes = std::string();
+  bytes.clear();
+  records = 0;
+  splits.clear();
+  batch_begin_ = 0;
+}
+
+void LaneBuffer::add(std::string_view encoded) {
+  // A batch ends before the record that would take it past its target.
+  const std::size_t in_batch = bytes.size() - batch_begin_;
+  if (in_batch > 0 && in_batch + encoded.size() > kBatchBytesTarget) {
+    splits.push_back({bytes.size(), records});
+    records = 0;
+    batch_begin_ = bytes.size();
+  }
+  ByteWriter(bytes).bytes(encoded);
+  ++records;
+}
+
+Lane::Lane(LaneOwner& owner, std::size_t bytes_max, std::function<void()> wake)
+    : owner_(owner), bytes_max_(bytes_max), wake_(std::move(wake)) {}
+
+model::Ticket Lane::append(std::string_view encoded) {
+  model::Ticket ticket;
+  {
+    MutexLock lock(mutex_);
+    const bool fits = !encoded.empty() && encoded.size() <= kRecordBytesMax &&
+                      buffer_.bytes.size() + encoded.size() + kLengthBytesMax <= bytes_max_;
+    if (is_refusing_ || !fits) return refuse(encoded);
+    buffer_.add(encoded);
+    ticket.value = ++accepted_;
+  }
+  owner_.on_append();
+  return ticket;
+}
+
+model::Ticket Lane::refuse(std::string_view encoded) {
+  is_refusing_ = true;
+  const Instant now = owner_.clock().now();
+  if (loss_.records == 0) {
+    loss_.first = now;
+    loss_.was_failed = owner_.has_failed();
+  }
+  loss_.last = now;
+  ++loss_.records;
+  owner_.count_refused();
+  const auto peeked = model::peek(encoded);
+  if (!peeked.ok() || peeked->exchange.is_null()) return {};
+  if (!loss_.parts.empty() && loss_.parts.back().exchange == peeked->exchange) {
+    loss_.parts.back().sides |= peeked->sides;
+  } else if (loss_.parts.size() < kLostPartsMax) {
+    loss_.parts.push_back({peeked->exchange, peeked->sides});
+  }
+  return {};
+}
+
+void Lane::want_durable(model::Ticket ticket) {
+  if (ticket.is_refused()) return;
+  std::uint64_t wanted = wanted_.load(std::memory_order_relaxed);
+  while (wanted < ticket.value &&
+         !wanted_.compare_exchange_weak(wanted, ticket.value, std::memory_order_seq_cst)) {
+  }
+  owner_.on_want_durable();
+}
+
+void Lane::close() {
+  {
+    // Waits for a wake in progress; after this none comes.
+    MutexLock lock(wake_mutex_);
+    wake_ = nullptr;
+  }
+  is_closed_.store(true, std::memory_order_release);
+}
+
+std::uint64_t Lane::take(LaneBuffer& out, LaneLoss& loss) {
+  std::swap(out, buffer_);
+  is_refusing_ = false;
+  loss = std::exchange(loss_, LaneLoss{});
+  return accepted_;
+}
+
+bool Lane::is_empty() {
+  MutexLock lock(mutex_);
+  return buffer_.empty() && loss_.records == 0;
+}
+
+void Lane::wake_if_wanted(bool has_failed) {
+  std::uint64_t wanted = wanted_.load(std::memory_order_seq_cst);
+  if (wanted == 0) return;
+  const std::uint64_t durable = durable_.load(std::memory_order_relaxed);
+  // Waiters of smaller tickets are woken although the largest wanted one is still to come.
+  const bool is_done = wanted <= durable || has_failed;
+  if (!is_done && durable == woken_at_) return;
+  woken_at_ = durable;
+  if (is_done) wanted_.compare_exchange_strong(wanted, 0, std::memory_order_seq_cst);
+  MutexLock lock(wake_mutex_);
+  if (wake_) wake_();
+}
+
+}  // namespace banyan::recorder

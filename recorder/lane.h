@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A lane: where one thread's records wait for the sequencer. Appending is an uncontended lock and a
+// copy. docs/formats/log.md says what becomes of the bytes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
+#include "core/model/record_io.h"
+
+namespace banyan::recorder {
+
+inline constexpr std::size_t kLostPartsMax = 1000;
+
+// Records as they will stand in batches: each with its length before it.
+struct LaneBuffer {
+  std::string bytes;
+  std::uint32_t records = 0;  // behind the last split
+  // Where a batch is to end, so that the sequencer need not look at the records.
+  struct Split {
+    std::size_t end;
+    std::uint32_t records;
+  };
+  std::vector<Split> splits;
+
+  bool empty() const { return bytes.empty(); }
+  void add(std::string_view encoded);
+  void clear();
+
+ private:
+  std::size_t batch_begin_ = 0;
+};
+
+// What a lane refused since the last cut.
+struct LaneLoss {
+  std::uint64_t records = 0;
+  Instant first;
+  Instant last;
+  bool was_failed = false;  // the log had failed, rather than the lane being full
+  std::vector<model::GapRecord::Part> parts;
+};
+
+// The sequencer's side of what lanes ask for.
+class LaneOwner {
+ public:
+  virtual ~LaneOwner() = default;
+  // A record lies in a lane. Cheap unless the sequencer sleeps.
+  virtual void on_append() = 0;
+  virtual void on_want_durable() = 0;
+  virtual bool has_failed() const = 0;
+  virtual Clock& clock() const = 0;
+  virtual void count_refused() = 0;
+};
+
+// Shared by the sink that a worker holds and the sequencer. Methods up to close(): any thread.
+class Lane {
+ public:
+  Lane(LaneOwner& owner, std::size_t bytes_max, std::function<void()> wake);
+
+  model::Ticket append(std::string_view encoded);
+  bool is_written(model::Ticket ticket) const {
+    return ticket.value <= written_.load(std::memory_order_acquire);
+  }
+  bool is_durable(model::Ticket ticket) const {
+    return ticket.value <= durable_.load(std::memory_order_acquire);
+  }
+  void want_durable(model::Ticket ticket);
+  bool has_failed() const { return owner_.has_failed(); }
+  // The sink is gone: never wake it again. What it appended is still written.
+  void close();
+
+  // For the sequencer. lock() and unlock() let it take all lanes in one instant.
+  void lock() BANYAN_TSA(no_thread_safety_analysis) { mutex_.lock(); }
+  void unlock() BANYAN_TSA(no_thread_safety_analysis) { mutex_.unlock(); }
+  // Under lock(): gives what waits, takes an empty buffer in its stead; answers the last ticket.
+  std::uint64_t take(LaneBuffer& out, LaneLoss& loss) BANYAN_TSA(no_thread_safety_analysis);
+  bool is_empty();
+  bool is_closed() const { return is_closed_.load(std::memory_order_acquire); }
+  void set_written(std::uint64_t ticket) { written_.store(ticket, std::memory_order_release); }
+  void set_durable(std::uint64_t ticket) { durable_.store(ticket, std::memory_order_release); }
+  bool has_want() const { return wanted_.load(std::memory_order_seq_cst) != 0; }
+  // Calls the wake function if somebody waits and something happened since the last call.
+  void wake_if_wanted(bool has_failed);
+
+ private:
+  model::Ticket refuse(std::string_view encoded) REQUIRES(mutex_);
+
+  LaneOwner& owner_;
+  const std::size_t bytes_max_;
+  Mutex mutex_;
+  LaneBuffer buffer_ GUARDED_BY(mutex_);
+  std::uint64_t accepted_ GUARDED_BY(mutex_) = 0;
+  // Once one record was refused, all are until the next cut, so that a GAP has one place.
+  bool is_refusing_ GUARDED_BY(mutex_) = false;
+  LaneLoss loss_ GUARDED_BY(mutex_);
+  alignas(64) std::atomic<std::uint64_t> written_{0};
+  std::atomic<std::uint64_t> durable_{0};
+  std::atomic<std::uint64_t> wanted_{0};
+  std::uint64_t woken_at_ = 0;  // recorder thread: durable_ at the last wake
+  std::atomic<bool> is_closed_{false};
+  Mutex wake_mutex_;
+  std::function<void()> wake_ GUARDED_BY(wake_mutex_);
+};
+
+// What open_lane() gives.
+class LaneSink final : public model::RecordSink {
+ public:
+  explicit LaneSink(std::shared_ptr<Lane> lane) : lane_(std::move(lane)) {}
+  ~LaneSink() override { lane_->close(); }
+  model::Ticket append(std::string_view encoded) override { return lane_->append(encoded); }
+  bool is_written(model::Ticket ticket) const override { return lane_->is_written(ticket); }
+  bool is_durable(model::Ticket ticket) const override { return lane_->is_durable(ticket); }
+  void want_durable(model::Ticket ticket) override { lane_->want_durable(ticket); }
+  bool has_failed() const override { return lane_->has_failed(); }
+
+ private:
+  const std::shared_ptr<Lane> lane_;
+};
+
+}  // namespace banyan::recorder

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/stream_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/hash.h"
+#include "core/model/record_codec.h"
+
+namespace banyan::recorder {
+namespace {
+
+constexpr std::int64_t kRollAgeNsMax = 24LL * 3600 * 1'000'000'000;
+constexpr std::size_t kSpareCutsMax = 4;
+
+}  // namespace
+
+Status StreamWriter::start(const Recovered& recovered) {
+  meta_ = recovered.meta;
+  ++meta_.epoch.value;
+  meta_.is_clean = false;
+  meta_.end = Offset{0};
+  next_ = recovered.next;
+  meta_.reserved = Offset{next_.value + kReserveStep};
+  seed_ = xxh3_64(meta_.uuid);
+  BANYAN_RETURN_IF_ERROR(store_stream_meta(files_, catalog_->directory(), meta_));
+  catalog_->set_live(next_);
+  BANYAN_RETURN_IF_ERROR(clear_the_way(next_));
+  BANYAN_RETURN_IF_ERROR(create_segment(next_, recovered.previous_end));
+  std::vector<std::string> records{checkpoint_record()};
+  if (recovered.report.was_unclean) {
+    model::GapRecord gap;
+    gap.first.wall_ns = recovered.last_append_wall_ns;
+    gap.last = clock_.now();
+    gap.cause = "unclean_stop";
+    model::encode(gap, records.emplace_back());
+  }
+  BANYAN_RETURN_IF_ERROR(append(cut_of(records)));
+  return sync([](const Cut&) {});
+}
+
+std::string StreamWriter::checkpoint_record() const {
+  model::CheckpointRecord checkpoint;
+  checkpoint.at = clock_.now();
+  checkpoint.epoch = meta_.epoch;
+  checkpoint.routing_epoch = routing_epoch_.load(std::memory_order_relaxed);
+  checkpoint.rules_version = rules_version_.load(std::memory_order_relaxed);
+  checkpoint.version = BANYAN_VERSION;
+  std::string encoded;
+  model::encode(checkpoint, encoded);
+  return encoded;
+}
+
+std::int64_t StreamWriter::append_time() {
+  last_append_wall_ns_ = std::max(last_append_wall_ns_, clock_.wall_ns());
+  return last_append_wall_ns_;
+}
+
+Cut StreamWriter::begin_cut() {
+  Cut cut;
+  if (!spare_.empty()) {
+    cut = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  cut.begin(next_, append_time(), seed_, options_.compression);
+  return cut;
+}
+
+Cut StreamWriter::cut_of(const std::vector<std::string>& records) {
+  LaneBuffer buffer;
+  for (const std::string& record : records) buffer.add(record);
+  Cut cut = begin_cut();
+  cut.add(buffer);
+  return cut;
+}
+
+Status StreamWriter::create_segment(Offset base, Offset previous_end) {
+  SegmentHeader header;
+  header.uuid = meta_.uuid;
+  header.uid = random_u64();
+  header.epoch = meta_.epoch;
+  header.base = base;
+  header.previous_end = previous_end;
+  header.created_wall_ns = append_time();
+  auto created =
+      SegmentWriter::create(files_, catalog_->directory(), header, options_.segment_bytes);
+  if (!created.ok()) return created.error();
+  if (writer_) writer_->segment()->set_end(base);
+  writer_ = *std::move(created);
+  catalog_->add(writer_->segment());
+  return {};
+}
+
+bool StreamWriter::is_roll_due() const {
+  const std::int64_t roll_age_ns = std::min(kRollAgeNsMax, options_.retention_age_ns / 2);
+  const std::int64_t age_ns = clock_.wall_ns() - writer_->segment()->header().created_wall_ns;
+  return writer_->bytes() >= options_.segment_bytes || age_ns >= roll_age_ns;
+}
+
+Status StreamWriter::roll() {
+  CHECK(pending_.empty());  // So that a failure leaves only the new segment to try again.
+  writer_->seal(files_);
+  BANYAN_RETURN_IF_ERROR(create_segment(next_, next_));
+  return append(cut_of({checkpoint_record()}));
+}
+
+Status StreamWriter::reserve_offsets(Offset end) {
+  if (end.value + kReserveStep / 2 <= meta_.reserved.value) return {};
+  StreamMeta ahead = meta_;
+  ahead.reserved = Offset{end.value + kReserveStep};
+  auto status = store_stream_meta(files_, catalog_->directory(), ahead);
+  if (status.ok()) {
+    meta_ = ahead;
+  } else if (end <= meta_.reserved) {
+    return {};  // There is room left; the next cut tries again.
+  }
+  return status;
+}
+
+void StreamWriter::hold(Cut cut) {
+  next_ = cut.end();
+  pending_bytes_ += cut.bytes();
+  pending_.push_back(std::move(cut));
+}
+
+Status StreamWriter::write_pending(Cut& cut) {
+  BANYAN_RETURN_IF_ERROR(reserve_offsets(cut.end()));
+  BANYAN_RETURN_IF_ERROR(writer_->write(cut));
+  batches_ += cut.batch_count();
+  return {};
+}
+
+Status StreamWriter::append(Cut cut) {
+  hold(std::move(cut));
+  BANYAN_RETURN_IF_ERROR(write_pending(pending_.back()));
+  catalog_->set_written(next_);
+  return {};
+}
+
+void StreamWriter::settle(const OnDurable& on_durable) {
+  catalog_->set_durable(next_);
+  for (Cut& cut : pending_) {
+    on_durable(cut);
+    if (spare_.size() >= kSpareCutsMax) continue;
+    cut.clear();
+    spare_.push_back(std::move(cut));
+  }
+  pending_.clear();
+  pending_bytes_ = 0;
+  has_pending_checkpoint_ = false;
+}
+
+Status StreamWriter::sync(const OnDurable& on_durable) {
+  if (pending_.empty()) return {};
+  BANYAN_RETURN_IF_ERROR(writer_->sync());
+  settle(on_durable);
+  return {};
+}
+
+// A file that already has the name of the segment to come holds nothing durable.
+Status StreamWriter::clear_the_way(Offset base) {
+  const std::string name = segment_name(base);
+  const std::string path = catalog_->directory() + "/" + name;
+  if (!files_.exists(path)) return {};
+  if (quarantine_file(files_, catalog_->directory(), path, name + ".failed").ok()) return {};
+  return files_.remove(path);
+}
+
+Status StreamWriter::fail_over(const OnDurable& on_durable) {
+  const Offset base = pending_.empty() ? next_ : pending_.front().base();
+  // Readers wait at what is durable until the rest stands in its new place.
+  catalog_->set_written(base);
+  if (writer_) {
+    const auto& suspect = writer_->segment();
+    suspect->set_end(base);
+    if (suspect->base() >= base) catalog_->remove(*suspect);
+    writer_ = nullptr;
+  }
+  BANYAN_RETURN_IF_ERROR(clear_the_way(base));
+  if (!has_pending_checkpoint_) {
+    hold(cut_of({checkpoint_record()}));
+    has_pending_checkpoint_ = true;
+  }
+  BANYAN_RETURN_IF_ERROR(create_segment(base, base));
+  for (Cut& cut : pending_) BANYAN_RETURN_IF_ERROR(write_pending(cut));
+  BANYAN_RETURN_IF_ERROR(writer_->sync());
+  catalog_->set_written(next_);
+  settle(on_durable);
+  return {};
+}
+
+Status StreamWriter::finish() {
+  CHECK(pending_.empty());
+  writer_->seal(files_);
+  meta_.is_clean = true;
+  meta_.end = next_;
+  return store_stream_meta(files_, catalog_->directory(), meta_);
+}
+
+}  // namespace banyan::recorder

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Turns cuts into segments of one stream: numbering, rolling, syncing, and going on in a new segment
+// after a failure. Knows no lanes and no threads; the sequencer's thread only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/file_system.h"
+#include "recorder/catalog.h"
+#include "recorder/options.h"
+#include "recorder/recovery.h"
+#include "recorder/segment_writer.h"
+
+namespace banyan::recorder {
+
+class StreamWriter {
+ public:
+  StreamWriter(FileSystem& files, Clock& clock, const RecorderOptions& options,
+               std::shared_ptr<Catalog> catalog)
+      : files_(files), clock_(clock), options_(options), catalog_(std::move(catalog)) {}
+
+  // The next epoch: meta, a first segment with CHECKPOINT and, after an unclean stop, a GAP; durable
+  // when it returns. The catalog is live then.
+  Status start(const Recovered& recovered);
+
+  // The present segment is full or old: sync(), then roll(), before the next begin_cut().
+  bool is_roll_due() const;
+  Status roll();
+  // An empty cut at the next offset.
+  Cut begin_cut();
+  // Writes and publishes the cut. It is kept until it is durable, also when this fails; then only
+  // fail_over() helps.
+  Status append(Cut cut);
+  // Syncs what was written; `on_durable` sees each cut that became so.
+  using OnDurable = std::function<void(const Cut&)>;
+  Status sync(const OnDurable& on_durable);
+  // After a failure of any of the above: all that is not durable goes to a new segment, and is durable
+  // when this succeeds. May be tried again for ever.
+  Status fail_over(const OnDurable& on_durable);
+  // Seals and marks the stop as clean. After a sync().
+  Status finish();
+
+  std::uint64_t pending_bytes() const { return pending_bytes_; }
+  std::uint64_t batches() const { return batches_; }
+  const StreamMeta& meta() const { return meta_; }
+  void set_checkpoint_state(std::uint64_t routing_epoch, std::uint64_t rules_version) {
+    routing_epoch_.store(routing_epoch, std::memory_order_relaxed);
+    rules_version_.store(rules_version, std::memory_order_relaxed);
+  }
+
+ private:
+  Status create_segment(Offset base, Offset previous_end);
+  Status reserve_offsets(Offset end);
+  Status clear_the_way(Offset base);
+  Status write_pending(Cut& cut);
+  void hold(Cut cut);
+  void settle(const OnDurable& on_durable);
+  Cut cut_of(const std::vector<std::string>& records);
+  std::string checkpoint_record() const;
+  std::int64_t append_time();
+
+  FileSystem& files_;
+  Clock& clock_;
+  const RecorderOptions& options_;
+  const std::shared_ptr<Catalog> catalog_;
+  StreamMeta meta_;
+  std::uint64_t seed_ = 0;
+  std::unique_ptr<SegmentWriter> writer_;
+  Offset next_;                // of the next record
+  std::deque<Cut> pending_;    // not durable, in order
+  std::uint64_t pending_bytes_ = 0;
+  std::vector<Cut> spare_;     // for their buffers
+  bool has_pending_checkpoint_ = false;  // the last of pending_ opens the segment to come
+  std::int64_t last_append_wall_ns_ = 0;
+  std::uint64_t batches_ = 0;
+  std::atomic<std::uint64_t> routing_epoch_{0};
+  std::atomic<std::uint64_t> rules_version_{0};
+};
+
+}  // namespace banyan::recorder
