@@ -160,9 +160,9 @@ Catalog::Place Catalog::locate(Offset offset) const {
   Place place;
   place.offset = offset;
   if (segments_.empty()) return place;
-  const auto after = std::upper_bound(
-      segments_.begin(), segments_.end(), offset,
-      [](Offset wanted, const auto& segment) { return wanted < segment->base(); });
+  const auto after =
+      std::upper_bound(segments_.begin(), segments_.end(), offset,
+                       [](Offset wanted, const auto& segment) { return wanted < segment->base(); });
   if (after != segments_.begin() && offset < (*std::prev(after))->end()) {
     place.segment = *std::prev(after);
     return place;

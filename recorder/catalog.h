@@ -27,7 +27,8 @@ inline constexpr std::uint64_t kOpenEnd = std::numeric_limits<std::uint64_t>::ma
 // that retention has deleted. Any thread.
 class Segment {
  public:
-  Segment(std::string path, SegmentHeader header) : path_(std::move(path)), header_(std::move(header)) {}
+  Segment(std::string path, SegmentHeader header)
+      : path_(std::move(path)), header_(std::move(header)) {}
 
   const std::string& path() const { return path_; }
   const SegmentHeader& header() const { return header_; }
@@ -72,8 +73,8 @@ class Catalog {
   const std::string& directory() const { return directory_; }  // of the stream
   const std::string& stream() const { return stream_; }
 
-  // Reads the segment headers of the folder; keeps what is known already. For a foreign stream at any
-  // time, for our own only before the first add(). Damaged headers of segments are left out.
+  // Reads the segment headers of the folder; keeps what is known already. For a foreign stream at
+  // any time, for our own only before the first add(). Damaged headers of segments are left out.
   Status refresh(FileSystem& files);
   void add(std::shared_ptr<Segment> segment);
   void remove(const Segment& segment);

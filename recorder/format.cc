@@ -123,7 +123,8 @@ std::optional<BatchHeader> decode_batch_header(std::string_view bytes, std::uint
   header.hash = reader.u64();
   if (header.hash != xxh3_64(bytes.substr(0, kBatchHashAt), seed)) return std::nullopt;
   // The checksum is no proof against a hostile file: every field that sizes something is checked.
-  if (header_bytes != kBatchHeaderBytes || version != kBatchVersion || zero != 0) return std::nullopt;
+  if (header_bytes != kBatchHeaderBytes || version != kBatchVersion || zero != 0)
+    return std::nullopt;
   if (codec > static_cast<std::uint8_t>(Codec::kLz4)) return std::nullopt;
   if (header.raw_bytes > kPayloadBytesMax || header.stored_bytes > kPayloadBytesMax) {
     return std::nullopt;

@@ -87,7 +87,8 @@ Result<model::Cursor> LogDirectory::load_cursor(std::string_view consumer) const
   return CursorTable(files_, log_directory_).load(consumer);
 }
 
-Result<std::unique_ptr<model::LogAccess>> open_log(FileSystem& files, const std::string& directory) {
+Result<std::unique_ptr<model::LogAccess>> open_log(FileSystem& files,
+                                                   const std::string& directory) {
   if (const auto names = files.list(directory); !names.ok()) {
     return make_error(names.error().code, ErrorOrigin::kDisk,
                       "there is no log to read: " + names.error().message);

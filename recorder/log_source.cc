@@ -43,8 +43,8 @@ Status LogSource::find_streams() {
     if (has_stream(name)) continue;
     auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name);
     BANYAN_RETURN_IF_ERROR(catalog->refresh(files_));
-    streams_.push_back(std::make_unique<StreamReader>(files_, std::move(catalog),
-                                                      from_.next_of(name), fence_));
+    streams_.push_back(
+        std::make_unique<StreamReader>(files_, std::move(catalog), from_.next_of(name), fence_));
   }
   return {};
 }

@@ -102,18 +102,18 @@ Result<StreamMeta> load_stream_meta(FileSystem& files, const std::string& stream
       !end) {
     return damaged(path);
   }
-  return StreamMeta{*uuid,       static_cast<std::uint16_t>(*node), Epoch{*epoch}, Offset{*reserved},
-                    *clean == 1, Offset{*end}};
+  return StreamMeta{*uuid,         static_cast<std::uint16_t>(*node),
+                    Epoch{*epoch}, Offset{*reserved},
+                    *clean == 1,   Offset{*end}};
 }
 
 Status store_stream_meta(FileSystem& files, const std::string& stream_directory,
                          const StreamMeta& meta) {
-  const std::string text = "banyan-stream 1\nuuid " + hex_of_bytes(meta.uuid) + "\nnode " +
-                           std::to_string(meta.node) + "\nepoch " +
-                           std::to_string(meta.epoch.value) + "\nreserved " +
-                           std::to_string(meta.reserved.value) + "\nclean " +
-                           (meta.is_clean ? "1" : "0") + "\nend " + std::to_string(meta.end.value) +
-                           "\n";
+  const std::string text =
+      "banyan-stream 1\nuuid " + hex_of_bytes(meta.uuid) + "\nnode " + std::to_string(meta.node) +
+      "\nepoch " + std::to_string(meta.epoch.value) + "\nreserved " +
+      std::to_string(meta.reserved.value) + "\nclean " + (meta.is_clean ? "1" : "0") + "\nend " +
+      std::to_string(meta.end.value) + "\n";
   return files.write_file_atomically(meta_path(stream_directory), with_check(text));
 }
 

@@ -7,14 +7,14 @@
 namespace banyan::recorder {
 
 struct RecorderOptions {
-  std::string directory;         // data_dir/log
-  std::string stream = "main";   // log/<stream>/
+  std::string directory;        // data_dir/log
+  std::string stream = "main";  // log/<stream>/
   std::uint64_t segment_bytes = 256ULL << 20;
   std::int64_t flush_interval_ns = 50'000'000;
   std::int64_t retention_age_ns = 7LL * 24 * 3600 * 1'000'000'000;
   std::uint64_t retention_bytes = 50ULL << 30;
-  double min_free_ratio = 0.05;      // of the disk; or
-  std::uint64_t min_free_bytes = 0;  // where a size was configured
+  double min_free_ratio = 0.05;                // of the disk; or
+  std::uint64_t min_free_bytes = 0;            // where a size was configured
   std::uint64_t lane_bytes_max = 16ULL << 20;  // accepted and not yet written, per lane
   enum class Compression { kNone, kLz4 };
   Compression compression = Compression::kNone;

@@ -20,8 +20,7 @@ class PublishSignal {
   void publish();
   std::uint64_t count() const { return count_.load(std::memory_order_seq_cst); }
   // Until count() differs from `seen`, `interrupted` is set (and taken back), or patience ends.
-  void wait(std::uint64_t seen, std::chrono::milliseconds patience,
-            std::atomic<bool>& interrupted);
+  void wait(std::uint64_t seen, std::chrono::milliseconds patience, std::atomic<bool>& interrupted);
   void interrupt(std::atomic<bool>& interrupted);
 
   // Called by publish() until the handle dies; the handle's death waits for a call in progress.

@@ -48,7 +48,8 @@ void tell(const RecoveryReport& report, const std::string& directory) {
 
 struct Recorder::Impl {
   Impl(FileSystem& files, Clock& clock, const RecorderOptions& options)
-      : catalog(std::make_shared<Catalog>(options.directory + "/" + options.stream, options.stream)),
+      : catalog(
+            std::make_shared<Catalog>(options.directory + "/" + options.stream, options.stream)),
         signal(std::make_shared<PublishSignal>()),
         cursors(files, options.directory),
         sequencer(files, clock, options, catalog, signal, cursors),

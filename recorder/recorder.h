@@ -22,9 +22,9 @@ namespace banyan::recorder {
 struct RecoveryReport {
   bool was_unclean = false;
   Epoch previous_epoch;
-  std::uint64_t records_kept = 0;      // in the segment that was scanned
-  std::uint64_t torn_tail_bytes = 0;   // cut, and kept aside in quarantine/
-  std::uint64_t damaged_ranges = 0;    // inside what was durable: never truncated, reported as holes
+  std::uint64_t records_kept = 0;     // in the segment that was scanned
+  std::uint64_t torn_tail_bytes = 0;  // cut, and kept aside in quarantine/
+  std::uint64_t damaged_ranges = 0;   // inside what was durable: never truncated, reported as holes
   std::uint64_t seconds_ms = 0;
 };
 
@@ -53,8 +53,8 @@ class Recorder {
   const std::string& log_uuid() const;
   const RecoveryReport& recovery() const;
 
-  // A new lane. `wake` runs on the recorder thread (must not block) when a wanted ticket is durable or
-  // the log failed. Any thread; the sink must die before the recorder.
+  // A new lane. `wake` runs on the recorder thread (must not block) when a wanted ticket is durable
+  // or the log failed. Any thread; the sink must die before the recorder.
   std::unique_ptr<model::RecordSink> open_lane(std::function<void()> wake = {});
   // Numbers lanes for exchange ids: 1, 2, …
   std::uint16_t next_lane_number();

@@ -46,7 +46,7 @@ struct Scan {
   SparseIndex index;
   std::uint64_t records = 0;
   std::uint64_t damaged_ranges = 0;
-  Position durable;     // the largest that a valid header names
+  Position durable;  // the largest that a valid header names
   bool is_torn = false;
   Position torn_at;
 };
@@ -103,8 +103,7 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
   auto scan = scan_segment(*file, segment->header());
   if (!scan.ok()) return scan.error();
   if (scan->is_torn) {
-    BANYAN_RETURN_IF_ERROR(
-        cut_tail(files, catalog.directory(), *segment, scan->torn_at, *size));
+    BANYAN_RETURN_IF_ERROR(cut_tail(files, catalog.directory(), *segment, scan->torn_at, *size));
     recovered.report.torn_tail_bytes = *size - scan->torn_at.value;
     segment->set_bytes(scan->torn_at.value);
   }
@@ -118,8 +117,8 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
   return {};
 }
 
-// A newest segment without a valid header was being created when the process died: nothing in it was
-// ever published. Older ones with a bad header stay where they are; readers see a hole.
+// A newest segment without a valid header was being created when the process died: nothing in it
+// was ever published. Older ones with a bad header stay where they are; readers see a hole.
 Status set_aside_unborn_segment(FileSystem& files, const std::string& directory) {
   auto names = files.list(directory);
   if (!names.ok()) return names.error();
@@ -142,7 +141,8 @@ Status set_aside_unborn_segment(FileSystem& files, const std::string& directory)
   return quarantine_file(files, directory, path, names->back());
 }
 
-// meta is gone or damaged: what it said is read off the segments, with a wide jump of the numbering.
+// meta is gone or damaged: what it said is read off the segments, with a wide jump of the
+// numbering.
 StreamMeta rebuild_meta(const Catalog& catalog) {
   StreamMeta meta = make_stream_meta();
   const auto segments = catalog.segments();
@@ -178,8 +178,8 @@ Result<Recovered> recover_stream(FileSystem& files, Catalog& catalog) {
   BANYAN_RETURN_IF_ERROR(catalog.refresh(files));
   const auto segments = catalog.segments();
   if (!meta.ok() && !(is_new && segments.empty())) {
-    obs::log_warning("recorder", "rebuilding " + catalog.directory() + "/meta from the segments: " +
-                                     meta.error().message);
+    obs::log_warning("recorder", "rebuilding " + catalog.directory() +
+                                     "/meta from the segments: " + meta.error().message);
   }
   recovered.meta = meta.ok() ? *meta : rebuild_meta(catalog);
   if (!segments.empty() && segments.front()->header().uuid != recovered.meta.uuid) {

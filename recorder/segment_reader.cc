@@ -6,12 +6,13 @@
 
 #include "core/base/bytes.h"
 #include "core/base/hash.h"
-#include "core/codec/lz4_block.h"
+#include "core/codec/lz4.h"
 
 namespace banyan::recorder {
 namespace {
 
-// Steps grow while whole steps are filled (catching up) and shrink at the tail, where a cut is small.
+// Steps grow while whole steps are filled (catching up) and shrink at the tail, where a cut is
+// small.
 constexpr std::size_t kStepBytesMin = 16U << 10;
 constexpr std::size_t kStepBytesMax = 1U << 20;
 
@@ -53,7 +54,9 @@ Result<SegmentReader::Found> SegmentReader::next(Batch& out, Check check) {
     if (header->codec == Codec::kNone) {
       out.payload = stored;
     } else {
-      if (!codec::decompress_lz4_block(stored, header->raw_bytes, raw_)) return Found::kBad;
+      auto raw = codec::lz4_decompress(stored, header->raw_bytes);
+      if (!raw.ok()) return Found::kBad;
+      raw_ = *std::move(raw);
       out.payload = raw_;
     }
   }

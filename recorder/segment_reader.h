@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Walks the batches of one segment file, checking each, and finds the way again behind damage. Knows
-// nothing of fences or streams: recovery, verify and sources build on it. One thread.
+// Walks the batches of one segment file, checking each, and finds the way again behind damage.
+// Knows nothing of fences or streams: recovery, verify and sources build on it. One thread.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,8 @@ class SegmentReader {
   // With Check::kHeader the payload is neither read nor given.
   Result<Found> next(Batch& out, Check check = Check::kAll);
 
-  // Moves to the next place behind the present one where a whole valid batch of an offset >= `least`
-  // stands. False, and stays, where there is none.
+  // Moves to the next place behind the present one where a whole valid batch of an offset >=
+  // `least` stands. False, and stays, where there is none.
   Result<bool> resync(Offset least);
 
  private:

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "core/base/hash.h"
-#include "core/codec/lz4_block.h"
+#include "core/codec/lz4.h"
 
 namespace banyan::recorder {
 namespace {
@@ -40,7 +40,7 @@ void Cut::add_batch(std::string_view payload, std::uint32_t records) {
   bytes_.append(kBatchHeaderBytes, '\0');
   const bool is_compressed = compression_ == RecorderOptions::Compression::kLz4 &&
                              payload.size() >= kCompressBytesMin &&
-                             codec::compress_lz4_block(payload, bytes_);
+                             codec::lz4_compress(payload, bytes_) > 0;
   if (!is_compressed) bytes_.append(payload);
   const std::string_view stored = std::string_view(bytes_).substr(batch.at + kBatchHeaderBytes);
   batch.header.codec = is_compressed ? Codec::kLz4 : Codec::kNone;

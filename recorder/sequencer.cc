@@ -14,7 +14,8 @@
 namespace banyan::recorder {
 namespace {
 
-// While records keep coming the thread sleeps this long between cuts, so that nobody pays a wake-up.
+// While records keep coming the thread sleeps this long between cuts, so that nobody pays a
+// wake-up.
 constexpr std::int64_t kLingerNs = 1'000'000;
 constexpr std::int64_t kHouseIntervalNs = 1'000'000'000;
 constexpr std::int64_t kRetryNsMin = 10'000'000;
@@ -106,7 +107,8 @@ void Sequencer::work(bool is_stopping, bool& was_busy) {
 }
 
 bool Sequencer::has_urgent_work() const {
-  return is_stopping_.load(std::memory_order_seq_cst) || is_wanted_.load(std::memory_order_seq_cst) ||
+  return is_stopping_.load(std::memory_order_seq_cst) ||
+         is_wanted_.load(std::memory_order_seq_cst) ||
          flushes_asked_.load(std::memory_order_seq_cst) !=
              flushes_answered_.load(std::memory_order_relaxed);
 }
@@ -119,8 +121,8 @@ bool Sequencer::has_records() {
 
 void Sequencer::nap(bool was_busy) {
   const bool is_failing = has_failed();
-  // Appends wake an idle thread only. The state is set before the lanes are looked at: whoever appends
-  // after the look sees it.
+  // Appends wake an idle thread only. The state is set before the lanes are looked at: whoever
+  // appends after the look sees it.
   const bool is_idle = !was_busy && !is_failing;
   state_.store(is_idle ? State::kIdle : State::kLingering, std::memory_order_seq_cst);
   if (!has_urgent_work() && !(is_idle && has_records())) {
@@ -213,9 +215,8 @@ bool Sequencer::write_cut() {
 
 void Sequencer::drop_closed_lanes() {
   MutexLock lock(lanes_mutex_);
-  std::erase_if(slots_, [](const auto& slot) {
-    return slot->lane->is_closed() && slot->lane->is_empty();
-  });
+  std::erase_if(slots_,
+                [](const auto& slot) { return slot->lane->is_closed() && slot->lane->is_empty(); });
 }
 
 bool Sequencer::is_sync_due(bool is_wanted) const {
@@ -314,7 +315,8 @@ Status Sequencer::flush(std::int64_t patience_ns) {
     lock.wait_for(flush_signal_, left);
   }
   if (!is_flush_failed_) return {};
-  return make_error(ErrorCode::kIo, ErrorOrigin::kDisk, "the log cannot be written: " + stats().failure);
+  return make_error(ErrorCode::kIo, ErrorOrigin::kDisk,
+                    "the log cannot be written: " + stats().failure);
 }
 
 void Sequencer::set_retention_listener(RetentionListener listener) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The recorder thread: takes all lanes in one cut, has it written, publishes, syncs, wakes; about once a
-// second it keeps house (cursors, retention). recorder/README.md draws the loop.
+// The recorder thread: takes all lanes in one cut, has it written, publishes, syncs, wakes; about
+// once a second it keeps house (cursors, retention). recorder/README.md draws the loop.
 #pragma once
 
 #include <atomic>

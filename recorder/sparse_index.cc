@@ -23,9 +23,9 @@ void SparseIndex::add(const BatchHeader& header, Position position) {
 }
 
 Position SparseIndex::position_of(Offset offset) const {
-  const auto after = std::upper_bound(
-      entries.begin(), entries.end(), offset,
-      [](Offset wanted, const IndexEntry& entry) { return wanted < entry.base; });
+  const auto after =
+      std::upper_bound(entries.begin(), entries.end(), offset,
+                       [](Offset wanted, const IndexEntry& entry) { return wanted < entry.base; });
   return after == entries.begin() ? Position{kSegmentHeaderBytes} : std::prev(after)->position;
 }
 
@@ -60,7 +60,8 @@ std::string encode(const SparseIndex& index, const SegmentHeader& header) {
 
 Result<SparseIndex> decode_index(std::string_view bytes, const SegmentHeader& header) {
   const auto wrong = [] {
-    return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk, "the index does not fit its segment");
+    return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
+                      "the index does not fit its segment");
   };
   if (bytes.size() < 8) return wrong();
   ByteReader tail(bytes.substr(bytes.size() - 8));
@@ -81,9 +82,9 @@ Result<SparseIndex> decode_index(std::string_view bytes, const SegmentHeader& he
     entry.position.value = reader.u64();
     entry.append_wall_ns = reader.i64();
   }
-  const bool is_ordered = std::is_sorted(
-      index.entries.begin(), index.entries.end(),
-      [](const IndexEntry& a, const IndexEntry& b) { return a.base < b.base; });
+  const bool is_ordered =
+      std::is_sorted(index.entries.begin(), index.entries.end(),
+                     [](const IndexEntry& a, const IndexEntry& b) { return a.base < b.base; });
   if (!reader.ok() || !is_ordered) return wrong();
   return index;
 }

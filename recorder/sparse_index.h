@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A place every 64 KiB of a segment: for opening at an offset or a time. Derivable; the .idx file is
-// believed only if it belongs to the segment and is whole.
+// A place every 64 KiB of a segment: for opening at an offset or a time. Derivable; the .idx file
+// is believed only if it belongs to the segment and is whole.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,8 @@
 namespace banyan::recorder {
 namespace {
 
-// A segment that vanishes between locate() and open() was taken by retention; look again, but not for
-// ever.
+// A segment that vanishes between locate() and open() was taken by retention; look again, but not
+// for ever.
 constexpr int kLocateTriesMax = 8;
 
 }  // namespace
@@ -19,7 +19,8 @@ Result<bool> StreamReader::next(model::SourcedRecord& out) {
       fence_ = catalog_->fence(fence_kind_);
       if (next_ >= fence_) return false;
     }
-    auto step = segment_ == nullptr || next_ >= segment_->end() ? enter_segment(out) : read_batch(out);
+    auto step =
+        segment_ == nullptr || next_ >= segment_->end() ? enter_segment(out) : read_batch(out);
     if (!step.ok()) return step.error();
     if (*step == Step::kDelivered) return true;
     if (*step == Step::kNothing) return false;

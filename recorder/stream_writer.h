@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Turns cuts into segments of one stream: numbering, rolling, syncing, and going on in a new segment
-// after a failure. Knows no lanes and no threads; the sequencer's thread only.
+// Turns cuts into segments of one stream: numbering, rolling, syncing, and going on in a new
+// segment after a failure. Knows no lanes and no threads; the sequencer's thread only.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,8 @@ class StreamWriter {
                std::shared_ptr<Catalog> catalog)
       : files_(files), clock_(clock), options_(options), catalog_(std::move(catalog)) {}
 
-  // The next epoch: meta, a first segment with CHECKPOINT and, after an unclean stop, a GAP; durable
-  // when it returns. The catalog is live then.
+  // The next epoch: meta, a first segment with CHECKPOINT and, after an unclean stop, a GAP;
+  // durable when it returns. The catalog is live then.
   Status start(const Recovered& recovered);
 
   // The present segment is full or old: sync(), then roll(), before the next begin_cut().
@@ -42,8 +42,8 @@ class StreamWriter {
   // Syncs what was written; `on_durable` sees each cut that became so.
   using OnDurable = std::function<void(const Cut&)>;
   Status sync(const OnDurable& on_durable);
-  // After a failure of any of the above: all that is not durable goes to a new segment, and is durable
-  // when this succeeds. May be tried again for ever.
+  // After a failure of any of the above: all that is not durable goes to a new segment, and is
+  // durable when this succeeds. May be tried again for ever.
   Status fail_over(const OnDurable& on_durable);
   // Seals and marks the stop as clean. After a sync().
   Status finish();
@@ -74,10 +74,10 @@ class StreamWriter {
   StreamMeta meta_;
   std::uint64_t seed_ = 0;
   std::unique_ptr<SegmentWriter> writer_;
-  Offset next_;                // of the next record
-  std::deque<Cut> pending_;    // not durable, in order
+  Offset next_;              // of the next record
+  std::deque<Cut> pending_;  // not durable, in order
   std::uint64_t pending_bytes_ = 0;
-  std::vector<Cut> spare_;     // for their buffers
+  std::vector<Cut> spare_;               // for their buffers
   bool has_pending_checkpoint_ = false;  // the last of pending_ opens the segment to come
   std::int64_t last_append_wall_ns_ = 0;
   std::uint64_t batches_ = 0;
