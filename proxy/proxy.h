@@ -12,6 +12,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
+#include "core/base/ids.h"
+#include "core/model/record_io.h"
 #include "core/model/redaction.h"
 #include "core/obs/metrics.h"
 #include "proxy/options.h"
@@ -29,12 +31,27 @@ struct ProxyStats {
 // Told of requests refused before admission (ledger). Any worker.
 using RefusedListener = std::function<void(int status)>;
 
+// What the workers need of the recorder; the seam for tests with a sink of their own.
+struct LogDoor {
+  std::uint16_t node = 0;
+  Epoch epoch;
+  std::string log_uuid;  // names this Banyan in the loop guard
+  std::function<std::uint16_t()> next_lane_number;
+  std::function<std::unique_ptr<model::RecordSink>(std::function<void()> wake)> open_lane;
+};
+LogDoor log_door(recorder::Recorder& recorder);
+
 class Proxy {
  public:
   // Binds every listener (a port in use is an error that names it), starts nothing yet.
   static Result<std::unique_ptr<Proxy>> open(ProxyOptions options, Clock& clock,
                                              routing::RoutingCell& routing,
                                              recorder::Recorder& recorder,
+                                             const model::Redactor& redactor,
+                                             const crypto::KeyRing& keys, obs::Metrics& metrics,
+                                             RefusedListener on_refused);
+  static Result<std::unique_ptr<Proxy>> open(ProxyOptions options, Clock& clock,
+                                             routing::RoutingCell& routing, LogDoor log,
                                              const model::Redactor& redactor,
                                              const crypto::KeyRing& keys, obs::Metrics& metrics,
                                              RefusedListener on_refused);

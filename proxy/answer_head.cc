@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/answer_head.h"
+
+#include "core/base/text.h"
+#include "core/http/message_writer.h"
+
+namespace banyan::proxy {
+namespace {
+
+constexpr std::string_view kContentLengthName = "content-length";
+
+bool is_content_length(std::string_view name) {
+  return name.size() == kContentLengthName.size() && equal_ignoring_case(name, kContentLengthName);
+}
+
+void write_connection(bool keeps_alive, bool client_is_1_0, std::string& out) {
+  if (!keeps_alive) {
+    http::write_field(out, "Connection", "close");
+  } else if (client_is_1_0) {
+    http::write_field(out, "Connection", "keep-alive");
+  }
+}
+
+void append_json_text(std::string_view text, std::string& out) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  out.push_back('"');
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (byte < 0x20 || byte >= 0x7f) {
+      out.append("\\u00");
+      out.push_back(kDigits[byte >> 4]);
+      out.push_back(kDigits[byte & 0xf]);
+    } else {
+      out.push_back(c);
+    }
+  }
+  out.push_back('"');
+}
+
+}  // namespace
+
+ClientFraming client_framing(const http::ResponseHead& head, bool answers_head_method,
+                             bool client_is_1_0) {
+  if (answers_head_method || head.status == 204 || head.status == 304) {
+    return ClientFraming::kNoBody;
+  }
+  switch (head.framing) {
+    case http::BodyFraming::kNone:
+    case http::BodyFraming::kContentLength:
+      return ClientFraming::kContentLength;
+    case http::BodyFraming::kChunked:
+    case http::BodyFraming::kUntilClose:
+      break;
+  }
+  return client_is_1_0 ? ClientFraming::kUntilClose : ClientFraming::kChunked;
+}
+
+void write_client_head(const ClientHead& head, std::string& out) {
+  http::write_status_line(out, head.status, head.reason);
+  // HEAD and 304 tell the length that a GET would have had; 204 must not (RFC 9110 section 8.6).
+  const bool passes_length = head.framing == ClientFraming::kNoBody && head.status != 204;
+  bool has_length = false;
+  for (const http::Header& field : *head.fields) {
+    if (is_content_length(field.name)) {
+      if (!passes_length || has_length) continue;
+      has_length = true;
+    }
+    http::write_field(out, field.name, field.value);
+  }
+  if (head.writes_via) http::write_field(out, "Via", "1.1 banyan");
+  if (head.framing == ClientFraming::kContentLength) {
+    http::write_content_length(out, head.content_length);
+  } else if (head.framing == ClientFraming::kChunked) {
+    http::write_field(out, "Transfer-Encoding", "chunked");
+  }
+  write_connection(head.keeps_alive, head.client_is_1_0, out);
+  http::write_end_of_head(out);
+}
+
+void write_informational(int status, std::string_view reason, const http::HeaderList& fields,
+                         std::string& out) {
+  http::write_status_line(out, status, reason);
+  for (const http::Header& field : fields) {
+    if (!http::is_connection_specific(fields, field.name) && !is_content_length(field.name)) {
+      http::write_field(out, field.name, field.value);
+    }
+  }
+  http::write_end_of_head(out);
+}
+
+void write_error_answer(const ErrorAnswer& answer, std::string& out) {
+  std::string body = "{\"error\":{\"code\":";
+  append_json_text(answer.code, body);
+  body.append(",\"message\":");
+  append_json_text(answer.message, body);
+  body.append(",\"exchange\":");
+  append_json_text(answer.exchange, body);
+  body.append("}}\n");
+  http::write_status_line(out, answer.status, http::reason_phrase(answer.status));
+  http::write_field(out, "Content-Type", "application/json");
+  http::write_content_length(out, body.size());
+  if (!answer.request_id.empty()) http::write_field(out, "X-Request-Id", answer.request_id);
+  if (answer.status == 503) http::write_field(out, "Retry-After", "1");
+  write_connection(answer.keeps_alive, answer.client_is_1_0, out);
+  http::write_end_of_head(out);
+  if (!answer.answers_head_method) out.append(body);
+}
+
+}  // namespace banyan::proxy

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The answer on its way to the client, and every end of an exchange. The closing record is always
+// appended before the last bytes are handed to the kernel: a client that acts upon an answer can then
+// not be recorded as having acted before it.
+#include <algorithm>
+#include <utility>
+
+#include "core/http/message_writer.h"
+#include "proxy/client_connection.h"
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+namespace banyan::proxy {
+namespace {
+
+// Of an answer that a slow client has not taken; past it we stop reading from the system.
+constexpr std::size_t kWaitingBytesMax = 256 * 1024;
+
+Capture::Mode answer_capture_mode(RecordMode record, bool has_body_rules) {
+  switch (record) {
+    case RecordMode::kFull:
+      return has_body_rules ? Capture::Mode::kInlineOrNone : Capture::Mode::kInlineFirst;
+    case RecordMode::kHead:
+      return Capture::Mode::kMeasureOnly;
+    case RecordMode::kOff:
+      break;
+  }
+  return Capture::Mode::kNothing;
+}
+
+AnsweredBy answered_by(System system) {
+  return system == System::kLegacy ? AnsweredBy::kLegacy : AnsweredBy::kCandidate;
+}
+
+}  // namespace
+
+void Exchange::on_head(const http::ResponseHead& head) {
+  if (!is_open_) return;
+  step_ = Step::kAnswering;
+  has_answer_head_ = true;
+  first_byte_ = worker_.loop().now();
+  status_ = head.status;
+  version_minor_ = head.version_minor;
+  continue_deadline_ns_ = 0;
+  answer_fields_.assign_end_to_end(head.fields);
+  answer_capture_.start(
+      answer_capture_mode(decision_.record, worker_.shared().redactor.has_body_rules()), id_,
+      model::Side::kPrimary);
+  if (!is_client_gone_) write_head(head);
+}
+
+void Exchange::write_head(const http::ResponseHead& head) {
+  const bool client_is_1_0 = head_->version_minor == 0;
+  framing_ = client_framing(head, head_->method == "HEAD", client_is_1_0);
+  // An answer before the end of the request: what the client still sends must not be taken for its
+  // next request.
+  if (!is_request_complete_) must_linger_ = true;
+  keeps_alive_ = keeps_alive_ && is_request_complete_ && !connection_.is_draining() &&
+                 framing_ != ClientFraming::kUntilClose;
+  must_reset_ = framing_ == ClientFraming::kUntilClose;
+  body_left_ = head.content_length;
+  ClientHead out;
+  out.status = head.status;
+  out.reason = head.reason;
+  out.fields = &answer_fields_.fields();
+  out.framing = framing_;
+  out.content_length = head.content_length;
+  out.keeps_alive = keeps_alive_;
+  out.client_is_1_0 = client_is_1_0;
+  out.writes_via = connection_.peer().writes_via;
+  head_position_ = connection_.appended_position();
+  write_client_head(out, connection_.buffer());
+  if (framing_ == ClientFraming::kNoBody ||
+      (framing_ == ClientFraming::kContentLength && body_left_ == 0)) {
+    connection_.hold_tail();  // The head is the last piece.
+  }
+  connection_.flush_at_turn_end();
+}
+
+void Exchange::on_body(std::string_view piece) {
+  if (!is_open_ || piece.empty()) return;
+  answer_capture_.add(piece);
+  if (is_client_gone_ || framing_ == ClientFraming::kNoBody) return;
+  if (framing_ == ClientFraming::kChunked) {
+    std::string& out = connection_.buffer();
+    http::write_chunk_head(out, piece.size());
+    out.append(piece).append(http::kChunkEnd);
+    if (connection_.has_waiting_beyond_tail()) connection_.flush();
+  } else {
+    if (framing_ == ClientFraming::kContentLength) {
+      body_left_ -= std::min<std::uint64_t>(body_left_, piece.size());
+      if (body_left_ == 0) connection_.hold_tail();
+    }
+    if (answer_capture_.length() == piece.size() && body_left_ == 0) {
+      connection_.buffer().append(piece);  // Head and whole body leave in one send.
+    } else {
+      connection_.send_piece(piece);
+    }
+  }
+  if (connection_.waiting_bytes() > kWaitingBytesMax && !is_reading_paused_) {
+    is_reading_paused_ = true;
+    call_->pause_reading();
+  }
+  connection_.flush_at_turn_end();
+}
+
+void Exchange::on_complete(const http::HeaderList& trailers) {
+  if (!is_open_) return;
+  answer_trailers_.assign_trailers(trailers);
+  drop_call();
+  step_ = Step::kFinishing;
+  if (is_client_gone_) {
+    ended_ = worker_.shared().clock.now();
+    record_response(Delivery::kClientLeft);
+    was_aborted_ = true;
+    end();
+    return;
+  }
+  connection_.hold_tail();
+  if (framing_ == ClientFraming::kChunked) {
+    http::write_last_chunk(connection_.buffer(), answer_trailers_.fields());
+  }
+  try_finish();
+}
+
+void Exchange::on_output_progress() {
+  if (!is_open_) return;
+  switch (step_) {
+    case Step::kAnswering:
+      if (is_reading_paused_ && connection_.waiting_bytes() < kWaitingBytesMax / 2 && call_) {
+        is_reading_paused_ = false;
+        call_->resume_reading();
+      }
+      break;
+    case Step::kFinishing:
+      try_finish();
+      break;
+    case Step::kReleasing:
+      if (waiting_ == Waiting::kNothing && connection_.waiting_bytes() == 0) end();
+      break;
+    default:
+      break;
+  }
+}
+
+bool Exchange::has_head_left() const { return connection_.sent_position() > head_position_; }
+
+// The last piece may leave once all before it has left and the record is written.
+void Exchange::try_finish() {
+  if (connection_.has_waiting_beyond_tail()) {
+    connection_.flush();
+    if (connection_.has_waiting_beyond_tail()) return;
+  }
+  must_reset_ = false;
+  ended_ = worker_.shared().clock.now();
+  finish_with(record_response(Delivery::kWhole));
+}
+
+void Exchange::finish_with(model::Ticket ticket) {
+  step_ = Step::kReleasing;
+  if (wants_durable(Durability::kResponse) && !ticket.is_refused() &&
+      !worker_.lane().has_failed()) {
+    wait_for(ticket, Waiting::kRelease);
+  } else {
+    release();
+  }
+}
+
+void Exchange::release() {
+  connection_.release_tail();
+  connection_.flush();
+  if (connection_.waiting_bytes() == 0) end();
+}
+
+// ---- ends that are not a whole answer
+
+void Exchange::answer_error(int status, std::string_view code, std::string_view message) {
+  worker_.waits().cancel(*this);
+  waiting_ = Waiting::kNothing;
+  drop_call();
+  if (has_answer_head_) connection_.take_back(head_position_);
+  has_answer_head_ = false;
+  close_request_records();
+  if (is_client_gone_) {
+    abort(code);
+    return;
+  }
+  status_ = status;
+  answered_by_us_ = true;
+  must_reset_ = false;
+  must_linger_ = !is_request_complete_;
+  keeps_alive_ = head_->keep_alive && is_request_complete_ && !connection_.is_draining();
+  const std::string exchange = id_.to_string();
+  ErrorAnswer answer;
+  answer.status = status;
+  answer.code = code;
+  answer.message = message;
+  answer.exchange = exchange;
+  answer.request_id = forward_.request_id();
+  answer.keeps_alive = keeps_alive_;
+  answer.client_is_1_0 = head_->version_minor == 0;
+  answer.answers_head_method = head_->method == "HEAD";
+  connection_.hold_tail();
+  head_position_ = connection_.appended_position();
+  write_error_answer(answer, connection_.buffer());
+  ended_ = worker_.shared().clock.now();
+  finish_with(record_outcome(OutcomeKind::kBanyan, status, code));
+}
+
+void Exchange::on_request_error(int status, std::string_view code, std::string_view message) {
+  if (!is_open_) return;
+  if (has_head_left()) {
+    cut_answer();
+  } else {
+    answer_error(status, code, message);
+  }
+}
+
+void Exchange::on_body_timeout() {
+  if (!is_open_) return;
+  on_request_error(408, "body_timeout", "the request's body did not arrive in time");
+}
+
+// The client has a part of the answer and must see that there is no more.
+void Exchange::cut_answer() {
+  worker_.waits().cancel(*this);
+  waiting_ = Waiting::kNothing;
+  drop_call();
+  close_request_records();
+  ended_ = worker_.shared().clock.now();
+  record_response(Delivery::kTruncated);
+  connection_.release_tail();
+  connection_.flush();
+  keeps_alive_ = false;
+  must_linger_ = false;
+  end();
+}
+
+void Exchange::on_client_gone() {
+  if (!is_open_) return;
+  is_client_gone_ = true;
+  if (step_ == Step::kReleasing) {
+    worker_.waits().cancel(*this);
+    waiting_ = Waiting::kNothing;
+    end();
+    return;
+  }
+  if (step_ == Step::kFinishing) {
+    ended_ = worker_.shared().clock.now();
+    record_response(Delivery::kClientLeft);
+    was_aborted_ = true;
+    end();
+    return;
+  }
+  note_forwarded();
+  const bool must_see_end = is_request_complete_ && decision_.is_write && call_ &&
+                            forwarded_ != Forwarded::kNothing;
+  if (!must_see_end) {
+    abort("client_closed");
+    return;
+  }
+  if (std::exchange(is_reading_paused_, false)) call_->resume_reading();
+  connection_.detach();
+}
+
+void Exchange::abort(std::string_view cause) {
+  worker_.waits().cancel(*this);
+  waiting_ = Waiting::kNothing;
+  drop_call();
+  close_request_records();
+  ended_ = worker_.shared().clock.now();
+  record_outcome(OutcomeKind::kAborted, 0, cause);
+  status_ = 0;
+  was_aborted_ = true;
+  end();
+}
+
+void Exchange::cut_if_candidate(std::string_view route) {
+  if (!is_open_ || system_ != System::kCandidate || (!route.empty() && route != route_)) return;
+  if (step_ == Step::kFinishing || step_ == Step::kReleasing) return;
+  if (has_answer_head_ && has_head_left()) {
+    cut_answer();
+  } else {
+    answer_error(503, "cut", "the exchange was ended by a rollback; try again");
+  }
+}
+
+void Exchange::shut_down() {
+  if (!is_open_) return;
+  if (is_client_gone_) {
+    abort("shutdown");
+  } else if (step_ == Step::kReleasing || step_ == Step::kFinishing) {
+    on_client_gone();
+  } else if (has_answer_head_ && has_head_left()) {
+    cut_answer();
+  } else {
+    was_durable_given_up_ = true;
+    answer_error(503, "shutting_down", "the proxy is stopping; try again");
+  }
+}
+
+void Exchange::end() {
+  worker_.count_ended({route_, head_->method,
+                       answered_by_us_ ? AnsweredBy::kBanyan
+                       : was_aborted_  ? AnsweredBy::kNobody
+                                       : answered_by(system_),
+                       status_, ended_.mono_ns - started_.mono_ns});
+  abandon();
+  if (body_.capacity() > ClientConnection::kTailBytes) body_ = std::string();
+  using After = ClientConnection::After;
+  if (must_reset_) {
+    connection_.exchange_ended(After::kReset);
+  } else if (must_linger_ || (answered_by_us_ && !keeps_alive_)) {
+    connection_.exchange_ended(After::kLinger);
+  } else {
+    connection_.exchange_ended(keeps_alive_ ? After::kKeepAlive : After::kClose);
+  }
+}
+
+// ---- records that close the exchange
+
+// What has to stand in the log before the closing record, whatever the request had come to.
+void Exchange::close_request_records() {
+  if (is_request_recorded_) {
+    request_capture_.finish_request(false, {});
+    return;
+  }
+  prepare_forward();
+  model::Body body;
+  body.length = body_received_;
+  body.is_complete = false;
+  body.kind = model::Body::Kind::kNotRecorded;
+  if (decision_.record == RecordMode::kFull && !body_.empty()) {
+    body.kind = model::Body::Kind::kInline;
+    body.bytes = body_;
+  }
+  record_request(body);
+}
+
+model::Ticket Exchange::record_response(Delivery delivery) {
+  const bool is_whole = delivery != Delivery::kTruncated;
+  close_request_records();
+  model::ResponseRecord record;
+  record.exchange = id_;
+  record.route = route_;
+  record.started = started_;
+  record.is_write = decision_.is_write;
+  record.delivery = delivery;
+  model::Answer& answer = record.answer;
+  answer.system = system_;
+  answer.status = static_cast<std::uint16_t>(status_);
+  answer.version_minor = static_cast<std::uint8_t>(version_minor_);
+  answer.first_byte = first_byte_;
+  answer.ended = ended_;
+  answer.body = answer_capture_.finish_answer(is_whole);
+  if (decision_.record == RecordMode::kOff) return model::append_record(worker_.lane(), record);
+  const http::HeaderList& fields = answer_fields_.fields();
+  model::RedactedMessage redacted = worker_.shared().redactor.redact(
+      id_, {}, fields, answer.body.bytes,
+      http::find_header(fields, "content-type").value_or(std::string_view()));
+  answer.fields = std::move(redacted.fields);
+  answer.trailers = answer_trailers_.fields();
+  apply_redaction(redacted, answer.body);
+  return model::append_record(worker_.lane(), record);
+}
+
+model::Ticket Exchange::record_outcome(OutcomeKind kind, int status, std::string_view cause) {
+  model::OutcomeRecord record;
+  record.exchange = id_;
+  record.route = route_;
+  record.ended = ended_;
+  record.kind = kind;
+  record.status = static_cast<std::uint16_t>(status);
+  record.forwarded = forwarded_;
+  record.cause = cause;
+  return model::append_record(worker_.lane(), record);
+}
+
+}  // namespace banyan::proxy

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/forward_head.h"
+
+#include <charconv>
+
+#include "core/base/text.h"
+#include "core/http/message_writer.h"
+
+namespace banyan::proxy {
+namespace {
+
+constexpr std::string_view kHopField = "Banyan-Hop";
+constexpr std::string_view kOwnPrefix = "banyan-";
+constexpr std::size_t kHopsMax = 16;
+constexpr std::size_t kRequestIdBytesMax = 128;
+constexpr std::size_t kTraceparentBytes = 55;
+
+enum class Kind {
+  kEndToEnd,
+  kHopByHop,
+  kConnection,
+  kHost,
+  kContentLength,
+  kExpect,
+  kForwardedFor,
+  kForwardedProto,
+  kForwardedHost,
+  kForwarded,
+  kRequestId,
+  kTraceparent,
+  kHop,
+  kOurs,
+};
+
+bool is(std::string_view name, std::string_view lower) { return equal_ignoring_case(name, lower); }
+
+// By length first: most fields of a client are settled without a comparison.
+Kind kind_of(std::string_view name) {
+  switch (name.size()) {
+    case 2:
+      return is(name, "te") ? Kind::kHopByHop : Kind::kEndToEnd;
+    case 4:
+      return is(name, "host") ? Kind::kHost : Kind::kEndToEnd;
+    case 6:
+      return is(name, "expect") ? Kind::kExpect : Kind::kEndToEnd;
+    case 7:
+      return is(name, "upgrade") || is(name, "trailer") ? Kind::kHopByHop : Kind::kEndToEnd;
+    case 9:
+      if (is(name, "forwarded")) return Kind::kForwarded;
+      break;
+    case 10:
+      if (is(name, "connection")) return Kind::kConnection;
+      if (is(name, "keep-alive")) return Kind::kHopByHop;
+      if (is(name, kHopField)) return Kind::kHop;
+      break;
+    case 11:
+      if (is(name, "traceparent")) return Kind::kTraceparent;
+      break;
+    case 12:
+      if (is(name, "x-request-id")) return Kind::kRequestId;
+      break;
+    case 14:
+      if (is(name, "content-length")) return Kind::kContentLength;
+      if (is(name, "http2-settings")) return Kind::kHopByHop;
+      break;
+    case 15:
+      if (is(name, "x-forwarded-for")) return Kind::kForwardedFor;
+      break;
+    case 16:
+      if (is(name, "x-forwarded-host")) return Kind::kForwardedHost;
+      if (is(name, "proxy-connection")) return Kind::kHopByHop;
+      break;
+    case 17:
+      if (is(name, "x-forwarded-proto")) return Kind::kForwardedProto;
+      if (is(name, "transfer-encoding")) return Kind::kHopByHop;
+      break;
+    default:
+      break;
+  }
+  return starts_with_ignoring_case(name, kOwnPrefix) ? Kind::kOurs : Kind::kEndToEnd;
+}
+
+// Visible ASCII only, and short: it goes into logs and error answers.
+bool is_sane_request_id(std::string_view value) {
+  if (value.empty() || value.size() > kRequestIdBytesMax) return false;
+  for (const char c : value) {
+    if (c <= 0x20 || c == 0x7f || c == '"' || c == '\\') return false;
+  }
+  return true;
+}
+
+// W3C Trace Context, version 00: two hex digits, trace id, parent id, flags.
+bool is_sane_traceparent(std::string_view value) {
+  if (value.size() != kTraceparentBytes) return false;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    if (i == 2 || i == 35 || i == 52) {
+      if (c != '-') return false;
+    } else if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+      return false;
+    }
+  }
+  return value.substr(3, 32).find_first_not_of('0') != std::string_view::npos &&
+         value.substr(36, 16).find_first_not_of('0') != std::string_view::npos;
+}
+
+void append_hex(std::string& out, std::uint64_t value) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  for (int shift = 60; shift >= 0; shift -= 4) out.push_back(kDigits[(value >> shift) & 0xf]);
+}
+
+// Spreads the bits of an exchange id, whose own digits are too regular for samplers of trace ids.
+std::uint64_t mixed(std::uint64_t x) {
+  x += 0x9E3779B97F4A7C15ULL;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  return (x ^ (x >> 31)) | 1;
+}
+
+void join(std::string& list, std::string_view element) {
+  if (!list.empty()) list.append(", ");
+  list.append(element);
+}
+
+bool needs_quotes(std::string_view host) {
+  return host.find_first_of(":[]") != std::string_view::npos;
+}
+
+// Names in Connection fields other than the tokens every client sends.
+bool names_fields(std::string_view value) {
+  for (const std::string_view part : split(value, ',')) {
+    const auto token = trim(part);
+    if (!token.empty() && !is(token, "keep-alive") && !is(token, "close") &&
+        !is(token, "upgrade") && !is(token, "te")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_via) {
+  Peer peer;
+  peer.address = unmapped_address(address);
+  peer.is_trusted = trusted.contains(peer.address);
+  peer.writes_via = writes_via;
+  const bool is_v6 = peer.address.find(':') != std::string::npos;
+  peer.for_element = is_v6 ? "for=\"[" + peer.address + "]\"" : "for=" + peer.address;
+  return peer;
+}
+
+// What the client said in the fields that we set ourselves.
+struct ForwardHead::Seen {
+  bool connection_names_fields = false;
+  std::string_view proto, host, request_id, traceparent;
+};
+
+void ForwardHead::build(const http::RequestHead& head, const ForwardFacts& facts) {
+  fields_.clear();
+  for (std::string* text : {&forwarded_for_, &forwarded_, &hops_}) text->clear();
+  framing_ = facts.framing;
+  host_.assign(facts.host);
+  fields_.push_back({"Host", host_});
+  Seen seen;
+  take_client_fields(head, seen);
+  add_forwarding_fields(head, facts, seen);
+  add_identity_fields(facts, seen);
+  if (framing_ == RequestFraming::kContentLength) {
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, facts.content_length).ptr;
+    length_.assign(digits, end);
+    fields_.push_back({"Content-Length", length_});
+  }
+}
+
+void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) {
+  for (const http::Header& field : head.fields) {
+    if (field.name.size() == 10 && is(field.name, "connection") && names_fields(field.value)) {
+      seen.connection_names_fields = true;
+    }
+  }
+  for (const http::Header& field : head.fields) {
+    switch (kind_of(field.name)) {
+      case Kind::kEndToEnd:
+        if (seen.connection_names_fields && !is(field.name, "cookie") &&
+            !is(field.name, "authorization") &&
+            http::is_connection_specific(head.fields, field.name)) {
+          break;
+        }
+        fields_.push_back(field);
+        break;
+      case Kind::kForwardedFor:
+        join(forwarded_for_, field.value);
+        break;
+      case Kind::kForwarded:
+        join(forwarded_, field.value);
+        break;
+      case Kind::kHop:
+        join(hops_, field.value);
+        break;
+      case Kind::kForwardedProto:
+        if (seen.proto.empty()) seen.proto = field.value;
+        break;
+      case Kind::kForwardedHost:
+        if (seen.host.empty()) seen.host = field.value;
+        break;
+      case Kind::kRequestId:
+        if (seen.request_id.empty()) seen.request_id = field.value;
+        break;
+      case Kind::kTraceparent:
+        if (seen.traceparent.empty()) seen.traceparent = field.value;
+        break;
+      case Kind::kHopByHop:
+      case Kind::kConnection:
+      case Kind::kHost:
+      case Kind::kContentLength:
+      case Kind::kExpect:
+      case Kind::kOurs:
+        break;
+    }
+  }
+}
+
+void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const ForwardFacts& facts,
+                                        const Seen& seen) {
+  const Peer& peer = *facts.peer;
+  if (!peer.is_trusted) {
+    forwarded_for_.clear();
+    forwarded_.clear();
+  }
+  join(forwarded_for_, peer.address);
+  forwarded_proto_.assign(peer.is_trusted && !seen.proto.empty() ? seen.proto : "http");
+  forwarded_host_.assign(peer.is_trusted && !seen.host.empty() ? seen.host : head.authority);
+  join(forwarded_, peer.for_element);
+  if (!head.authority.empty()) {
+    const bool quotes = needs_quotes(head.authority);
+    forwarded_.append(quotes ? ";host=\"" : ";host=").append(head.authority);
+    if (quotes) forwarded_.push_back('"');
+  }
+  forwarded_.append(";proto=http");
+  fields_.push_back({"X-Forwarded-For", forwarded_for_});
+  fields_.push_back({"X-Forwarded-Proto", forwarded_proto_});
+  if (!forwarded_host_.empty()) fields_.push_back({"X-Forwarded-Host", forwarded_host_});
+  fields_.push_back({"Forwarded", forwarded_});
+  if (peer.writes_via) fields_.push_back({"Via", head.version_minor == 0 ? "1.0 banyan" : "1.1 banyan"});
+}
+
+void ForwardHead::add_identity_fields(const ForwardFacts& facts, const Seen& seen) {
+  request_id_.clear();
+  if (is_sane_request_id(seen.request_id)) {
+    request_id_.append(seen.request_id);
+  } else {
+    append_hex(request_id_, facts.exchange.high);
+    append_hex(request_id_, facts.exchange.low);
+  }
+  fields_.push_back({"X-Request-Id", request_id_});
+  traceparent_.clear();
+  if (is_sane_traceparent(seen.traceparent)) {
+    traceparent_.append(seen.traceparent);
+  } else {
+    const std::uint64_t high = mixed(facts.exchange.high);
+    const std::uint64_t low = mixed(facts.exchange.low ^ high);
+    traceparent_.append("00-");
+    append_hex(traceparent_, high);
+    append_hex(traceparent_, low);
+    traceparent_.push_back('-');
+    append_hex(traceparent_, mixed(low));
+    traceparent_.append("-00");
+  }
+  fields_.push_back({"traceparent", traceparent_});
+  join(hops_, facts.log_uuid);
+  fields_.push_back({kHopField, hops_});
+}
+
+void ForwardHead::set_host(std::string_view host) {
+  host_.assign(host);
+  fields_.front().value = host_;
+}
+
+void ForwardHead::write(const http::RequestHead& head, bool with_expect, std::string& out) const {
+  std::size_t size = head.method.size() + head.target.size() + 96;
+  for (const http::Header& field : fields_) size += field.name.size() + field.value.size() + 4;
+  out.reserve(out.size() + size);
+  http::write_request_line(out, head.method, head.target);
+  for (const http::Header& field : fields_) http::write_field(out, field.name, field.value);
+  if (framing_ == RequestFraming::kChunked) {
+    http::write_field(out, "Transfer-Encoding", "chunked");
+  }
+  if (with_expect) http::write_field(out, "Expect", "100-continue");
+  http::write_end_of_head(out);
+}
+
+bool has_passed(const http::RequestHead& head, std::string_view log_uuid) {
+  std::size_t hops = 0;
+  for (const http::Header& field : head.fields) {
+    if (field.name.size() != kHopField.size() || !is(field.name, kHopField)) continue;
+    for (const std::string_view part : split(field.value, ',')) {
+      if (trim(part) == log_uuid || ++hops >= kHopsMax) return true;
+    }
+  }
+  return false;
+}
+
+bool is_forbidden_in_trailers(std::string_view name) {
+  switch (kind_of(name)) {
+    case Kind::kEndToEnd:
+      return is(name, "authorization") || is(name, "cookie") || is(name, "set-cookie") ||
+             is(name, "content-encoding") || is(name, "content-type") ||
+             is(name, "content-range") || is(name, "proxy-authorization");
+    default:
+      return true;
+  }
+}
+
+}  // namespace banyan::proxy

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The head as the primary gets it: end-to-end fields of the client, ours added. Its fields are what
+// the REQUEST record holds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/base/ids.h"
+#include "core/http/message.h"
+#include "proxy/networks.h"
+
+namespace banyan::proxy {
+
+// What is known of a client for the life of its connection.
+struct Peer {
+  std::string address;       // "192.0.2.1", without the port
+  std::string for_element;   // of Forwarded: for=192.0.2.1, for="[2001:db8::1]"
+  bool is_trusted = false;   // its X-Forwarded-* are kept
+  bool writes_via = false;   // by its listener
+};
+Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_via);
+
+enum class RequestFraming { kNone, kContentLength, kChunked };
+
+struct ForwardFacts {
+  ExchangeId exchange;
+  const Peer* peer = nullptr;
+  std::string_view log_uuid;  // names this Banyan in Banyan-Hop
+  std::string_view host;      // what Host says
+  RequestFraming framing = RequestFraming::kNone;
+  std::uint64_t content_length = 0;
+};
+
+// Reused from exchange to exchange, so that its strings keep their memory. Views in fields() point
+// into the client's head and into this object; valid until the next build().
+class ForwardHead {
+ public:
+  void build(const http::RequestHead& head, const ForwardFacts& facts);
+  const http::HeaderList& fields() const { return fields_; }
+  // X-Request-Id as it is sent on.
+  std::string_view request_id() const { return request_id_; }
+  // For asking another system with the same request.
+  void set_host(std::string_view host);
+  // Appends request line, fields and the framing, which is hop-by-hop and so not in fields().
+  void write(const http::RequestHead& head, bool with_expect, std::string& out) const;
+
+ private:
+  struct Seen;
+  void take_client_fields(const http::RequestHead& head, Seen& seen);
+  void add_forwarding_fields(const http::RequestHead& head, const ForwardFacts& facts,
+                             const Seen& seen);
+  void add_identity_fields(const ForwardFacts& facts, const Seen& seen);
+
+  http::HeaderList fields_;
+  RequestFraming framing_ = RequestFraming::kNone;
+  std::string host_, forwarded_for_, forwarded_proto_, forwarded_host_, forwarded_, request_id_,
+      traceparent_, hops_, length_;
+};
+
+// A loop: the request has passed this Banyan before, or too many of them.
+bool has_passed(const http::RequestHead& head, std::string_view log_uuid);
+
+// Fields of a trailer section that may be passed on: none that frame, route or authenticate.
+bool is_forbidden_in_trailers(std::string_view name);
+
+}  // namespace banyan::proxy

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/proxy.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <utility>
+
+#include "core/base/mutex.h"
+#include "core/net/socket.h"
+#include "core/obs/log.h"
+#include "proxy/shared.h"
+#include "proxy/worker.h"
+
+namespace banyan::proxy {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPoll(5);
+constexpr std::int64_t kCutPatienceNs = 2'000'000'000;
+
+}  // namespace
+
+LogDoor log_door(recorder::Recorder& recorder) {
+  LogDoor door;
+  door.node = recorder.node();
+  door.epoch = recorder.epoch();
+  door.log_uuid = recorder.log_uuid();
+  door.next_lane_number = [&recorder] { return recorder.next_lane_number(); };
+  door.open_lane = [&recorder](std::function<void()> wake) {
+    return recorder.open_lane(std::move(wake));
+  };
+  return door;
+}
+
+struct Proxy::Impl {
+  std::unique_ptr<Shared> shared;
+  std::vector<std::unique_ptr<ListenerFacts>> listeners;
+  std::vector<std::string> addresses;
+  std::vector<std::unique_ptr<Worker>> workers;
+  bool is_started = false;
+  Mutex mutex;
+  std::condition_variable changed;
+  bool is_drain_aborted GUARDED_BY(mutex) = false;
+
+  Status bind();
+  bool have_all_ended() const {
+    for (const auto& worker : workers) {
+      if (!worker->has_ended()) return false;
+    }
+    return true;
+  }
+  void wait_for_end(std::int64_t patience_ns, bool heeds_abort);
+};
+
+Proxy::Proxy() : impl_(std::make_unique<Impl>()) {}
+
+Proxy::~Proxy() { stop(0); }
+
+Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
+                                           routing::RoutingCell& routing,
+                                           recorder::Recorder& recorder,
+                                           const model::Redactor& redactor,
+                                           const crypto::KeyRing& keys, obs::Metrics& metrics,
+                                           RefusedListener on_refused) {
+  return open(std::move(options), clock, routing, log_door(recorder), redactor, keys, metrics,
+              std::move(on_refused));
+}
+
+Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
+                                           routing::RoutingCell& routing, LogDoor log,
+                                           const model::Redactor& redactor,
+                                           const crypto::KeyRing& keys, obs::Metrics& metrics,
+                                           RefusedListener on_refused) {
+  std::unique_ptr<Proxy> proxy(new Proxy());
+  Impl& impl = *proxy->impl_;
+  impl.shared =
+      std::make_unique<Shared>(std::move(options), clock, routing, std::move(log), redactor, keys,
+                               metrics, std::move(on_refused));
+  for (int i = 0; i < impl.shared->workers; ++i) {
+    auto worker = Worker::create(*impl.shared, i);
+    if (!worker.ok()) return worker.error();
+    impl.workers.push_back(std::move(*worker));
+  }
+  BANYAN_RETURN_IF_ERROR(impl.bind());
+  // The counter at scrape is the process's own; it lives as long as the metrics may ask.
+  return proxy;
+}
+
+Status Proxy::Impl::bind() {
+  for (const ListenerOptions& options : shared->options.listeners) {
+    auto facts = std::make_unique<ListenerFacts>();
+    auto trusted = NetworkSet::parse(options.trusted);
+    if (!trusted.ok()) return trusted.error();
+    facts->trusted = std::move(*trusted);
+    facts->writes_via = options.writes_via;
+    // Sockets that share a port also share it with another Banyan of the same user. A socket that
+    // does not share finds out whether the port is free, and chooses it where it is 0.
+    std::string address;
+    {
+      auto probe = net::listen_on(options.address, false);
+      if (!probe.ok()) return probe.error();
+      address = probe->address;
+    }
+    for (auto& worker : workers) {
+      auto listening = net::listen_on(address, true);
+      if (!listening.ok()) return listening.error();
+      worker->add_listener(std::move(listening->fd), *facts);
+    }
+    addresses.push_back(std::move(address));
+    listeners.push_back(std::move(facts));
+  }
+  return {};
+}
+
+void Proxy::start() {
+  if (std::exchange(impl_->is_started, true)) return;
+  for (auto& worker : impl_->workers) worker->start();
+}
+
+void Proxy::Impl::wait_for_end(std::int64_t patience_ns, bool heeds_abort) {
+  const std::int64_t deadline = SystemClock::instance().mono_ns() + patience_ns;
+  MutexLock lock(mutex);
+  while (!have_all_ended() && !(heeds_abort && is_drain_aborted)) {
+    if (SystemClock::instance().mono_ns() >= deadline) return;
+    lock.wait_for(changed, kDrainPoll);
+  }
+}
+
+void Proxy::stop(std::int64_t drain_ns) {
+  if (!impl_->is_started || impl_->workers.empty()) return;
+  for (auto& worker : impl_->workers) worker->begin_drain();
+  impl_->wait_for_end(drain_ns, true);
+  if (!impl_->have_all_ended()) {
+    obs::log_warning("proxy", "the drain ended with exchanges still open; they are cut");
+    for (auto& worker : impl_->workers) worker->shut_down();
+    impl_->wait_for_end(kCutPatienceNs, false);
+  }
+  for (auto& worker : impl_->workers) worker->join();
+}
+
+void Proxy::abort_drain() {
+  {
+    MutexLock lock(impl_->mutex);
+    impl_->is_drain_aborted = true;
+  }
+  impl_->changed.notify_all();
+}
+
+void Proxy::cut(std::string_view route) {
+  for (auto& worker : impl_->workers) worker->cut(std::string(route));
+}
+
+std::vector<std::string> Proxy::addresses() const { return impl_->addresses; }
+
+ProxyStats Proxy::stats() const {
+  ProxyStats stats;
+  stats.connections_open = impl_->shared->connections.open();
+  for (const auto& worker : impl_->workers) worker->add_stats(stats);
+  return stats;
+}
+
+}  // namespace banyan::proxy

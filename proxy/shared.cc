@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/shared.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+namespace banyan::proxy {
+namespace {
+
+constexpr int kWorkersMax = 256;
+
+int workers_of(const ProxyOptions& options) {
+  const int wanted = options.workers > 0 ? options.workers
+                                         : static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(wanted, 1, kWorkersMax);
+}
+
+}  // namespace
+
+bool ConnectionLimits::enter(const std::string& address) {
+  if (open_.fetch_add(1, std::memory_order_relaxed) >= options_.connections_max) {
+    open_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  if (!counts_clients()) return true;
+  MutexLock lock(mutex_);
+  std::size_t& count = by_client_[address];
+  if (count < options_.connections_per_client_max) {
+    ++count;
+    return true;
+  }
+  if (count == 0) by_client_.erase(address);
+  open_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void ConnectionLimits::leave(const std::string& address) {
+  open_.fetch_sub(1, std::memory_order_relaxed);
+  if (!counts_clients()) return;
+  MutexLock lock(mutex_);
+  const auto found = by_client_.find(address);
+  if (found != by_client_.end() && --found->second == 0) by_client_.erase(found);
+}
+
+Shared::Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, LogDoor door,
+               const model::Redactor& a_redactor, const crypto::KeyRing& keys,
+               obs::Metrics& a_metrics, RefusedListener listener)
+    : options(std::move(given)),
+      clock(a_clock),
+      routing(cell),
+      log(std::move(door)),
+      redactor(a_redactor),
+      metrics(a_metrics),
+      on_refused(std::move(listener)),
+      capture_limits{options.limits.inline_body_max, options.limits.body_captured_max,
+                     keys.digest_seed()},
+      workers(workers_of(options)),
+      connections(options.limits) {}
+
+}  // namespace banyan::proxy

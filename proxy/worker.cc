@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/worker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/obs/log.h"
+
+namespace banyan::proxy {
+namespace {
+
+constexpr std::int64_t kTickMaxNs = 250'000'000;
+constexpr std::int64_t kTickMinNs = 10'000'000;
+constexpr std::int64_t kAcceptPauseNs = 100'000'000;
+constexpr int kAcceptsPerTurn = 16;
+// Connections over the limit that wait to see their 503; past it they are closed without a word.
+constexpr std::size_t kOverLimitOpenMax = 64;
+
+net::UpstreamOptions share_of(const net::UpstreamOptions& options, int workers) {
+  net::UpstreamOptions share = options;
+  const auto count = static_cast<std::size_t>(workers);
+  share.connections_max = std::max<std::size_t>(1, options.connections_max / count);
+  share.waiting_max = std::max<std::size_t>(1, options.waiting_max / count);
+  return share;
+}
+
+std::string host_of(const SystemOptions& system) {
+  if (system.upstream.addresses.empty()) return {};
+  std::string_view text = system.upstream.addresses.front().text;
+  const std::size_t scheme = text.find("://");
+  if (scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
+  return std::string(text.substr(0, text.find('/')));
+}
+
+// Deadlines are kept by one coarse tick, fine enough for the shortest of them.
+std::int64_t tick_of(const TimeoutOptions& timeouts) {
+  const std::int64_t shortest = std::min(
+      {timeouts.head_ns, timeouts.body_ns, timeouts.keep_alive_ns, timeouts.write_ns});
+  return std::clamp(shortest / 4, kTickMinNs, kTickMaxNs);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::create(Shared& shared, int index) {
+  auto loop = net::EventLoop::create();
+  if (!loop.ok()) return loop.error();
+  return std::unique_ptr<Worker>(new Worker(shared, index, std::move(*loop)));
+}
+
+Worker::Worker(Shared& shared, int index, std::unique_ptr<net::EventLoop> loop)
+    : shared_(shared),
+      index_(index),
+      loop_(std::move(loop)),
+      scratch_(std::make_unique<char[]>(kScratchBytes)),
+      legacy_host_(host_of(shared.options.legacy)),
+      candidate_host_(host_of(shared.options.candidate)),
+      traffic_(shared.metrics),
+      inline_budget_(shared.options.limits.inline_bytes_total_max /
+                     static_cast<std::uint64_t>(shared.workers)),
+      lane_number_(shared.log.next_lane_number()) {
+  // One post for many wakes; what became durable after the exchange of the flag posts again.
+  lane_ = shared.log.open_lane([this] {
+    if (is_wake_posted_.exchange(true, std::memory_order_acq_rel)) return;
+    loop_->post([this] {
+      is_wake_posted_.store(false, std::memory_order_release);
+      waits_->check();
+    });
+  });
+  waits_ = std::make_unique<DurableWaits>(
+      *loop_, *lane_, shared.options.durable_wait_ns,
+      shared.metrics.histogram("banyan_proxy_durable_wait_seconds",
+                               "Time exchanges waited for a record to be durable."));
+  legacy_ = std::make_unique<net::UpstreamPool>(
+      *loop_, share_of(shared.options.legacy.upstream, shared.workers));
+  candidate_ = std::make_unique<net::UpstreamPool>(
+      *loop_, share_of(shared.options.candidate.upstream, shared.workers));
+  turn_end_ = loop_->at_turn_end([this] { end_turn(); });
+  tick_ns_ = tick_of(shared.options.timeouts);
+  ticker_ = std::make_unique<net::Timer>(*loop_, [this] { tick(); });
+  accept_pause_ = std::make_unique<net::Timer>(*loop_, [this] { resume_accepting(); });
+}
+
+Worker::~Worker() {
+  join();
+  listeners_.clear();
+  for (auto& connection : connections_) connection->exchange().abandon();
+  connections_.clear();
+  // The lane goes first: its wake must not run into a loop that is gone.
+  waits_.reset();
+  lane_.reset();
+}
+
+void Worker::add_listener(net::UniqueFd fd, const ListenerFacts& facts) {
+  auto listener = std::make_unique<Listener>();
+  listener->fd = std::move(fd);
+  listener->facts = &facts;
+  Listener* const raw = listener.get();
+  listener->watch = std::make_unique<net::FdWatch>(
+      *loop_, raw->fd.get(), [this, raw](net::FdWatch::Ready) { accept_some(*raw); });
+  listeners_.push_back(std::move(listener));
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::run() {
+  for (auto& listener : listeners_) listener->watch->want_read(true);
+  loop_->run();
+  has_ended_.store(true, std::memory_order_release);
+}
+
+void Worker::join() {
+  if (thread_.joinable()) {
+    loop_->stop();
+    thread_.join();
+  }
+}
+
+// ---- connections
+
+void Worker::accept_some(Listener& listener) {
+  for (int i = 0; i < kAcceptsPerTurn && listener.fd.is_open(); ++i) {
+    net::Accepted accepted;
+    switch (net::accept_from(listener.fd.get(), accepted)) {
+      case net::AcceptOutcome::kAccepted:
+        admit(listener, std::move(accepted));
+        break;
+      case net::AcceptOutcome::kNothing:
+        return;
+      case net::AcceptOutcome::kExhausted:
+        pause_accepting();
+        return;
+    }
+  }
+}
+
+void Worker::admit(const Listener& listener, net::Accepted accepted) {
+  accepted_.fetch_add(1, std::memory_order_relaxed);
+  Peer peer = make_peer(accepted.peer.host(), listener.facts->trusted, listener.facts->writes_via);
+  const bool is_within = shared_.connections.enter(peer.address);
+  if (!is_within && over_limit_open_ >= kOverLimitOpenMax) {
+    count_refused(503);
+    return;
+  }
+  // Worker in the high bits: the number is unique in the process.
+  const std::uint64_t number =
+      (static_cast<std::uint64_t>(index_ + 1) << 48) | ++connection_count_;
+  auto connection = std::make_unique<ClientConnection>(*this, std::move(accepted.fd),
+                                                       std::move(peer), number);
+  ClientConnection& raw = *connection;
+  raw.slot = connections_.size();
+  raw.counts_as_open = is_within;
+  connections_.push_back(std::move(connection));
+  if (!ticker_->is_running()) ticker_->start(tick_ns_);
+  if (is_within) {
+    raw.start();
+  } else {
+    ++over_limit_open_;
+    raw.refuse_over_limit();
+  }
+}
+
+void Worker::release(ClientConnection& connection) {
+  if (connection.is_in_turn_end_list) {
+    const auto at = std::find(at_turn_end_.begin(), at_turn_end_.end(), &connection);
+    if (at != at_turn_end_.end()) *at = nullptr;
+  }
+  if (connection.counts_as_open) {
+    shared_.connections.leave(connection.peer().address);
+  } else {
+    --over_limit_open_;
+  }
+  const std::size_t slot = connection.slot;
+  auto owned = std::move(connections_[slot]);
+  if (slot + 1 != connections_.size()) {
+    connections_[slot] = std::move(connections_.back());
+    connections_[slot]->slot = slot;
+  }
+  connections_.pop_back();
+  loop_->destroy_later(std::move(owned));
+  end_if_drained();
+}
+
+void Worker::pause_accepting() {
+  shared_.metrics
+      .counter("banyan_proxy_accept_pauses_total",
+               "Times accepting paused because descriptors or memory ran out.")
+      .add();
+  for (auto& listener : listeners_) listener->watch->want_read(false);
+  accept_pause_->start(kAcceptPauseNs);
+}
+
+void Worker::resume_accepting() {
+  for (auto& listener : listeners_) {
+    if (listener->fd.is_open()) listener->watch->want_read(true);
+  }
+}
+
+void Worker::add_to_turn_end(ClientConnection& connection) {
+  if (connection.is_in_turn_end_list) return;
+  connection.is_in_turn_end_list = true;
+  at_turn_end_.push_back(&connection);
+}
+
+void Worker::end_turn() {
+  // By index: work at the end of a turn may bring more of it.
+  for (std::size_t i = 0; i < at_turn_end_.size(); ++i) {
+    ClientConnection* const connection = at_turn_end_[i];
+    if (connection == nullptr) continue;
+    connection->is_in_turn_end_list = false;
+    at_turn_end_[i] = nullptr;
+    connection->on_turn_end();
+  }
+  at_turn_end_.clear();
+}
+
+void Worker::tick() {
+  const std::int64_t now = loop_->now().mono_ns;
+  // From the back: closing one moves the last into its place.
+  for (std::size_t i = connections_.size(); i > 0; --i) {
+    if (i <= connections_.size()) connections_[i - 1]->on_tick(now);
+  }
+  if (!connections_.empty()) ticker_->start(tick_ns_);
+}
+
+// ---- stop and cut
+
+void Worker::begin_drain() {
+  loop_->post([this] { drain_on_loop(); });
+}
+
+void Worker::drain_on_loop() {
+  if (std::exchange(is_draining_, true)) return;
+  for (auto& listener : listeners_) {
+    // Who has connected already is still served.
+    net::Accepted accepted;
+    while (net::accept_from(listener->fd.get(), accepted) == net::AcceptOutcome::kAccepted) {
+      admit(*listener, std::move(accepted));
+    }
+    listener->watch.reset();
+    listener->fd.reset();
+  }
+  accept_pause_->stop();
+  for (std::size_t i = connections_.size(); i > 0; --i) {
+    if (i <= connections_.size()) connections_[i - 1]->drain();
+  }
+  end_if_drained();
+}
+
+void Worker::shut_down() {
+  loop_->post([this] { shut_down_on_loop(); });
+}
+
+void Worker::shut_down_on_loop() {
+  drain_on_loop();
+  for (std::size_t i = connections_.size(); i > 0; --i) {
+    if (i > connections_.size()) continue;
+    ClientConnection& connection = *connections_[i - 1];
+    connection.exchange().shut_down();
+    connection.close();
+  }
+  end_if_drained();
+}
+
+void Worker::end_if_drained() {
+  if (is_draining_ && connections_.empty()) loop_->stop();
+}
+
+void Worker::cut(std::string route) {
+  loop_->post([this, route = std::move(route)] {
+    for (std::size_t i = connections_.size(); i > 0; --i) {
+      if (i <= connections_.size()) connections_[i - 1]->exchange().cut_if_candidate(route);
+    }
+  });
+}
+
+// ---- counters
+
+std::string_view Worker::host_for(System system, std::string_view authority) const {
+  const bool is_legacy = system == System::kLegacy;
+  const SystemOptions& options = is_legacy ? shared_.options.legacy : shared_.options.candidate;
+  if (!options.host.empty()) return options.host;
+  if (!authority.empty()) return authority;
+  return is_legacy ? legacy_host_ : candidate_host_;
+}
+
+void Worker::count_opened() {
+  exchanges_.fetch_add(1, std::memory_order_relaxed);
+  exchanges_open_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Worker::count_refused(int status) {
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  traffic_.count_refused(status);
+  if (shared_.on_refused) shared_.on_refused(status);
+}
+
+void Worker::count_timeout(std::string_view what) {
+  shared_.metrics
+      .counter("banyan_proxy_client_timeouts_total", "Clients that were too slow, by deadline.",
+               {{"deadline", std::string(what)}})
+      .add();
+}
+
+void Worker::count_fallback() {
+  shared_.metrics
+      .counter("banyan_proxy_fallbacks_total",
+               "Exchanges that asked legacy because the candidate failed.")
+      .add();
+}
+
+void Worker::add_stats(ProxyStats& stats) const {
+  stats.connections_accepted += accepted_.load(std::memory_order_relaxed);
+  stats.exchanges += exchanges_.load(std::memory_order_relaxed);
+  stats.exchanges_open += exchanges_open_.load(std::memory_order_relaxed);
+  stats.refused += refused_.load(std::memory_order_relaxed);
+  stats.durable_waits += waits_->waits();
+  stats.durable_timeouts += waits_->timeouts();
+}
+
+}  // namespace banyan::proxy

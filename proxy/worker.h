@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "core/net/event_loop.h"
+#include "core/net/socket.h"
+#include "core/net/upstream.h"
+#include "proxy/client_connection.h"
+#include "proxy/durable_waits.h"
+#include "proxy/shared.h"
+#include "proxy/traffic_metrics.h"
+
+namespace banyan::proxy {
+
+// One thread: a loop, its listeners, its connections, its pools and its lane of the log. Nothing of it
+// leaves the thread but counters; the functions for other threads say so and post to the loop.
+class Worker {
+ public:
+  static Result<std::unique_ptr<Worker>> create(Shared& shared, int index);
+  ~Worker();
+
+  // Before start().
+  void add_listener(net::UniqueFd fd, const ListenerFacts& facts);
+  void start();
+
+  // Any thread.
+  void begin_drain();  // no new connections; ends by itself when the last one is gone
+  void shut_down();    // cuts what is left
+  void cut(std::string route);
+  bool has_ended() const { return has_ended_.load(std::memory_order_acquire); }
+  void join();
+  void add_stats(ProxyStats& stats) const;
+
+  // For connections and exchanges, on the loop.
+  net::EventLoop& loop() { return *loop_; }
+  Shared& shared() { return shared_; }
+  model::RecordSink& lane() { return *lane_; }
+  DurableWaits& waits() { return *waits_; }
+  ByteBudget& inline_budget() { return inline_budget_; }
+  net::UpstreamPool& pool(System system) {
+    return system == System::kLegacy ? *legacy_ : *candidate_;
+  }
+  const routing::RoutingTable& routes() { return shared_.routing.load(held_routes_); }
+  // What Host says to this system, for a request with this authority.
+  std::string_view host_for(System system, std::string_view authority) const;
+  ExchangeId next_exchange_id() {
+    return ExchangeId::make(shared_.log.node, shared_.log.epoch, lane_number_, ++exchange_count_);
+  }
+  void add_to_turn_end(ClientConnection& connection);
+  void release(ClientConnection& connection);
+  static constexpr std::size_t kScratchBytes = 64 * 1024;
+  char* scratch() { return scratch_.get(); }
+
+  void count_opened();
+  void count_closed() { exchanges_open_.fetch_sub(1, std::memory_order_relaxed); }
+  void count_ended(const TrafficMetrics::Ended& ended) { traffic_.count(ended); }
+  void count_refused(int status);
+  void count_timeout(std::string_view what);
+  void count_fallback();
+
+ private:
+  struct Listener {
+    net::UniqueFd fd;
+    const ListenerFacts* facts = nullptr;
+    std::unique_ptr<net::FdWatch> watch;
+  };
+  Worker(Shared& shared, int index, std::unique_ptr<net::EventLoop> loop);
+  void run();
+  void accept_some(Listener& listener);
+  void admit(const Listener& listener, net::Accepted accepted);
+  void pause_accepting();
+  void resume_accepting();
+  void tick();
+  void end_turn();
+  void end_if_drained();
+  void drain_on_loop();
+  void shut_down_on_loop();
+
+  Shared& shared_;
+  const int index_;
+  std::unique_ptr<net::EventLoop> loop_;
+  std::unique_ptr<char[]> scratch_;
+  std::shared_ptr<const routing::RoutingTable> held_routes_;
+  std::string legacy_host_, candidate_host_;  // for requests that name none
+  TrafficMetrics traffic_;
+  ByteBudget inline_budget_;
+  const std::uint16_t lane_number_;
+  std::uint64_t exchange_count_ = 0;
+  std::uint64_t connection_count_ = 0;
+  std::atomic<bool> is_wake_posted_{false};
+  std::unique_ptr<model::RecordSink> lane_;
+  std::unique_ptr<DurableWaits> waits_;
+  std::unique_ptr<net::UpstreamPool> legacy_, candidate_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<ClientConnection>> connections_;
+  std::vector<ClientConnection*> at_turn_end_;
+  std::unique_ptr<net::EventLoop::TurnEndHook> turn_end_;
+  std::unique_ptr<net::Timer> ticker_;
+  std::unique_ptr<net::Timer> accept_pause_;
+  std::int64_t tick_ns_ = 0;
+  std::size_t over_limit_open_ = 0;
+  bool is_draining_ = false;
+  std::atomic<bool> has_ended_{false};
+  std::atomic<std::uint64_t> accepted_{0}, exchanges_{0}, exchanges_open_{0}, refused_{0};
+  std::thread thread_;
+};
+
+}  // namespace banyan::proxy
