@@ -50,6 +50,8 @@ class ClientConnection {
   // From its exchange.
   bool is_closed() const { return is_closed_; }
   bool is_draining() const { return is_draining_; }
+  // Writing failed; the exchange hears of it by on_client_gone() at the end of the turn.
+  bool is_broken() const { return is_broken_; }
   const Peer& peer() const { return peer_; }
   std::uint64_t number() const { return number_; }
   // Answers a request that is not admitted, and closes.

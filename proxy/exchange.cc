@@ -97,7 +97,8 @@ void Exchange::decide() {
   facts.host = head_->authority;
   facts.target = head_->target;
   facts.fields = &head_->fields;
-  facts.client_address = connection_.peer().address;
+  const std::string client = client_address(*head_, connection_.peer());
+  facts.client_address = client;
   facts.connection = connection_.number();
   decision_ = worker_.routes().decide(facts);
   // The table may be replaced while the exchange is open.
@@ -274,6 +275,12 @@ void Exchange::wait_for(model::Ticket ticket, Waiting what) {
   worker_.waits().add(ticket, *this, waited_ns_);
 }
 
+void Exchange::stop_waiting() {
+  if (std::exchange(waiting_, Waiting::kNothing) != Waiting::kNothing) {
+    worker_.waits().cancel(*this);
+  }
+}
+
 void Exchange::on_durable(bool is_durable) {
   const Waiting what = std::exchange(waiting_, Waiting::kNothing);
   waited_ns_ += worker_.loop().now().mono_ns - wait_since_ns_;
@@ -302,8 +309,7 @@ void Exchange::on_durable(bool is_durable) {
 }
 
 void Exchange::abandon() {
-  worker_.waits().cancel(*this);
-  waiting_ = Waiting::kNothing;
+  stop_waiting();
   call_.reset();
   request_capture_.clear();
   answer_capture_.clear();

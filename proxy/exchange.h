@@ -77,6 +77,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   model::Ticket record_request(const model::Body& body);
   void after_record(model::Ticket ticket);
   void wait_for(model::Ticket ticket, Waiting what);
+  void stop_waiting();
   void on_durable(bool is_durable) override;
 
   // The call (exchange_call.cc).

@@ -108,6 +108,7 @@ void Exchange::on_body(std::string_view piece) {
 void Exchange::on_complete(const http::HeaderList& trailers) {
   if (!is_open_) return;
   answer_trailers_.assign_trailers(trailers);
+  stop_waiting();  // An answer before the end of the request may have come during its wait.
   drop_call();
   step_ = Step::kFinishing;
   if (is_client_gone_) {
@@ -152,6 +153,7 @@ void Exchange::try_finish() {
     connection_.flush();
     if (connection_.has_waiting_beyond_tail()) return;
   }
+  if (connection_.is_broken()) return;  // The turn's end tells that the client has left.
   must_reset_ = false;
   ended_ = worker_.shared().clock.now();
   finish_with(record_response(Delivery::kWhole));
@@ -176,8 +178,7 @@ void Exchange::release() {
 // ---- ends that are not a whole answer
 
 void Exchange::answer_error(int status, std::string_view code, std::string_view message) {
-  worker_.waits().cancel(*this);
-  waiting_ = Waiting::kNothing;
+  stop_waiting();
   drop_call();
   if (has_answer_head_) connection_.take_back(head_position_);
   has_answer_head_ = false;
@@ -224,8 +225,7 @@ void Exchange::on_body_timeout() {
 
 // The client has a part of the answer and must see that there is no more.
 void Exchange::cut_answer() {
-  worker_.waits().cancel(*this);
-  waiting_ = Waiting::kNothing;
+  stop_waiting();
   drop_call();
   close_request_records();
   ended_ = worker_.shared().clock.now();
@@ -241,8 +241,7 @@ void Exchange::on_client_gone() {
   if (!is_open_) return;
   is_client_gone_ = true;
   if (step_ == Step::kReleasing) {
-    worker_.waits().cancel(*this);
-    waiting_ = Waiting::kNothing;
+    stop_waiting();
     end();
     return;
   }
@@ -265,8 +264,7 @@ void Exchange::on_client_gone() {
 }
 
 void Exchange::abort(std::string_view cause) {
-  worker_.waits().cancel(*this);
-  waiting_ = Waiting::kNothing;
+  stop_waiting();
   drop_call();
   close_request_records();
   ended_ = worker_.shared().clock.now();
@@ -360,8 +358,12 @@ model::Ticket Exchange::record_response(Delivery delivery) {
       id_, {}, fields, answer.body.bytes,
       http::find_header(fields, "content-type").value_or(std::string_view()));
   answer.fields = std::move(redacted.fields);
-  answer.trailers = answer_trailers_.fields();
   apply_redaction(redacted, answer.body);
+  model::RedactedMessage trailers;
+  if (!answer_trailers_.fields().empty()) {
+    trailers = worker_.shared().redactor.redact(id_, {}, answer_trailers_.fields(), {}, {});
+    answer.trailers = std::move(trailers.fields);
+  }
   return model::append_record(worker_.lane(), record);
 }
 

@@ -93,8 +93,11 @@ void Exchange::on_writable() {
 }
 
 void Exchange::finish_stream() {
-  const model::Ticket ticket =
-      request_capture_.finish_request(true, request_trailers_.fields());
+  model::RedactedMessage trailers;
+  if (request_capture_.has_chunks() && !request_trailers_.fields().empty()) {
+    trailers = worker_.shared().redactor.redact(id_, {}, request_trailers_.fields(), {}, {});
+  }
+  const model::Ticket ticket = request_capture_.finish_request(true, trailers.fields);
   if (!call_) return;
   if (!ticket.is_refused() && wants_durable(Durability::kRequest)) {
     wait_for(ticket, Waiting::kForwardEnd);

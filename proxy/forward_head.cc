@@ -145,9 +145,27 @@ Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_
   peer.address = unmapped_address(address);
   peer.is_trusted = trusted.contains(peer.address);
   peer.writes_via = writes_via;
+  peer.trusted = &trusted;
   const bool is_v6 = peer.address.find(':') != std::string::npos;
   peer.for_element = is_v6 ? "for=\"[" + peer.address + "]\"" : "for=" + peer.address;
   return peer;
+}
+
+std::string client_address(const http::RequestHead& head, const Peer& peer) {
+  if (!peer.is_trusted) return peer.address;
+  std::string_view found = peer.address;
+  for (std::size_t i = head.fields.size(); i > 0; --i) {
+    const http::Header& field = head.fields[i - 1];
+    if (!is(field.name, "x-forwarded-for")) continue;
+    const auto parts = split(field.value, ',');
+    for (std::size_t k = parts.size(); k > 0; --k) {
+      const std::string_view address = trim(parts[k - 1]);
+      if (!is_address(address)) return std::string(found);
+      found = address;
+      if (!peer.trusted->contains(address)) return unmapped_address(found);
+    }
+  }
+  return std::string(found);
 }
 
 // What the client said in the fields that we set ourselves.

@@ -20,8 +20,13 @@ struct Peer {
   std::string for_element;   // of Forwarded: for=192.0.2.1, for="[2001:db8::1]"
   bool is_trusted = false;   // its X-Forwarded-* are kept
   bool writes_via = false;   // by its listener
+  const NetworkSet* trusted = nullptr;  // of its listener; outlives the connection
 };
 Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_via);
+
+// Whose request it is: the peer's address, or where that is trusted, the last address in
+// X-Forwarded-For which is not.
+std::string client_address(const http::RequestHead& head, const Peer& peer);
 
 enum class RequestFraming { kNone, kContentLength, kChunked };
 

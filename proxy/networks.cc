@@ -82,6 +82,8 @@ bool NetworkSet::contains(std::string_view address) const {
   return false;
 }
 
+bool is_address(std::string_view text) { return parse_address(text).has_value(); }
+
 std::string unmapped_address(std::string_view address) {
   if (starts_with_ignoring_case(address, kMappedPrefix) &&
       address.find('.') != std::string_view::npos) {

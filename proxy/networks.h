@@ -28,6 +28,7 @@ class NetworkSet {
   std::vector<Network> networks_;
 };
 
+bool is_address(std::string_view text);
 // "::ffff:192.0.2.1" as "192.0.2.1"; other addresses as they are.
 std::string unmapped_address(std::string_view address);
 

@@ -81,7 +81,11 @@ Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
     impl.workers.push_back(std::move(*worker));
   }
   BANYAN_RETURN_IF_ERROR(impl.bind());
-  // The counter at scrape is the process's own; it lives as long as the metrics may ask.
+  // Metrics may outlive the proxy, so what they read is theirs as well.
+  metrics.gauge("banyan_proxy_connections", "Open client connections.", {},
+                [open = impl.shared->connections.shared_open()] {
+                  return static_cast<double>(open->load(std::memory_order_relaxed));
+                });
   return proxy;
 }
 
@@ -93,16 +97,18 @@ Status Proxy::Impl::bind() {
     facts->trusted = std::move(*trusted);
     facts->writes_via = options.writes_via;
     // Sockets that share a port also share it with another Banyan of the same user. A socket that
-    // does not share finds out whether the port is free, and chooses it where it is 0.
-    std::string address;
-    {
-      auto probe = net::listen_on(options.address, false);
+    // does not share finds out whether the port is free.
+    std::string address = options.address;
+    const auto parts = net::split_host_port(address);
+    if (!parts.ok()) return parts.error();
+    if (parts->port != "0") {
+      const auto probe = net::listen_on(address, false);
       if (!probe.ok()) return probe.error();
-      address = probe->address;
     }
     for (auto& worker : workers) {
       auto listening = net::listen_on(address, true);
       if (!listening.ok()) return listening.error();
+      address = listening->address;  // The first one chooses where the port is 0.
       worker->add_listener(std::move(listening->fd), *facts);
     }
     addresses.push_back(std::move(address));

@@ -19,8 +19,8 @@ int workers_of(const ProxyOptions& options) {
 }  // namespace
 
 bool ConnectionLimits::enter(const std::string& address) {
-  if (open_.fetch_add(1, std::memory_order_relaxed) >= options_.connections_max) {
-    open_.fetch_sub(1, std::memory_order_relaxed);
+  if (open_->fetch_add(1, std::memory_order_relaxed) >= options_.connections_max) {
+    open_->fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
   if (!counts_clients()) return true;
@@ -31,12 +31,12 @@ bool ConnectionLimits::enter(const std::string& address) {
     return true;
   }
   if (count == 0) by_client_.erase(address);
-  open_.fetch_sub(1, std::memory_order_relaxed);
+  open_->fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
 
 void ConnectionLimits::leave(const std::string& address) {
-  open_.fetch_sub(1, std::memory_order_relaxed);
+  open_->fetch_sub(1, std::memory_order_relaxed);
   if (!counts_clients()) return;
   MutexLock lock(mutex_);
   const auto found = by_client_.find(address);

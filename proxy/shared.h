@@ -31,14 +31,16 @@ class ConnectionLimits {
   explicit ConnectionLimits(const LimitOptions& options) : options_(options) {}
   bool enter(const std::string& address);
   void leave(const std::string& address);
-  std::size_t open() const { return open_.load(std::memory_order_relaxed); }
+  std::size_t open() const { return open_->load(std::memory_order_relaxed); }
+  std::shared_ptr<const std::atomic<std::size_t>> shared_open() const { return open_; }
 
  private:
   bool counts_clients() const {
     return options_.connections_per_client_max < options_.connections_max;
   }
   const LimitOptions& options_;
-  std::atomic<std::size_t> open_{0};
+  const std::shared_ptr<std::atomic<std::size_t>> open_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
   Mutex mutex_;
   std::unordered_map<std::string, std::size_t> by_client_ GUARDED_BY(mutex_);
 };

@@ -61,10 +61,11 @@ Worker::Worker(Shared& shared, int index, std::unique_ptr<net::EventLoop> loop)
   // One post for many wakes; what became durable after the exchange of the flag posts again.
   lane_ = shared.log.open_lane([this] {
     if (is_wake_posted_.exchange(true, std::memory_order_acq_rel)) return;
-    loop_->post([this] {
+    const bool is_posted = loop_->post([this] {
       is_wake_posted_.store(false, std::memory_order_release);
       waits_->check();
     });
+    if (!is_posted) is_wake_posted_.store(false, std::memory_order_release);
   });
   waits_ = std::make_unique<DurableWaits>(
       *loop_, *lane_, shared.options.durable_wait_ns,
