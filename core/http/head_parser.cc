@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/http/head_parser.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "core/base/text.h"
+#include "core/http/char_classes.h"
+#include "core/http/framing.h"
+#include "core/http/llhttp_check.h"
+
+namespace banyan::http {
+namespace {
+
+// "HTTP/1.x" and nothing else; 1.2 to 1.9 are read as 1.1 (RFC 9112 section 2.3).
+std::optional<ReadError> parse_version(std::string_view text, int& minor) {
+  const bool has_form = text.size() == 8 && text.substr(0, 5) == "HTTP/" && is_digit(text[5]) &&
+                        text[6] == '.' && is_digit(text[7]);
+  if (!has_form) return refuse(400, "bad_version", "the HTTP version is not spelled HTTP/1.1");
+  if (text[5] != '1') {
+    return refuse(505, "unsupported_version", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+  }
+  minor = text[7] == '0' ? 0 : 1;
+  return std::nullopt;
+}
+
+std::optional<ReadError> check_target(std::string_view method, std::string_view target) {
+  if (target.find('#') != std::string_view::npos) {
+    return refuse(400, "fragment_in_target", "the request target holds a fragment");
+  }
+  if (!is_target(target)) {
+    return refuse(400, "bad_target", "the request target holds a byte that may not stand there");
+  }
+  if (target.front() == '/') return std::nullopt;
+  if (target == "*" && method == "OPTIONS") return std::nullopt;
+  if (starts_with_ignoring_case(target, "http://") ||
+      starts_with_ignoring_case(target, "https://")) {
+    return std::nullopt;
+  }
+  return refuse(400, "bad_target", "the request target is neither a path nor an http URL");
+}
+
+// An absolute target becomes authority and origin form (RFC 9112 section 3.2.2).
+std::optional<ReadError> split_absolute_target(std::string& bytes, RequestHead& out) {
+  const std::size_t scheme_size = out.target.find("://") + 3;
+  const std::string_view rest = out.target.substr(scheme_size);
+  const std::size_t authority_size = std::min(rest.find_first_of("/?"), rest.size());
+  const std::string_view authority = rest.substr(0, authority_size);
+  const std::string_view path = rest.substr(authority_size);
+  if (authority.find('@') != std::string_view::npos) {
+    return refuse(400, "userinfo_in_target", "the request target holds user information");
+  }
+  if (!is_authority(authority)) {
+    return refuse(400, "bad_target", "the authority of the request target is not host[:port]");
+  }
+  if (path.empty()) {
+    out.authority = authority;
+    out.target = out.method == "OPTIONS" ? "*" : "/";
+  } else if (path.front() == '/') {
+    out.authority = authority;
+    out.target = path;
+  } else {
+    // "http://host?q" has no slash of its own: the authority moves one byte forward into "://", and
+    // the slash takes the byte it leaves.
+    const auto at = static_cast<std::size_t>(authority.data() - bytes.data());
+    std::copy(authority.begin(), authority.end(), bytes.begin() + static_cast<long>(at) - 1);
+    bytes[at + authority.size() - 1] = '/';
+    out.authority = std::string_view(bytes).substr(at - 1, authority_size);
+    out.target = std::string_view(bytes).substr(at - 1 + authority_size, path.size() + 1);
+  }
+  return std::nullopt;
+}
+
+std::optional<ReadError> apply_host(std::string& bytes, const FramingFields& found,
+                                    RequestHead& out) {
+  if (found.host_count > 1) return refuse(400, "two_hosts", "the request has more than one Host");
+  if (found.host_count == 0 && out.version_minor > 0) {
+    return refuse(400, "no_host", "the request has no Host field");
+  }
+  if (found.host_count == 1) {
+    out.authority = out.fields[found.host_index].value;
+    if (!is_authority(out.authority)) {
+      return refuse(400, "bad_host", "the Host field is not host[:port]");
+    }
+  }
+  if (out.target.front() == '/' || out.target == "*") return std::nullopt;
+  if (auto error = split_absolute_target(bytes, out)) return error;
+  if (found.host_count == 1) out.fields[found.host_index].value = out.authority;
+  return std::nullopt;
+}
+
+std::optional<ReadError> parse_field(std::string_view line, bool is_first, Header& out) {
+  if (line.front() == ' ' || line.front() == '\t') {
+    return is_first ? refuse(400, "space_before_field", "white space before the first field")
+                    : refuse(400, "obs_fold", "a field line is folded");
+  }
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) {
+    return refuse(400, "no_colon", "a field line has no colon");
+  }
+  out.name = line.substr(0, colon);
+  if (!is_token(out.name)) {
+    const bool has_space = !out.name.empty() && (out.name.back() == ' ' || out.name.back() == '\t');
+    return has_space ? refuse(400, "space_before_colon", "white space before a field's colon")
+                     : refuse(400, "bad_field_name", "a field name is empty or no token");
+  }
+  out.value = trim(line.substr(colon + 1));
+  if (!is_field_value(out.value)) {
+    return out.value.find('\r') != std::string_view::npos
+               ? refuse(400, "bare_cr", "a carriage return without a line feed")
+               : refuse(400, "bad_field_value", "a field value holds a control byte");
+  }
+  return std::nullopt;
+}
+
+// Takes the next line off `lines`, without its CRLF.
+std::string_view take_line(std::string_view& lines) {
+  const std::size_t end = lines.find('\n');
+  const std::string_view line = lines.substr(0, end - 1);
+  lines.remove_prefix(end + 1);
+  return line;
+}
+
+bool is_dec_octets(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
+}
+
+}  // namespace
+
+ReadError refuse(int status, std::string_view code, std::string message) {
+  return ReadError{status, code, std::move(message)};
+}
+
+bool is_authority(std::string_view text) {
+  std::string_view port;
+  if (!text.empty() && text.front() == '[') {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos || end == 1) return false;
+    const auto address = text.substr(1, end - 1);
+    if (!std::all_of(address.begin(), address.end(), [](char c) {
+          return is_hex_digit(c) || c == ':' || c == '.';
+        })) {
+      return false;
+    }
+    port = text.substr(end + 1);
+  } else {
+    const auto end = std::min(text.find(':'), text.size());
+    const auto host = text.substr(0, end);
+    if (host.empty()) return false;
+    // The marks that RFC 3986 would also allow in a name (! $ & ' ( ) * + , ; =) are refused: no
+    // real name has them, and they are read differently by different servers.
+    if (!std::all_of(host.begin(), host.end(), [](char c) {
+          return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+                 c == '.' || c == '_' || c == '~' || c == '%';
+        })) {
+      return false;
+    }
+    port = text.substr(end);
+  }
+  if (port.empty()) return true;
+  if (port.front() != ':') return false;
+  port.remove_prefix(1);
+  if (port.empty()) return true;
+  if (port.size() > 5 || !is_dec_octets(port)) return false;
+  return *parse_u64(port) <= 65535;
+}
+
+std::optional<ReadError> parse_request_line(std::string_view line, const ReadLimits& limits,
+                                            RequestLine& out) {
+  const auto first = line.find(' ');
+  const auto last = line.rfind(' ');
+  if (first == std::string_view::npos || first == 0) {
+    return refuse(400, "bad_request_line", "the request line is not METHOD TARGET VERSION");
+  }
+  out.method = line.substr(0, first);
+  if (!is_token(out.method)) {
+    return refuse(400, "bad_method", "the method is no token");
+  }
+  if (first == last) {
+    return refuse(400, "no_version", "the request line has no HTTP version");
+  }
+  out.target = line.substr(first + 1, last - first - 1);
+  if (out.target.size() > limits.target_bytes_max) {
+    return refuse(414, "target_too_long", "the request target is over its limit");
+  }
+  if (auto error = parse_version(line.substr(last + 1), out.version_minor)) return error;
+  if (out.method == "CONNECT") {
+    return refuse(501, "connect", "CONNECT is not supported");
+  }
+  return check_target(out.method, out.target);
+}
+
+std::optional<ReadError> parse_fields(std::string_view lines, std::size_t fields_max,
+                                      HeaderList& out) {
+  for (;;) {
+    const std::string_view line = take_line(lines);
+    if (line.empty()) return std::nullopt;
+    if (out.size() >= fields_max) {
+      return refuse(431, "too_many_fields", "the message has more fields than its limit");
+    }
+    Header field;
+    if (auto error = parse_field(line, out.empty(), field)) return error;
+    out.push_back(field);
+  }
+}
+
+std::optional<ReadError> parse_request_head(std::string& bytes, std::size_t line_count,
+                                            const ReadLimits& limits, RequestHead& out) {
+  std::string_view lines(bytes);
+  const std::string_view line = take_line(lines);
+  RequestLine request_line;
+  if (auto error = parse_request_line(line, limits, request_line)) return error;
+  out.method = request_line.method;
+  out.target = request_line.target;
+  out.version_minor = request_line.version_minor;
+  if (line.back() > '1') bytes[line.size() - 1] = '1';
+  if (line_count - 2 > limits.fields_max) {
+    return refuse(431, "too_many_fields", "the message has more fields than its limit");
+  }
+  out.fields.reserve(line_count - 2);
+  if (auto error = parse_fields(lines, limits.fields_max, out.fields)) return error;
+
+  FramingFields found = find_framing_fields(out.fields);
+  if (auto error = apply_request_framing(found, limits, out)) return error;
+  // llhttp reads the bytes as they came, so before an absolute target is split in place.
+  if (auto error = check_request_with_llhttp(bytes, out)) return error;
+  return apply_host(bytes, found, out);
+}
+
+std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t line_count,
+                                             const ReadLimits& limits, bool answers_head,
+                                             ResponseHead& out) {
+  std::string_view lines(bytes);
+  const std::string_view line = take_line(lines);
+  if (auto error = parse_version(line.substr(0, 8), out.version_minor)) {
+    error->status = 502;
+    return error;
+  }
+  const bool has_status = line.size() >= 12 && line[8] == ' ' && is_digit(line[9]) &&
+                          is_digit(line[10]) && is_digit(line[11]) &&
+                          (line.size() == 12 || line[12] == ' ');
+  if (!has_status) return refuse(502, "bad_status_line", "the status line is malformed");
+  out.status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
+  out.reason = line.size() > 13 ? line.substr(13) : std::string_view();
+  if (out.status < 100 || out.status > 599) {
+    return refuse(502, "bad_status", "the status is not from 100 to 599");
+  }
+  if (!is_field_value(out.reason)) {
+    return refuse(502, "bad_reason", "the reason phrase holds a control byte");
+  }
+  if (line[7] > '1') bytes[7] = '1';
+  out.fields.reserve(std::min(line_count - 2, limits.fields_max));
+  auto error = parse_fields(lines, limits.fields_max, out.fields);
+  if (!error) error = apply_response_framing(find_framing_fields(out.fields), limits, answers_head, out);
+  if (!error) error = check_response_with_llhttp(bytes, out);
+  if (error) error->status = 502;
+  return error;
+}
+
+bool is_allowed_in_trailers(std::string_view name) {
+  static constexpr std::array<std::string_view, 32> kRefused{
+      "Content-Length", "Host", "Authorization", "Proxy-Authorization", "Proxy-Authenticate",
+      "WWW-Authenticate", "Cookie", "Set-Cookie", "Content-Encoding", "Content-Type",
+      "Content-Range", "Range", "If-Match", "If-None-Match", "If-Modified-Since",
+      "If-Unmodified-Since", "If-Range", "Expect", "Max-Forwards", "Cache-Control", "Pragma",
+      "Age", "Expires", "Date", "Location", "Retry-After", "Vary", "Forwarded", "Via",
+      "X-Request-Id", "Idempotency-Key", "Traceparent"};
+  if (is_hop_by_hop(name)) return false;
+  if (starts_with_ignoring_case(name, "X-Forwarded-") ||
+      starts_with_ignoring_case(name, "Banyan-")) {
+    return false;
+  }
+  return std::none_of(kRefused.begin(), kRefused.end(), [&](std::string_view refused) {
+    return equal_ignoring_case(refused, name);
+  });
+}
+
+}  // namespace banyan::http

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/http/message_reader.h"
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "core/http/body_reader.h"
+#include "core/http/char_classes.h"
+#include "core/http/head_buffer.h"
+#include "core/http/head_parser.h"
+
+namespace banyan::http {
+namespace {
+
+// Empty lines before a request line that are skipped (RFC 9112 section 2.2 asks for at least one;
+// old clients send one after a body).
+constexpr int kLeadingEmptyLinesMax = 1;
+
+enum class Phase { kHead, kBody, kDone, kError };
+
+// What both readers share.
+struct Machine {
+  explicit Machine(const ReadLimits& the_limits) : limits(the_limits) {}
+
+  ReadLimits limits;
+  Phase phase = Phase::kHead;
+  HeadBuffer head_bytes;
+  BodyReader body;
+  ReadError error;
+
+  ReadEvent fail(ReadError why) {
+    error = std::move(why);
+    phase = Phase::kError;
+    return ReadEvent::kError;
+  }
+  ReadEvent start_body(BodyFraming framing, std::uint64_t content_length) {
+    body.start(framing, content_length);
+    phase = Phase::kBody;
+    return ReadEvent::kHead;
+  }
+  // Of the phases behind the head.
+  ReadEvent next_of_body(std::string_view& input) {
+    if (phase == Phase::kError) return ReadEvent::kError;
+    if (phase == Phase::kDone) return ReadEvent::kComplete;
+    const ReadEvent event = body.next(input, limits);
+    if (event == ReadEvent::kError) return fail(body.error());
+    if (event == ReadEvent::kComplete) phase = Phase::kDone;
+    return event;
+  }
+  bool is_mid_message() const {
+    return (phase == Phase::kHead && !head_bytes.is_empty()) || phase == Phase::kBody;
+  }
+  bool has_head() const { return phase == Phase::kBody || phase == Phase::kDone; }
+  void reset() {
+    if (phase == Phase::kError) return;  // What follows a refused message is never parsed.
+    phase = Phase::kHead;
+    head_bytes.clear();
+    body.clear();
+  }
+};
+
+}  // namespace
+
+struct RequestReader::State : Machine {
+  using Machine::Machine;
+  RequestHead head;
+  int empty_lines = 0;
+  bool has_checked_line = false;
+
+  ReadEvent next(std::string_view& input) {
+    return phase == Phase::kHead ? next_of_head(input) : next_of_body(input);
+  }
+
+  ReadEvent next_of_head(std::string_view& input) {
+    for (;;) {
+      if (input.empty()) return ReadEvent::kNeedMore;
+      if (head_bytes.is_empty() && !is_token_start(input.front())) {
+        return fail(refuse(400, "not_http", "the bytes do not begin an HTTP/1 request"));
+      }
+      switch (head_bytes.take(input, limits.head_bytes_max)) {
+        case HeadBuffer::Outcome::kNeedMore:
+          return check_early();
+        case HeadBuffer::Outcome::kBareLf:
+          return fail(refuse(400, "bare_lf", "a line feed without a carriage return"));
+        case HeadBuffer::Outcome::kTooLong:
+          return fail_too_long();
+        case HeadBuffer::Outcome::kReady:
+          break;
+      }
+      if (!head_bytes.is_one_empty_line()) return parse();
+      if (++empty_lines > kLeadingEmptyLinesMax) {
+        return fail(refuse(400, "empty_lines", "more than one empty line before a request"));
+      }
+      head_bytes.clear();
+    }
+  }
+
+  static bool is_token_start(char c) { return c == '\r' || internal::is_of(c, internal::kToken); }
+
+  ReadEvent fail_too_long() {
+    return head_bytes.first_line_size() == std::string::npos
+               ? fail(refuse(414, "target_too_long", "the request line is over its limit"))
+               : fail(refuse(431, "head_too_large", "the head is over its limit"));
+  }
+
+  // Judges a request line as soon as it is whole, so that HTTP/0.9 and others who will never send an
+  // empty line get an answer, and one without an end as soon as it is too long.
+  ReadEvent check_early() {
+    if (has_checked_line) return ReadEvent::kNeedMore;
+    const std::size_t size = head_bytes.first_line_size();
+    const std::string_view bytes = head_bytes.bytes();
+    if (size == std::string::npos) {
+      constexpr std::size_t kLineBesidesTarget = 64;  // method, version, spaces
+      if (bytes.size() > limits.target_bytes_max + kLineBesidesTarget) {
+        return fail(refuse(414, "target_too_long", "the request target is over its limit"));
+      }
+      return ReadEvent::kNeedMore;
+    }
+    has_checked_line = true;
+    RequestLine line;
+    if (auto refused = parse_request_line(bytes.substr(0, size), limits, line)) {
+      return fail(*std::move(refused));
+    }
+    return ReadEvent::kNeedMore;
+  }
+
+  ReadEvent parse() {
+    if (auto refused =
+            parse_request_head(head_bytes.bytes(), head_bytes.line_count(), limits, head)) {
+      return fail(*std::move(refused));
+    }
+    return start_body(head.framing, head.content_length);
+  }
+
+  void reset_all() {
+    reset();
+    head = RequestHead();
+    empty_lines = 0;
+    has_checked_line = false;
+  }
+};
+
+RequestReader::RequestReader(const ReadLimits& limits) : state_(std::make_unique<State>(limits)) {}
+RequestReader::~RequestReader() = default;
+RequestReader::RequestReader(RequestReader&&) noexcept = default;
+
+ReadEvent RequestReader::next(std::string_view& input) { return state_->next(input); }
+const RequestHead& RequestReader::head() const { return state_->head; }
+std::string_view RequestReader::body() const { return state_->body.piece(); }
+const HeaderList& RequestReader::trailers() const { return state_->body.trailers(); }
+const ReadError& RequestReader::error() const { return state_->error; }
+bool RequestReader::is_mid_message() const { return state_->is_mid_message(); }
+bool RequestReader::has_head() const { return state_->has_head(); }
+void RequestReader::reset() { state_->reset_all(); }
+
+struct ResponseReader::State : Machine {
+  using Machine::Machine;
+  ResponseHead head;
+  bool answers_head = false;
+
+  ReadEvent next(std::string_view& input) {
+    return phase == Phase::kHead ? next_of_head(input) : next_of_body(input);
+  }
+
+  ReadEvent next_of_head(std::string_view& input) {
+    if (input.empty()) return ReadEvent::kNeedMore;
+    if (head_bytes.is_empty() && input.front() != 'H') {
+      return fail(refuse(502, "not_http", "the bytes do not begin an HTTP/1 answer"));
+    }
+    switch (head_bytes.take(input, limits.head_bytes_max)) {
+      case HeadBuffer::Outcome::kNeedMore:
+        return ReadEvent::kNeedMore;
+      case HeadBuffer::Outcome::kBareLf:
+        return fail(refuse(502, "bare_lf", "a line feed without a carriage return"));
+      case HeadBuffer::Outcome::kTooLong:
+        return fail(refuse(502, "head_too_large", "the answer's head is over its limit"));
+      case HeadBuffer::Outcome::kReady:
+        break;
+    }
+    if (auto refused = parse_response_head(head_bytes.bytes(), head_bytes.line_count(), limits,
+                                           answers_head, head)) {
+      return fail(*std::move(refused));
+    }
+    return start_body(head.framing, head.content_length);
+  }
+
+  ReadEvent finish() {
+    if (phase == Phase::kError) return ReadEvent::kError;
+    if (phase == Phase::kDone) return ReadEvent::kComplete;
+    if (phase == Phase::kBody) {
+      if (body.is_until_close()) {
+        phase = Phase::kDone;
+        return ReadEvent::kComplete;
+      }
+      return fail(refuse(502, "cut_body", "the connection closed inside the answer's body"));
+    }
+    return head_bytes.is_empty()
+               ? fail(refuse(502, "no_answer", "the connection closed before an answer"))
+               : fail(refuse(502, "cut_head", "the connection closed inside the answer's head"));
+  }
+
+  void reset_all() {
+    reset();
+    head = ResponseHead();
+  }
+};
+
+ResponseReader::ResponseReader(const ReadLimits& limits)
+    : state_(std::make_unique<State>(limits)) {}
+ResponseReader::~ResponseReader() = default;
+ResponseReader::ResponseReader(ResponseReader&&) noexcept = default;
+
+void ResponseReader::expect_answer_to(std::string_view method) {
+  state_->answers_head = method == "HEAD";
+}
+
+ReadEvent ResponseReader::next(std::string_view& input) {
+  const ReadEvent event = state_->next(input);
+  // All that is wrong with an answer is the system's fault, whatever a request would have got.
+  if (event == ReadEvent::kError) state_->error.status = 502;
+  return event;
+}
+ReadEvent ResponseReader::finish_at_close() { return state_->finish(); }
+const ResponseHead& ResponseReader::head() const { return state_->head; }
+std::string_view ResponseReader::body() const { return state_->body.piece(); }
+const HeaderList& ResponseReader::trailers() const { return state_->body.trailers(); }
+const ReadError& ResponseReader::error() const { return state_->error; }
+bool ResponseReader::is_mid_message() const { return state_->is_mid_message(); }
+bool ResponseReader::has_head() const { return state_->has_head(); }
+void ResponseReader::reset() { state_->reset_all(); }
+
+}  // namespace banyan::http
