@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/http/message_writer.h"
+
+#include <gtest/gtest.h>
+
+#include "core/http/message.h"
+
+namespace banyan::http {
+namespace {
+
+TEST(MessageWriterTest, WritesAHead) {
+  std::string out;
+  EXPECT_TRUE(write_request_line(out, "GET", "/a?b"));
+  EXPECT_TRUE(write_field(out, "Host", "a:80"));
+  write_content_length(out, 18446744073709551615ULL);
+  write_end_of_head(out);
+  EXPECT_EQ(out, "GET /a?b HTTP/1.1\r\nHost: a:80\r\nContent-Length: 18446744073709551615\r\n\r\n");
+  out.clear();
+  EXPECT_TRUE(write_status_line(out, 404, "Not Found"));
+  EXPECT_EQ(out, "HTTP/1.1 404 Not Found\r\n");
+}
+
+// The second lock behind the readers.
+TEST(MessageWriterTest, NeverWritesWhatEndsALine) {
+  std::string out;
+  for (const char bad : {'\r', '\n', '\0'}) {
+    const std::string text = std::string("a") + bad + "b";
+    EXPECT_FALSE(write_field(out, "X", text));
+    EXPECT_FALSE(write_field(out, text, "x"));
+    EXPECT_FALSE(write_request_line(out, "GET", "/" + text));
+    EXPECT_FALSE(write_request_line(out, text, "/"));
+  }
+  EXPECT_FALSE(write_request_line(out, "GET", "/a b"));
+  EXPECT_FALSE(write_field(out, "", "x"));
+  EXPECT_FALSE(write_field(out, "X Y", "x"));
+  EXPECT_FALSE(write_status_line(out, 99, "x"));
+  EXPECT_EQ(out, "");
+  EXPECT_FALSE(write_status_line(out, 200, "a\nb"));
+  EXPECT_EQ(out, "HTTP/1.1 200 \r\n");
+  out.clear();
+  write_last_chunk(out, {{"X", "1"}, {"Y", "a\nb"}});
+  EXPECT_EQ(out, "0\r\nX: 1\r\n\r\n");
+}
+
+TEST(MessageWriterTest, WritesChunks) {
+  std::string out;
+  write_chunk_head(out, 0x1a3);
+  EXPECT_EQ(out, "1a3\r\n");
+}
+
+TEST(MessageTest, FindsFieldsWithoutCase) {
+  const HeaderList fields{{"X-A", "1"}, {"x-a", "2"}, {"Connection", "close, X-Hop ,"}};
+  EXPECT_EQ(find_header(fields, "x-A"), "1");
+  EXPECT_EQ(find_header(fields, "x-b"), std::nullopt);
+  EXPECT_EQ(count_header(fields, "X-A"), 2U);
+  EXPECT_TRUE(list_field_contains(fields, "connection", "CLOSE"));
+  EXPECT_FALSE(list_field_contains(fields, "connection", "clos"));
+  EXPECT_TRUE(is_connection_specific(fields, "x-hop"));
+  EXPECT_TRUE(is_connection_specific(fields, "TE"));
+  EXPECT_FALSE(is_connection_specific(fields, "X-A"));
+}
+
+TEST(MessageTest, KnowsMethodsAndPhrases) {
+  EXPECT_TRUE(is_safe_method("QUERY"));
+  EXPECT_FALSE(is_safe_method("get"));
+  EXPECT_FALSE(is_safe_method("POST"));
+  EXPECT_TRUE(is_idempotent_method("DELETE"));
+  EXPECT_FALSE(is_idempotent_method("PATCH"));
+  for (const auto name : {"Connection", "keep-alive", "Proxy-Connection", "te", "Trailer",
+                          "Transfer-Encoding", "UPGRADE"}) {
+    EXPECT_TRUE(is_hop_by_hop(name)) << name;
+  }
+  EXPECT_FALSE(is_hop_by_hop("Host"));
+  EXPECT_EQ(reason_phrase(503), "Service Unavailable");
+  EXPECT_EQ(reason_phrase(299), "");
+}
+
+}  // namespace
+}  // namespace banyan::http
