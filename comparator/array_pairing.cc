@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/array_pairing.h"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace banyan::comparator {
+namespace {
+
+using Type = json::Value::Type;
+
+struct DigestHash {
+  std::size_t operator()(const Digest128& digest) const { return digest.low; }
+};
+
+// The node that `key` leads to (last one wins among duplicates), where it is a string or a number.
+std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,
+                                  const std::vector<std::string>& key) {
+  for (const std::string& name : key) {
+    std::optional<NodeIndex> found;
+    NodeIndex child = at + 1;
+    for (const auto& [member, value] : json[at].value->members) {
+      if (member == name) found = child;
+      child = json[child].end;
+    }
+    if (!found) return std::nullopt;
+    at = *found;
+  }
+  const Type type = json[at].value->type;
+  if (type != Type::kString && type != Type::kNumber) return std::nullopt;
+  return at;
+}
+
+using Digests = std::vector<std::optional<Digest128>>;
+
+Digests keys_of(const Items& items, const std::vector<std::string>& key) {
+  Digests out;
+  out.reserve(items.nodes.size());
+  for (const NodeIndex node : items.nodes) {
+    const auto found = key_node(*items.json, node, key);
+    out.push_back(found ? std::optional((*items.json)[*found].exact) : std::nullopt);
+  }
+  return out;
+}
+
+Pairing pair_by_digest(const Digests& legacy, const Digests& candidate) {
+  // Positions of the candidate's items by digest, latest first, so that the first is at the back.
+  std::unordered_map<Digest128, std::vector<std::size_t>, DigestHash> open;
+  for (std::size_t i = candidate.size(); i-- > 0;) {
+    if (candidate[i]) open[*candidate[i]].push_back(i);
+  }
+  Pairing out;
+  std::vector<bool> is_paired(candidate.size(), false);
+  for (std::size_t i = 0; i < legacy.size(); ++i) {
+    const auto found = legacy[i] ? open.find(*legacy[i]) : open.end();
+    if (found == open.end() || found->second.empty()) {
+      out.only_legacy.push_back(i);
+      continue;
+    }
+    const std::size_t partner = found->second.back();
+    found->second.pop_back();
+    is_paired[partner] = true;
+    out.pairs.emplace_back(i, partner);
+  }
+  for (std::size_t i = 0; i < candidate.size(); ++i) {
+    if (!is_paired[i]) out.only_candidate.push_back(i);
+  }
+  return out;
+}
+
+// The keys of one side where `name` is a scalar in every item and none comes twice.
+std::optional<std::unordered_set<Digest128, DigestHash>> unique_keys(const Items& items,
+                                                                     const std::string& name) {
+  std::unordered_set<Digest128, DigestHash> out;
+  for (const NodeIndex node : items.nodes) {
+    const auto found = key_node(*items.json, node, {name});
+    if (!found || (*items.json)[*found].ignore >= 0) return std::nullopt;
+    if (!out.insert((*items.json)[*found].exact).second) return std::nullopt;
+  }
+  return out;
+}
+
+Items part_of(const Items& items, const std::vector<std::size_t>& positions) {
+  Items out{items.json, {}, 0};
+  for (const std::size_t at : positions) out.nodes.push_back(items.nodes[at]);
+  return out;
+}
+
+bool may_have_changed(const Node& node) {
+  return node.value->type == Type::kArray || node.value->type == Type::kObject ||
+         node.tolerance >= 0;
+}
+
+// Pairs what is left over in order, as far as it may have changed.
+void pair_in_order(const Items& legacy, const Items& candidate, Pairing& pairing) {
+  const auto split = [](const Items& items, std::vector<std::size_t>& alone) {
+    std::vector<std::size_t> open;
+    std::vector<std::size_t> closed;
+    for (const std::size_t at : alone) {
+      (may_have_changed(items.node(at)) ? open : closed).push_back(at);
+    }
+    alone = std::move(closed);
+    return open;
+  };
+  const auto left = split(legacy, pairing.only_legacy);
+  const auto right = split(candidate, pairing.only_candidate);
+  const std::size_t shared = std::min(left.size(), right.size());
+  for (std::size_t i = 0; i < shared; ++i) pairing.pairs.emplace_back(left[i], right[i]);
+  const auto rest = [shared](const std::vector<std::size_t>& from, std::vector<std::size_t>& to) {
+    to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(shared), from.end());
+    std::sort(to.begin(), to.end());
+  };
+  rest(left, pairing.only_legacy);
+  rest(right, pairing.only_candidate);
+}
+
+// Puts the pairing of what `outer` left over into `outer`.
+void join(const Pairing& inner, Pairing& outer) {
+  for (const auto& [i, k] : inner.pairs) {
+    outer.pairs.emplace_back(outer.only_legacy[i], outer.only_candidate[k]);
+  }
+  std::sort(outer.pairs.begin(), outer.pairs.end());
+  const auto pick = [](std::vector<std::size_t>& alone, const std::vector<std::size_t>& rest) {
+    std::vector<std::size_t> out;
+    for (const std::size_t at : rest) out.push_back(alone[at]);
+    alone = std::move(out);
+  };
+  pick(outer.only_legacy, inner.only_legacy);
+  pick(outer.only_candidate, inner.only_candidate);
+}
+
+}  // namespace
+
+bool Pairing::keeps_order() const {
+  return std::is_sorted(pairs.begin(), pairs.end(),
+                        [](const auto& a, const auto& b) { return a.second < b.second; });
+}
+
+Pairing pair_by_meaning(const Items& legacy, const Items& candidate) {
+  const auto digests = [](const Items& items) {
+    Digests out;
+    for (std::size_t i = 0; i < items.nodes.size(); ++i) out.emplace_back(items.node(i).loose);
+    return out;
+  };
+  return pair_by_digest(digests(legacy), digests(candidate));
+}
+
+Pairing pair_by_key(const Items& legacy, const Items& candidate,
+                    const std::vector<std::string>& key) {
+  return pair_by_digest(keys_of(legacy, key), keys_of(candidate, key));
+}
+
+Pairing pair_as_set(const Items& legacy, const Items& candidate,
+                    const std::vector<std::string>& key) {
+  Pairing pairing = key.empty() ? pair_by_meaning(legacy, candidate)
+                                : pair_by_key(legacy, candidate, key);
+  if (pairing.only_legacy.empty() || pairing.only_candidate.empty()) return pairing;
+  const Items left = part_of(legacy, pairing.only_legacy);
+  const Items right = part_of(candidate, pairing.only_candidate);
+  const auto inferred = key.empty() ? infer_key(left, right) : std::nullopt;
+  Pairing rest = inferred ? pair_by_key(left, right, {*inferred}) : pair_by_meaning(left, right);
+  if (key.empty() && !inferred) pair_in_order(left, right, rest);
+  join(rest, pairing);
+  return pairing;
+}
+
+std::optional<std::string> infer_key(const Items& legacy, const Items& candidate) {
+  const std::size_t shorter = std::min(legacy.nodes.size(), candidate.nodes.size());
+  for (const std::string_view name : {"id", "uuid", "key", "code", "sku", "name"}) {
+    const std::string key(name);
+    const auto left = unique_keys(legacy, key);
+    if (!left) continue;
+    const auto right = unique_keys(candidate, key);
+    if (!right) continue;
+    const auto shared = static_cast<std::size_t>(
+        std::count_if(left->begin(), left->end(),
+                      [&](const Digest128& digest) { return right->count(digest) > 0; }));
+    if (shared * 2 >= shorter) return key;
+  }
+  return std::nullopt;
+}
+
+}  // namespace banyan::comparator

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which items of two arrays belong together. For the comparator's own sources.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "comparator/lifted_json.h"
+
+namespace banyan::comparator {
+
+// One array, or the part of it that is still to be paired: `nodes[i]` is the item at `first + i`.
+struct Items {
+  const LiftedJson* json = nullptr;
+  std::vector<NodeIndex> nodes;
+  std::size_t first = 0;
+
+  const Node& node(std::size_t i) const { return (*json)[nodes[i]]; }
+};
+
+// Positions in Items::nodes; every position is in exactly one of the lists of its side.
+struct Pairing {
+  std::vector<std::pair<std::size_t, std::size_t>> pairs;  // in the order of legacy
+  std::vector<std::size_t> only_legacy;
+  std::vector<std::size_t> only_candidate;
+
+  // False where the candidate has the paired items in another order.
+  bool keeps_order() const;
+};
+
+// By loose hash; of several equal items the first goes with the first.
+Pairing pair_by_meaning(const Items& legacy, const Items& candidate);
+// By the scalar that `key` names down from each item; items without one, and those whose key has no
+// partner, are left over.
+Pairing pair_by_key(const Items& legacy, const Items& candidate,
+                    const std::vector<std::string>& key);
+
+// For arrays whose order does not count. First by `key` (by meaning where it is empty); what is left
+// then by meaning (by an inferred key); of what is still left, containers and numbers with a
+// tolerance go together in their order, because one that changed is likelier than one that was
+// replaced. Scalars stay alone.
+Pairing pair_as_set(const Items& legacy, const Items& candidate,
+                    const std::vector<std::string>& key);
+
+// A member by which the items can be told apart: id, uuid, key, code, sku or name, a scalar in every
+// item, unique on each side, and shared by at least half of the shorter side.
+std::optional<std::string> infer_key(const Items& legacy, const Items& candidate);
+
+}  // namespace banyan::comparator

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/body_diff.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "comparator/header_diff.h"
+#include "comparator/json_diff.h"
+#include "comparator/lifted_json.h"
+#include "core/base/text.h"
+#include "core/codec/content_coding.h"
+#include "core/json/value.h"
+
+namespace banyan::comparator {
+namespace {
+
+// Bytes shown of a body that is not text.
+constexpr std::size_t kShownHexBytes = 16;
+
+struct Decoded {
+  std::string_view bytes;
+  std::string storage;  // of `bytes`, where they had to be decoded
+  std::string coding;
+  std::optional<Error> error;
+};
+
+bool is_empty(const LiftedAnswer& answer) {
+  return answer.has_body ? answer.body.empty() : answer.body_length == 0;
+}
+
+bool is_json_type(std::string_view media_type) {
+  return media_type == "application/json" || media_type == "text/json" ||
+         media_type.ends_with("+json");
+}
+
+bool looks_like_json(std::string_view bytes) {
+  const std::size_t at = bytes.find_first_not_of(" \t\r\n");
+  return at != std::string_view::npos && (bytes[at] == '{' || bytes[at] == '[');
+}
+
+bool is_text(std::string_view bytes) {
+  return bytes.find('\0') == std::string_view::npos && is_utf8(bytes);
+}
+
+bool is_latin1(std::string_view charset) {
+  return charset == "iso-8859-1" || charset == "latin1" || charset == "us-ascii";
+}
+
+std::string utf8_of_latin1(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      out.push_back(c);
+    } else {
+      out.push_back(static_cast<char>(0xC0 | byte >> 6));
+      out.push_back(static_cast<char>(0x80 | (byte & 0x3F)));
+    }
+  }
+  return out;
+}
+
+std::string size_text(std::uint64_t bytes) { return std::to_string(bytes) + " bytes"; }
+
+class BodyDiff {
+ public:
+  BodyDiff(const LiftedAnswer& legacy, const LiftedAnswer& candidate, const RuleSet& rules,
+           DifferenceSink& sink)
+      : legacy_(legacy), candidate_(candidate), rules_(rules), sink_(sink) {}
+
+  std::string run() {
+    if (is_empty(legacy_) && is_empty(candidate_)) return {};
+    const std::string left_coding = content_coding(legacy_.fields);
+    const std::string right_coding = content_coding(candidate_.fields);
+    if (left_coding == right_coding && have_same_bytes(legacy_, candidate_)) return {};
+    if (!is_at_hand(legacy_) || !is_at_hand(candidate_)) return by_digest();
+    Decoded a = decoded(legacy_, left_coding);
+    Decoded b = decoded(candidate_, right_coding);
+    if (a.error || b.error) {
+      undecodable(a, b);
+      return {};
+    }
+    if (a.bytes != b.bytes) decoded_bodies(a, b);
+    return {};
+  }
+
+ private:
+  bool is_at_hand(const LiftedAnswer& answer) const {
+    return (answer.has_body && answer.body.size() <= rules_.options().body_bytes_max) ||
+           is_empty(answer);
+  }
+
+  std::string by_digest() {
+    const auto is_known = [](const LiftedAnswer& answer) {
+      return answer.has_body || is_empty(answer) || answer.body_digest != Digest128{};
+    };
+    if (!is_known(legacy_) || !is_known(candidate_)) return "body_not_recorded";
+    if (is_empty(legacy_) || is_empty(candidate_)) {
+      one_sided(size_text(length(legacy_)), size_text(length(candidate_)), is_empty(candidate_));
+      return {};
+    }
+    emit(DifferenceKind::kValue, size_text(length(legacy_)), size_text(length(candidate_)),
+         "not localised");
+    return {};
+  }
+
+  static std::uint64_t length(const LiftedAnswer& answer) {
+    return answer.has_body ? answer.body.size() : answer.body_length;
+  }
+
+  Decoded decoded(const LiftedAnswer& answer, const std::string& coding) const {
+    Decoded out;
+    out.coding = coding;
+    out.bytes = answer.body;
+    if (coding.empty() || answer.body.empty()) return out;
+    codec::DecodeLimits limits;
+    limits.bytes_max = rules_.options().body_bytes_max;
+    auto result = codec::decode_content(coding, answer.body, limits);
+    if (result) {
+      out.storage = std::move(*result);
+      out.bytes = out.storage;
+    } else if (result.error().code != ErrorCode::kUnsupported) {
+      out.error = result.error();
+    }
+    return out;
+  }
+
+  void undecodable(const Decoded& a, const Decoded& b) {
+    const auto told = [](const Decoded& side) {
+      if (side.error) return side.error->message;
+      return (side.coding.empty() ? std::string() : side.coding + ", ") +
+             size_text(side.bytes.size());
+    };
+    const auto is_too_large = [](const Decoded& side) {
+      return side.error && side.error->code == ErrorCode::kExhausted;
+    };
+    if (is_too_large(a) || is_too_large(b)) {
+      emit(DifferenceKind::kValue, told(a), told(b), "not localised");
+    } else if (a.error && b.error) {
+      emit(DifferenceKind::kValue, told(a), told(b));
+    } else {
+      emit(DifferenceKind::kEncoding, told(a), told(b));
+    }
+  }
+
+  void decoded_bodies(Decoded& a, Decoded& b) {
+    if (a.bytes.empty() || b.bytes.empty()) {
+      return one_sided(shown(a.bytes), shown(b.bytes), b.bytes.empty());
+    }
+    bring_to_utf8(a, b);
+    if (a.bytes == b.bytes || json(a.bytes, b.bytes)) return;
+    if (is_text(a.bytes) && is_text(b.bytes)) text(a.bytes, b.bytes);
+    else bytes(a.bytes, b.bytes);
+  }
+
+  // A declared change of charset is told at the header; here only what the text says counts.
+  void bring_to_utf8(Decoded& a, Decoded& b) const {
+    const std::string left = charset(legacy_.fields);
+    const std::string right = charset(candidate_.fields);
+    if (left == right) return;
+    const auto convert = [](Decoded& side, const std::string& name) {
+      if (!is_latin1(name)) return;
+      side.storage = utf8_of_latin1(side.bytes);
+      side.bytes = side.storage;
+    };
+    convert(a, left);
+    convert(b, right);
+  }
+
+  // True where the bodies are compared as JSON, with or without a difference.
+  bool json(std::string_view a, std::string_view b) {
+    const bool is_declared =
+        is_json_type(media_type(legacy_.fields)) || is_json_type(media_type(candidate_.fields));
+    if (!is_declared && (!looks_like_json(a) || !looks_like_json(b))) return false;
+    json::ParseLimits limits;
+    limits.nodes_max = kJsonNodesMax;
+    const auto left = json::parse(a, limits);
+    const auto right = json::parse(b, limits);
+    if (left && right) {
+      const LiftedJson x(*left, rules_);
+      const LiftedJson y(*right, rules_);
+      JsonDiff(x, y, rules_, sink_).run();
+      return true;
+    }
+    const auto is_too_large = [](const Result<json::Value>& side) {
+      return !side && side.error().code == ErrorCode::kExhausted;
+    };
+    const auto told = [&](const Result<json::Value>& side, std::string_view bytes) {
+      return side ? shown(bytes) : side.error().message;
+    };
+    if (is_too_large(left) || is_too_large(right)) {
+      emit(DifferenceKind::kValue, told(left, a), told(right, b), "not localised");
+      return true;
+    }
+    if (!is_declared || (!left && !right)) return false;
+    emit(DifferenceKind::kUnparseable, told(left, a), told(right, b));
+    return true;
+  }
+
+  void text(std::string_view a, std::string_view b) {
+    const auto mismatch = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+    const auto at = static_cast<std::size_t>(mismatch.first - a.begin());
+    const std::size_t line_break = at == 0 ? std::string_view::npos : a.rfind('\n', at - 1);
+    const std::size_t start = line_break == std::string_view::npos ? 0 : line_break + 1;
+    const auto line = std::count(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(start), '\n');
+    const auto told = [&](std::string_view side) {
+      const std::string_view rest = side.substr(start);
+      return "line " + std::to_string(line + 1) + ": " + shown(rest.substr(0, rest.find('\n')));
+    };
+    emit(DifferenceKind::kValue, told(a), told(b));
+  }
+
+  void bytes(std::string_view a, std::string_view b) {
+    const auto mismatch = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+    const auto at = static_cast<std::size_t>(mismatch.first - a.begin());
+    const auto told = [&](std::string_view side) {
+      return size_text(side.size()) + ", at " + std::to_string(at) + ": " +
+             hex_of_bytes(side.substr(at, kShownHexBytes));
+    };
+    emit(DifferenceKind::kValue, told(a), told(b));
+  }
+
+  void one_sided(std::string legacy, std::string candidate, bool is_missing) {
+    (is_missing ? candidate : legacy).clear();
+    emit(is_missing ? DifferenceKind::kMissing : DifferenceKind::kExtra, std::move(legacy),
+         std::move(candidate));
+  }
+
+  std::string shown(std::string_view bytes) const {
+    const std::string cut = cut_shown(bytes, sink_.shown_bytes_max());
+    return is_text(cut) ? cut : size_text(bytes.size()) + ": " +
+                                    hex_of_bytes(bytes.substr(0, kShownHexBytes));
+  }
+
+  void emit(DifferenceKind kind, std::string legacy, std::string candidate,
+            std::string transition = {}) {
+    model::Difference difference;
+    difference.path = "body";
+    difference.at = "body";
+    difference.kind = kind;
+    difference.legacy = std::move(legacy);
+    difference.candidate = std::move(candidate);
+    difference.rule = rules_.whole_body();
+    difference.transition = std::move(transition);
+    sink_.add(std::move(difference));
+  }
+
+  const LiftedAnswer& legacy_;
+  const LiftedAnswer& candidate_;
+  const RuleSet& rules_;
+  DifferenceSink& sink_;
+};
+
+}  // namespace
+
+bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate) {
+  if (legacy.has_body && candidate.has_body) return legacy.body == candidate.body;
+  if (is_empty(legacy) && is_empty(candidate)) return true;
+  return legacy.body_length == candidate.body_length &&
+         legacy.body_digest == candidate.body_digest && legacy.body_digest != Digest128{};
+}
+
+std::string compare_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,
+                           const RuleSet& rules, DifferenceSink& sink) {
+  return BodyDiff(legacy, candidate, rules, sink).run();
+}
+
+}  // namespace banyan::comparator

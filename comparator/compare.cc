@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/compare.h"
+
+#include <utility>
+
+#include "comparator/body_diff.h"
+#include "comparator/difference_sink.h"
+#include "comparator/header_diff.h"
+#include "comparator/rules.h"
+#include "core/base/text.h"
+
+namespace banyan::comparator {
+namespace {
+
+// Endpoints are labels; a target beyond this is cut.
+constexpr std::size_t kEndpointBytesMax = 512;
+
+Comparison incomparable(std::string reason) {
+  Comparison out;
+  out.verdict = Verdict::kIncomparable;
+  out.reason = std::move(reason);
+  return out;
+}
+
+std::string told_status(int status) { return status == 0 ? "" : std::to_string(status); }
+
+model::Difference at_status(DifferenceKind kind, int legacy, int candidate) {
+  model::Difference out;
+  out.path = "status";
+  out.at = "status";
+  out.kind = kind;
+  out.legacy = told_status(legacy);
+  out.candidate = told_status(candidate);
+  return out;
+}
+
+Comparison finish(DifferenceSink& sink, std::string reason) {
+  Comparison out;
+  const bool has_uncovered = sink.has_uncovered();
+  out.differences = sink.take();
+  if (has_uncovered) {
+    out.verdict = Verdict::kDifferent;
+  } else if (!reason.empty()) {
+    out.verdict = Verdict::kIncomparable;
+    out.reason = std::move(reason);
+  } else if (!out.differences.empty()) {
+    out.verdict = Verdict::kTolerated;
+  }
+  return out;
+}
+
+bool has_digit(std::string_view text) {
+  return text.find_first_of("0123456789") != std::string_view::npos;
+}
+
+}  // namespace
+
+Comparison compare_answers(const CompiledRules& rules, std::string_view route,
+                           std::string_view method, const LiftedAnswer& legacy,
+                           const LiftedAnswer& candidate) {
+  const bool has_legacy = legacy.status != 0;
+  const bool has_candidate = candidate.status != 0;
+  if (!has_legacy && !has_candidate) return incomparable("no_usable_answer");
+  if ((has_legacy && legacy.is_truncated) || (has_candidate && candidate.is_truncated)) {
+    return incomparable("truncated");
+  }
+  DifferenceSink sink(rules.impl().options);
+  if (!has_legacy || !has_candidate) {
+    sink.add(at_status(DifferenceKind::kNoAnswer, legacy.status, candidate.status));
+    return finish(sink, {});
+  }
+  const bool has_body = method != "HEAD";
+  const bool same_fields = have_same_fields(legacy.fields, candidate.fields);
+  if (legacy.status == candidate.status && same_fields &&
+      (!has_body || have_same_bytes(legacy, candidate))) {
+    return {};
+  }
+  const RuleSet set(rules, route);
+  if (legacy.status != candidate.status) {
+    model::Difference status =
+        at_status(DifferenceKind::kStatus, legacy.status, candidate.status);
+    status.transition = status.legacy + "→" + status.candidate;
+    status.rule = set.status();
+    const bool is_covered = !status.rule.empty();
+    sink.add(std::move(status));
+    // An error page and a page have nothing to compare: all their differences have this one cause.
+    if (legacy.status / 100 != candidate.status / 100 && !is_covered) return finish(sink, {});
+  }
+  if (!same_fields) compare_headers(legacy.fields, candidate.fields, set, sink);
+  std::string reason;
+  if (has_body) reason = compare_bodies(legacy, candidate, set, sink);
+  return finish(sink, std::move(reason));
+}
+
+std::string endpoint_of(std::string_view method, std::string_view target) {
+  std::string out(method);
+  out.push_back(' ');
+  target = target.substr(0, target.find_first_of("?#"));
+  bool is_first = true;
+  for (const std::string_view segment : split(target, '/')) {
+    if (!is_first) out.push_back('/');
+    is_first = false;
+    if (has_digit(segment)) out += "{}";
+    else out += segment;
+  }
+  return cut_shown(out, kEndpointBytesMax);
+}
+
+}  // namespace banyan::comparator

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/json_diff.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "comparator/decimal.h"
+#include "core/json/json_writer.h"
+
+namespace banyan::comparator {
+namespace {
+
+using Type = json::Value::Type;
+
+std::string_view name_of(Type type) {
+  switch (type) {
+    case Type::kNull: return "null";
+    case Type::kBool: return "boolean";
+    case Type::kNumber: return "number";
+    case Type::kString: return "string";
+    case Type::kArray: return "array";
+    case Type::kObject: return "object";
+  }
+  return "";
+}
+
+std::string transition_of(const json::Value& legacy, const json::Value& candidate) {
+  return std::string(name_of(legacy.type)) + "→" + std::string(name_of(candidate.type));
+}
+
+// Writes `value` until `out` passes `bytes_max`; what is cut off there is never looked at.
+void write_bounded(const json::Value& value, std::size_t bytes_max, std::string& out) {
+  if (out.size() > bytes_max) return;
+  std::size_t written = 0;
+  if (value.type == Type::kArray) {
+    out.push_back('[');
+    for (const json::Value& item : value.items) {
+      if (out.size() > bytes_max) return;
+      if (written++ > 0) out.push_back(',');
+      write_bounded(item, bytes_max, out);
+    }
+    out.push_back(']');
+  } else if (value.type == Type::kObject) {
+    out.push_back('{');
+    for (const auto& [name, member] : value.members) {
+      if (out.size() > bytes_max) return;
+      if (written++ > 0) out.push_back(',');
+      json::JsonWriter(out).string(std::string_view(name).substr(0, bytes_max + 1));
+      out.push_back(':');
+      write_bounded(member, bytes_max, out);
+    }
+    out.push_back('}');
+  } else if (value.type == Type::kString && value.text.size() > bytes_max) {
+    // Half a sequence at the cut would come out as U+FFFD, so it goes too.
+    std::size_t end = bytes_max + 1;
+    while (end > 0 && end < value.text.size() &&
+           (static_cast<unsigned char>(value.text[end]) & 0xC0) == 0x80) {
+      --end;
+    }
+    json::JsonWriter(out).string(std::string_view(value.text).substr(0, end));
+    out.pop_back();
+    out.append(bytes_max + 2, ' ');  // marks it as cut
+  } else {
+    json::write(value, out);
+  }
+}
+
+bool is_scalar(const json::Value& value) {
+  return value.type != Type::kArray && value.type != Type::kObject;
+}
+
+}  // namespace
+
+std::string_view JsonDiff::rule_text(std::int16_t rule) const {
+  if (rule < 0) return {};
+  return rules_.body()[static_cast<std::size_t>(rule)]->text;
+}
+
+std::string JsonDiff::shown(const json::Value& value) const {
+  if (!sink_.has_room()) return {};
+  std::string out;
+  write_bounded(value, sink_.shown_bytes_max(), out);
+  return out;
+}
+
+void JsonDiff::emit(DifferenceKind kind, std::string legacy, std::string candidate,
+                    std::string_view rule, std::string transition) {
+  if (!sink_.has_room()) {
+    sink_.omit(!rule.empty());
+    return;
+  }
+  model::Difference difference;
+  difference.path = "body:" + json::template_path(path_);
+  difference.at = "body:" + json::concrete_path(path_);
+  difference.kind = kind;
+  difference.legacy = std::move(legacy);
+  difference.candidate = std::move(candidate);
+  difference.rule = rule;
+  difference.transition = std::move(transition);
+  sink_.add(std::move(difference));
+}
+
+void JsonDiff::node(NodeIndex legacy, NodeIndex candidate) {
+  const Node& a = legacy_[legacy];
+  const Node& b = candidate_[candidate];
+  if (a.exact == b.exact) return;
+  if (a.value->type != b.value->type) {
+    emit(DifferenceKind::kType, shown(*a.value), shown(*b.value), rule_text(a.ignore),
+         transition_of(*a.value, *b.value));
+  } else if (a.ignore >= 0 || is_scalar(*a.value)) {
+    leaf(legacy, candidate);
+  } else if (a.value->type == Type::kObject) {
+    object(legacy, candidate);
+  } else {
+    array(legacy, candidate);
+  }
+}
+
+void JsonDiff::leaf(NodeIndex legacy, NodeIndex candidate) {
+  const Node& a = legacy_[legacy];
+  const Node& b = candidate_[candidate];
+  std::string_view rule = rule_text(a.ignore);
+  if (rule.empty() && a.tolerance >= 0 && a.value->type == Type::kNumber) {
+    const BodyRule& tolerance = *rules_.body()[static_cast<std::size_t>(a.tolerance)];
+    if (is_within(a.value->text, b.value->text, tolerance.absolute, tolerance.relative)) {
+      rule = tolerance.text;
+    }
+  }
+  emit(DifferenceKind::kValue, shown(*a.value), shown(*b.value), rule);
+}
+
+struct JsonDiff::Member {
+  std::string_view name;
+  NodeIndex node;
+};
+
+void JsonDiff::object(NodeIndex legacy, NodeIndex candidate) {
+  const auto by_name = [](const LiftedJson& json, NodeIndex index) {
+    std::vector<Member> out;
+    out.reserve(json[index].value->members.size());
+    NodeIndex child = index + 1;
+    for (const auto& [name, value] : json[index].value->members) {
+      out.push_back({name, child});
+      child = json[child].end;
+    }
+    std::stable_sort(out.begin(), out.end(),
+                     [](const Member& a, const Member& b) { return a.name < b.name; });
+    return out;
+  };
+  const std::vector<Member> a = by_name(legacy_, legacy);
+  const std::vector<Member> b = by_name(candidate_, candidate);
+  const auto take = [](const std::vector<Member>& from, std::size_t& at, std::string_view name) {
+    std::vector<NodeIndex> out;
+    while (at < from.size() && from[at].name == name) out.push_back(from[at++].node);
+    return out;
+  };
+  for (std::size_t i = 0, k = 0; i < a.size() || k < b.size();) {
+    const std::string_view name =
+        k == b.size() || (i < a.size() && a[i].name <= b[k].name) ? a[i].name : b[k].name;
+    path_.push_back({name, 0, false});
+    const auto left = take(a, i, name);
+    const auto right = take(b, k, name);
+    if (left.empty()) {
+      one_sided(candidate_[right.back()], false);
+    } else if (right.empty()) {
+      one_sided(legacy_[left.back()], true);
+    } else {
+      member(left, right);
+    }
+    path_.pop_back();
+  }
+}
+
+// The last of several members of one name wins; that the ones before it disagree with it is told.
+void JsonDiff::member(const std::vector<NodeIndex>& legacy,
+                      const std::vector<NodeIndex>& candidate) {
+  const Node& a = legacy_[legacy.back()];
+  const Node& b = candidate_[candidate.back()];
+  if (a.exact != b.exact) return node(legacy.back(), candidate.back());
+  if (legacy.size() == 1 && candidate.size() == 1) return;
+  const auto distinct = [](const LiftedJson& json, const std::vector<NodeIndex>& nodes) {
+    std::vector<Digest128> out;
+    for (const NodeIndex index : nodes) out.push_back(json[index].exact);
+    const bool is_one = std::all_of(out.begin(), out.end(),
+                                    [&](const Digest128& digest) { return digest == out[0]; });
+    if (is_one) out.resize(1);
+    return out;
+  };
+  if (distinct(legacy_, legacy) == distinct(candidate_, candidate)) return;
+  const auto all = [&](const LiftedJson& json, const std::vector<NodeIndex>& nodes) {
+    std::string out;
+    for (const NodeIndex index : nodes) {
+      if (!out.empty()) out += ", then ";
+      write_bounded(*json[index].value, sink_.shown_bytes_max(), out);
+    }
+    return out;
+  };
+  emit(DifferenceKind::kValue, all(legacy_, legacy), all(candidate_, candidate),
+       rule_text(a.ignore), "duplicate name");
+}
+
+void JsonDiff::one_sided(const Node& node, bool is_legacy) {
+  if (is_legacy) {
+    emit(DifferenceKind::kMissing, shown(*node.value), {}, rule_text(node.ignore));
+  } else {
+    emit(DifferenceKind::kExtra, {}, shown(*node.value), rule_text(node.ignore));
+  }
+}
+
+void JsonDiff::order(NodeIndex legacy, NodeIndex candidate, std::string_view rule) {
+  emit(DifferenceKind::kOrder, shown(*legacy_[legacy].value), shown(*candidate_[candidate].value),
+       rule);
+}
+
+void JsonDiff::item(NodeIndex legacy, NodeIndex candidate, std::size_t index) {
+  path_.push_back({{}, index, true});
+  node(legacy, candidate);
+  path_.pop_back();
+}
+
+void JsonDiff::array(NodeIndex legacy, NodeIndex candidate) {
+  const Items a{&legacy_, legacy_.children(legacy), 0};
+  const Items b{&candidate_, candidate_.children(candidate), 0};
+  if (const std::int16_t rule = legacy_[legacy].unordered; rule >= 0) {
+    unordered(legacy, candidate, a, b, *rules_.body()[static_cast<std::size_t>(rule)]);
+  } else {
+    ordered(legacy, candidate, a, b);
+  }
+}
+
+void JsonDiff::ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b) {
+  std::size_t front = 0;
+  std::size_t left = a.nodes.size();
+  std::size_t right = b.nodes.size();
+  while (front < left && front < right && a.node(front).loose == b.node(front).loose) {
+    item(a.nodes[front], b.nodes[front], front);
+    ++front;
+  }
+  while (left > front && right > front && a.node(left - 1).loose == b.node(right - 1).loose) {
+    --left;
+    --right;
+    item(a.nodes[left], b.nodes[right], left);
+  }
+  const auto keep = [front](Items& items, std::size_t end) {
+    items.nodes.resize(end);
+    items.nodes.erase(items.nodes.begin(),
+                      items.nodes.begin() + static_cast<std::ptrdiff_t>(front));
+    items.first = front;
+  };
+  keep(a, left);
+  keep(b, right);
+  if (a.nodes.empty() || b.nodes.empty()) {
+    Pairing pairing;
+    for (std::size_t i = 0; i < a.nodes.size(); ++i) pairing.only_legacy.push_back(i);
+    for (std::size_t i = 0; i < b.nodes.size(); ++i) pairing.only_candidate.push_back(i);
+    return paired(a, b, pairing);
+  }
+  if (std::max(a.nodes.size(), b.nodes.size()) > kArrayItemsMax) {
+    const auto told = [](std::size_t count) {
+      return std::to_string(count) + " items that differ, too many to search";
+    };
+    return emit(DifferenceKind::kValue, told(a.nodes.size()), told(b.nodes.size()), {},
+                "not localised");
+  }
+  const Pairing same = pair_by_meaning(a, b);
+  if (same.only_legacy.empty() && same.only_candidate.empty()) {
+    order(legacy, candidate, {});
+    return paired(a, b, same);
+  }
+  if (const auto key = infer_key(a, b)) {
+    const Pairing keyed = pair_by_key(a, b, {*key});
+    if (!keyed.keeps_order()) order(legacy, candidate, {});
+    return paired(a, b, keyed);
+  }
+  positional(legacy, candidate, a, b);
+}
+
+void JsonDiff::positional(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b) {
+  if (a.nodes.size() != b.nodes.size()) {
+    emit(DifferenceKind::kLength, std::to_string(legacy_[legacy].value->items.size()),
+         std::to_string(candidate_[candidate].value->items.size()), {});
+  }
+  const std::size_t shared = std::min(a.nodes.size(), b.nodes.size());
+  for (std::size_t i = 0; i < shared; ++i) item(a.nodes[i], b.nodes[i], a.first + i);
+}
+
+void JsonDiff::unordered(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b,
+                         const BodyRule& rule) {
+  const Pairing pairing = pair_as_set(a, b, rule.by);
+  if (!pairing.keeps_order()) order(legacy, candidate, rule.text);
+  paired(a, b, pairing);
+}
+
+void JsonDiff::paired(const Items& a, const Items& b, const Pairing& pairing) {
+  for (const auto& [i, k] : pairing.pairs) item(a.nodes[i], b.nodes[k], a.first + i);
+  for (const std::size_t i : pairing.only_legacy) {
+    path_.push_back({{}, a.first + i, true});
+    one_sided(a.node(i), true);
+    path_.pop_back();
+  }
+  for (const std::size_t i : pairing.only_candidate) {
+    path_.push_back({{}, b.first + i, true});
+    one_sided(b.node(i), false);
+    path_.pop_back();
+  }
+}
+
+}  // namespace banyan::comparator

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The differences between two lifted JSON values. For the comparator's own sources.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "comparator/array_pairing.h"
+#include "comparator/difference_sink.h"
+#include "comparator/lifted_json.h"
+#include "comparator/rules.h"
+#include "core/json/path.h"
+
+namespace banyan::comparator {
+
+// Arrays whose differing part has more items than this are not searched: they differ as a whole.
+inline constexpr std::size_t kArrayItemsMax = 10'000;
+
+class JsonDiff {
+ public:
+  // Borrows all of them.
+  JsonDiff(const LiftedJson& legacy, const LiftedJson& candidate, const RuleSet& rules,
+           DifferenceSink& sink)
+      : legacy_(legacy), candidate_(candidate), rules_(rules), sink_(sink) {}
+
+  void run() { node(0, 0); }
+
+ private:
+  struct Member;
+
+  void node(NodeIndex legacy, NodeIndex candidate);
+  void leaf(NodeIndex legacy, NodeIndex candidate);
+  void object(NodeIndex legacy, NodeIndex candidate);
+  void array(NodeIndex legacy, NodeIndex candidate);
+  void ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b);
+  void unordered(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b,
+                 const BodyRule& rule);
+  // Descends into pairs and reports what has no partner.
+  void paired(const Items& a, const Items& b, const Pairing& pairing);
+  void positional(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b);
+  void member(const std::vector<NodeIndex>& legacy, const std::vector<NodeIndex>& candidate);
+  void item(NodeIndex legacy, NodeIndex candidate, std::size_t index);
+  void one_sided(const Node& node, bool is_legacy);
+  void order(NodeIndex legacy, NodeIndex candidate, std::string_view rule);
+
+  std::string_view rule_text(std::int16_t rule) const;
+  std::string shown(const json::Value& value) const;
+  void emit(DifferenceKind kind, std::string legacy, std::string candidate, std::string_view rule,
+            std::string transition = {});
+
+  const LiftedJson& legacy_;
+  const LiftedJson& candidate_;
+  const RuleSet& rules_;
+  DifferenceSink& sink_;
+  std::vector<json::PathStep> path_;
+};
+
+}  // namespace banyan::comparator

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table tests/cases/compare.json, the bounds, and what has no place in a table.
+#include "comparator/compare.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "core/base/text.h"
+#include "core/json/value.h"
+
+namespace banyan::comparator {
+namespace {
+
+using json::Value;
+
+// Owns what a LiftedAnswer points at.
+struct Given {
+  std::string body;
+  LiftedAnswer answer;
+};
+
+void read_answer(const Value& from, Given& out) {
+  out.answer.status = static_cast<int>(from.number_or("status", 0));
+  out.answer.is_truncated = from.bool_or("truncated", false);
+  const Value& headers = *from.find("headers");
+  for (const auto& [name, value] : headers.members) out.answer.fields.push_back({name, value.text});
+  for (const Value& line : headers.items) {
+    out.answer.fields.push_back({line.items[0].text, line.items[1].text});
+  }
+  if (const Value* body = from.find("body")) out.body = body->text;
+  if (const Value* hex = from.find("body_hex")) out.body = *bytes_of_hex(hex->text);
+  out.answer.has_body = from.find("body") != nullptr || from.find("body_hex") != nullptr;
+  out.answer.body = out.body;
+  out.answer.body_length = out.answer.has_body
+                               ? out.body.size()
+                               : static_cast<std::uint64_t>(from.number_or("length", 0));
+  out.answer.body_digest.low = static_cast<std::uint64_t>(from.number_or("digest", 0));
+}
+
+ComparatorOptions read_options(const Value* rules) {
+  ComparatorOptions options;
+  if (rules == nullptr) return options;
+  CompareRuleOptions& rule = options.rules.emplace_back();
+  const auto list = [&](const char* name) {
+    const Value* found = rules->find(name);
+    return found != nullptr ? found->items : std::vector<Value>();
+  };
+  for (const Value& route : list("routes")) rule.routes.push_back(route.text);
+  for (const Value& path : list("ignore")) rule.ignore.push_back(path.text);
+  for (const Value& item : list("unordered")) {
+    rule.unordered.push_back(
+        {std::string(item.string_or("path", "")), std::string(item.string_or("by", ""))});
+  }
+  for (const Value& item : list("tolerance")) {
+    rule.tolerance.push_back({std::string(item.string_or("path", "")),
+                              item.number_or("absolute", 0), item.number_or("relative", 0)});
+  }
+  return options;
+}
+
+std::string describe(const Comparison& comparison) {
+  std::string out = std::string(to_string(comparison.verdict)) + " " + comparison.reason;
+  for (const model::Difference& found : comparison.differences) {
+    out += "\n  " + std::string(to_string(found.kind)) + " " + found.path + " @ " + found.at +
+           " [" + found.legacy + "] [" + found.candidate + "] rule=" + found.rule +
+           " transition=" + found.transition;
+  }
+  return out;
+}
+
+// True where each given member agrees.
+bool agrees(const Value& expected, const model::Difference& found) {
+  const auto is = [&](const char* name, std::string_view value) {
+    return expected.find(name) == nullptr || expected.string_or(name, "?") == value;
+  };
+  return is("kind", to_string(found.kind)) && is("path", found.path) && is("at", found.at) &&
+         is("legacy", found.legacy) && is("candidate", found.candidate) && is("rule", found.rule) &&
+         is("transition", found.transition);
+}
+
+void check_case(const Value& given) {
+  SCOPED_TRACE(given.string_or("name", ""));
+  Given legacy;
+  Given candidate;
+  read_answer(*given.find("legacy"), legacy);
+  read_answer(*given.find("candidate"), candidate);
+  const auto rules = CompiledRules::compile(read_options(given.find("rules")));
+  ASSERT_TRUE(rules.ok()) << rules.error().message;
+  const Comparison got = compare_answers(**rules, "orders", given.string_or("method", "GET"),
+                                         legacy.answer, candidate.answer);
+  EXPECT_EQ(to_string(got.verdict), given.string_or("verdict", "")) << describe(got);
+  EXPECT_EQ(got.reason, given.string_or("reason", "")) << describe(got);
+  const Value* expected = given.find("differences");
+  const std::size_t count = expected == nullptr ? 0 : expected->items.size();
+  ASSERT_EQ(got.differences.size(), count) << describe(got);
+  for (std::size_t i = 0; i < count; ++i) {
+    EXPECT_TRUE(agrees(expected->items[i], got.differences[i])) << "number " << i << " of "
+                                                                << describe(got);
+  }
+}
+
+TEST(CompareTest, JudgesEveryCaseOfTheTable) {
+  std::ifstream file(BANYAN_SOURCE_DIR "/tests/cases/compare.json");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const auto cases = json::parse(text);
+  ASSERT_TRUE(cases.ok()) << cases.error().message;
+  ASSERT_GT(cases->items.size(), 50U);
+  for (const Value& given : cases->items) check_case(given);
+}
+
+LiftedAnswer answer(std::string_view body) {
+  LiftedAnswer out;
+  out.status = 200;
+  out.fields = {{"Content-Type", "application/json"}};
+  out.body = body;
+  out.has_body = true;
+  out.body_length = body.size();
+  return out;
+}
+
+Comparison compare(const ComparatorOptions& options, std::string_view legacy,
+                   std::string_view candidate) {
+  const auto rules = CompiledRules::compile(options);
+  EXPECT_TRUE(rules.ok());
+  return compare_answers(**rules, "orders", "GET", answer(legacy), answer(candidate));
+}
+
+std::string list_of(int count, int step) {
+  std::string out = "[";
+  for (int i = 0; i < count; ++i) out += (i > 0 ? "," : "") + std::to_string(i * step + step);
+  return out + "]";
+}
+
+TEST(CompareBoundsTest, CountsDifferencesPastTheirMaximumAsOne) {
+  ComparatorOptions options;
+  options.differences_max = 3;
+  const Comparison at_edge = compare(options, "[[1],[2],[3]]", "[[4],[5],[6]]");
+  EXPECT_EQ(at_edge.differences.size(), 3U);
+  const Comparison past = compare(options, "[[1],[2],[3],[7],[8]]", "[[4],[5],[6],[0],[9]]");
+  ASSERT_EQ(past.differences.size(), 4U);
+  EXPECT_EQ(past.differences.back().legacy, "2 more differences");
+  EXPECT_EQ(past.verdict, Verdict::kDifferent);
+}
+
+TEST(CompareBoundsTest, AnUncoveredDifferencePastTheMaximumStillDecides) {
+  ComparatorOptions options;
+  options.differences_max = 1;
+  options.rules.push_back({{}, {"body:$.a", "body:$.b"}, {}, {}});
+  EXPECT_EQ(compare(options, R"({"a":1,"b":1})", R"({"a":2,"b":2})").verdict, Verdict::kTolerated);
+  EXPECT_EQ(compare(options, R"({"a":1,"b":1,"c":1})", R"({"a":2,"b":2,"c":2})").verdict,
+            Verdict::kDifferent);
+}
+
+TEST(CompareBoundsTest, CutsWhatIsShownBeforeAUtf8Sequence) {
+  ComparatorOptions options;
+  options.shown_bytes_max = 10;
+  const Comparison got = compare(options, R"({"a":"äöüäöüäöü"})", R"({"a":12345678901234})");
+  ASSERT_EQ(got.differences.size(), 1U);
+  EXPECT_EQ(got.differences[0].legacy, "\"äöü…");
+  EXPECT_EQ(got.differences[0].candidate, "1234567…");
+}
+
+TEST(CompareBoundsTest, DoesNotSearchArraysPastTheirMaximum) {
+  const int most = 10'000;
+  const Comparison at_edge = compare({}, list_of(most, 1), list_of(most, -1));
+  EXPECT_EQ(at_edge.differences.size(), 1001U);
+  const Comparison past = compare({}, list_of(most + 1, 1), list_of(most + 1, -1));
+  ASSERT_EQ(past.differences.size(), 1U);
+  EXPECT_EQ(past.differences[0].transition, "not localised");
+  EXPECT_EQ(past.verdict, Verdict::kDifferent);
+}
+
+TEST(CompareBoundsTest, NeverCallsEqualWhatItCouldNotSearch) {
+  ComparatorOptions options;
+  options.body_bytes_max = 4;
+  EXPECT_EQ(compare(options, "[1]", "[ 1]").verdict, Verdict::kEqual);
+  const Comparison past = compare(options, "[10]", "[ 10]");
+  ASSERT_EQ(past.differences.size(), 1U) << describe(past);
+  EXPECT_EQ(past.differences[0].transition, "not localised");
+  std::string deep(300, '[');
+  deep += std::string(300, ']');
+  const Comparison too_deep = compare({}, deep, " " + deep);
+  ASSERT_EQ(too_deep.differences.size(), 1U);
+  EXPECT_EQ(too_deep.differences[0].path, "body");
+}
+
+TEST(CompiledRulesTest, NamesTheOffendingPath) {
+  for (const char* path : {"", "header:", "header:a b", "body:", "body:a", "body:$.", "body:$.a[3]",
+                           "body:/a/b", "Status", "$.a", "bodyx", "body:**x"}) {
+    const Status status = check_rule_path(path);
+    ASSERT_FALSE(status.ok()) << path;
+    EXPECT_NE(status.error().message.find(std::string("\"") + path + "\""), std::string::npos);
+  }
+  for (const char* path : {"status", "header:X-A", "header:*", "body", "body:**", "body:$",
+                           "body:$..name", "body:$.a[].b", "body:$['odd name']"}) {
+    EXPECT_TRUE(check_rule_path(path).ok()) << path;
+  }
+  ComparatorOptions options;
+  options.rules.push_back({{}, {}, {{"header:X", ""}}, {}});
+  EXPECT_FALSE(CompiledRules::compile(options).ok());
+  options.rules[0] = {{}, {}, {{"body:$.a", "x..y"}}, {}};
+  EXPECT_FALSE(CompiledRules::compile(options).ok());
+  options.rules[0] = {{}, {}, {}, {{"body:$.a", -1, 0}}};
+  EXPECT_FALSE(CompiledRules::compile(options).ok());
+}
+
+TEST(CompiledRulesTest, VersionFollowsTheMeaning) {
+  ComparatorOptions options;
+  const auto version = [&] { return (*CompiledRules::compile(options))->version(); };
+  const auto bare = version();
+  EXPECT_EQ(bare, version());
+  options.rules.push_back({{"a*"}, {"body:$.x"}, {}, {}});
+  const auto ignored = version();
+  EXPECT_NE(bare, ignored);
+  options.rules[0] = {{"a*", "body:$.x"}, {}, {}, {}};
+  EXPECT_NE(version(), ignored);
+}
+
+TEST(EndpointTest, ReplacesSegmentsThatHoldADigit) {
+  EXPECT_EQ(endpoint_of("GET", "/stock/42?x=1"), "GET /stock/{}");
+  EXPECT_EQ(endpoint_of("POST", "/v1/orders/a-7/lines"), "POST /{}/orders/{}/lines");
+  EXPECT_EQ(endpoint_of("GET", "/"), "GET /");
+  EXPECT_EQ(endpoint_of("OPTIONS", "*"), "OPTIONS *");
+  EXPECT_EQ(endpoint_of("GET", ""), "GET ");
+  EXPECT_LE(endpoint_of("GET", "/" + std::string(5000, 'a')).size(), 512U);
+}
+
+}  // namespace
+}  // namespace banyan::comparator
