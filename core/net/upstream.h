@@ -62,7 +62,7 @@ class UpstreamCallHandler {
  public:
   virtual ~UpstreamCallHandler() = default;
   virtual void on_informational(const http::ResponseHead& head) { (void)head; }
-  // The views are valid until the call is destroyed or completes.
+  // The views are valid until the call is destroyed or on_complete has returned.
   virtual void on_head(const http::ResponseHead& head) = 0;
   virtual void on_body(std::string_view piece) = 0;
   virtual void on_complete(const http::HeaderList& trailers) = 0;
@@ -90,9 +90,10 @@ class UpstreamCall {
   virtual void write_body(std::string_view bytes) = 0;
   virtual void finish_body() = 0;
   virtual bool is_write_full() const = 0;
-  // All of the request has been handed to the kernel.
+  // All of the request has been handed to the kernel. (False again once the call has ended.)
   virtual bool is_request_sent() const = 0;
   virtual bool any_byte_sent() const = 0;
+  // What one recv brought (at most EventLoop::kScratchBytes) is still delivered, the end included.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
 };
@@ -109,7 +110,8 @@ class UpstreamPool {
  public:
   UpstreamPool(EventLoop& loop, UpstreamOptions options);
   ~UpstreamPool();
-  // Never calls the handler before it returns. The call must die before the pool.
+  // Never calls the handler before it returns. The call must die before the pool, and the pool must
+  // not die inside a callback. A call waits in line at most connect_timeout_ns (then kOverloaded).
   std::unique_ptr<UpstreamCall> start(UpstreamRequest request, UpstreamCallHandler& handler);
   void close_idle();
   UpstreamStats stats() const;

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "core/net/upstream_connection.h"
+#include "core/net/upstream_pool.h"
+
+namespace banyan::net {
+
+std::string_view to_string(UpstreamFailureKind kind) {
+  switch (kind) {
+    case UpstreamFailureKind::kConnectFailed:
+      return "connect_failed";
+    case UpstreamFailureKind::kConnectTimeout:
+      return "connect_timeout";
+    case UpstreamFailureKind::kOverloaded:
+      return "overloaded";
+    case UpstreamFailureKind::kFirstByteTimeout:
+      return "first_byte_timeout";
+    case UpstreamFailureKind::kIdleTimeout:
+      return "idle_timeout";
+    case UpstreamFailureKind::kReset:
+      return "reset";
+    case UpstreamFailureKind::kBadAnswer:
+      return "bad_answer";
+    case UpstreamFailureKind::kRequestStall:
+      return "request_stall";
+  }
+  return "unknown";
+}
+
+UpstreamCallImpl::UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest request,
+                                   UpstreamCallHandler& handler)
+    : pool_(pool),
+      request_(std::move(request)),
+      handler_(handler),
+      is_body_finished_(!request_.streams_body) {}
+
+UpstreamCallImpl::~UpstreamCallImpl() {
+  if (connection_ != nullptr) connection_->cancel();
+  if (is_waiting_) pool_.leave_line(*this);
+}
+
+void UpstreamCallImpl::write_body(std::string_view bytes) {
+  if (bytes.empty() || is_body_finished_) return;
+  has_streamed_ = true;
+  if (connection_ != nullptr && connection_->is_connected()) {
+    connection_->send_streamed(bytes);
+  } else {
+    unsent_.append(bytes);
+  }
+  was_full_ = was_full_ || is_write_full();
+}
+
+void UpstreamCallImpl::finish_body() {
+  is_body_finished_ = true;
+  if (connection_ != nullptr && connection_->is_connected()) connection_->request_progressed();
+}
+
+bool UpstreamCallImpl::is_write_full() const {
+  const std::size_t waiting =
+      unsent_.size() + (connection_ != nullptr ? connection_->waiting_bytes() : 0);
+  return waiting > pool_.options().write_high_water_bytes;
+}
+
+bool UpstreamCallImpl::is_request_sent() const {
+  return is_body_finished_ && unsent_.empty() && any_byte_sent_ && connection_ != nullptr &&
+         connection_->is_connected() && connection_->is_drained();
+}
+
+void UpstreamCallImpl::pause_reading() {
+  if (is_paused_) return;
+  is_paused_ = true;
+  if (connection_ != nullptr) connection_->set_paused(true);
+}
+
+void UpstreamCallImpl::resume_reading() {
+  if (!is_paused_) return;
+  is_paused_ = false;
+  if (connection_ != nullptr) connection_->set_paused(false);
+}
+
+// Once, before any byte of an answer, and only with a request that can be sent again as a whole.
+// Where not one byte left, nothing can have been done twice, whatever the method.
+bool UpstreamCallImpl::may_retry() const {
+  return !has_retried_ && !any_byte_received_ && !has_streamed_ &&
+         (request_.may_retry || !any_byte_sent_);
+}
+
+void UpstreamCallImpl::fail(UpstreamFailureKind kind, std::string message) {
+  UpstreamFailure failure;
+  failure.kind = kind;
+  failure.any_byte_sent = any_byte_sent_;
+  failure.any_byte_received = any_byte_received_;
+  failure.message = std::move(message);
+  handler_.on_failure(failure);  // `this` may be gone behind it.
+}
+
+void UpstreamCallImpl::fail_later(UpstreamFailureKind kind, std::string message) {
+  if (!self_) self_ = std::make_shared<UpstreamCallImpl*>(this);
+  pool_.loop().post([weak = std::weak_ptr<UpstreamCallImpl*>(self_), kind,
+                     message = std::move(message)]() mutable {
+    if (const auto self = weak.lock()) (*self)->fail(kind, std::move(message));
+  });
+}
+
+}  // namespace banyan::net
