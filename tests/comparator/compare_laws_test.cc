@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Laws over generated JSON values: nothing differs from itself however it is spelled, swapped sides
+// mirror, a shuffle under `unordered` is covered, and an injected edit is found, and nothing else.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "comparator/compare.h"
+#include "core/json/json_writer.h"
+#include "core/json/value.h"
+
+namespace banyan::comparator {
+namespace {
+
+using json::Value;
+using Type = Value::Type;
+
+constexpr int kCases = 2000;
+constexpr unsigned kDefaultSeed = 20261123;
+
+unsigned seed() {
+  const char* given = std::getenv("BANYAN_TEST_SEED");
+  return given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : kDefaultSeed;
+}
+
+class Generator {
+ public:
+  explicit Generator(unsigned seed) : random_(seed) {}
+
+  std::size_t below(std::size_t end) { return random_() % end; }
+
+  Value value(int depth) {
+    Value out;
+    switch (below(depth > 0 ? 7 : 5)) {
+      case 0: break;
+      case 1:
+        out.type = Type::kBool;
+        out.boolean = below(2) == 0;
+        break;
+      case 2:
+      case 3: return number(static_cast<int>(below(2000)) - 1000);
+      case 4: return text("s" + std::to_string(below(50)) + (below(4) == 0 ? "é\"\n" : ""));
+      case 5:
+        out.type = Type::kArray;
+        for (std::size_t i = below(5); i > 0; --i) out.items.push_back(value(depth - 1));
+        break;
+      default: return object(depth);
+    }
+    return out;
+  }
+
+  Value object(int depth) {
+    Value out;
+    out.type = Type::kObject;
+    for (std::size_t i = 0, n = below(5); i < n; ++i) {
+      out.members.emplace_back("m" + std::to_string(i), value(depth - 1));
+    }
+    return out;
+  }
+
+  Value number(int number) {
+    Value out;
+    out.type = Type::kNumber;
+    out.text = std::to_string(number);
+    return out;
+  }
+  Value text(std::string text) {
+    Value out;
+    out.type = Type::kString;
+    out.text = std::move(text);
+    return out;
+  }
+
+  // Another spelling of the same meaning.
+  std::string respelled(const Value& value) {
+    Value copy = value;
+    respell(copy);
+    std::string out;
+    json::write(copy, out);
+    std::string spaced = below(2) == 0 ? " \n" : "";
+    return spaced + out + spaced;
+  }
+
+  void shuffle(std::vector<Value>& items) { std::shuffle(items.begin(), items.end(), random_); }
+
+ private:
+  void respell(Value& value) {
+    if (value.type == Type::kNumber && below(2) == 0) value.text += below(2) == 0 ? ".0" : "e0";
+    for (Value& item : value.items) respell(item);
+    for (auto& member : value.members) respell(member.second);
+    std::shuffle(value.members.begin(), value.members.end(), random_);
+  }
+
+  std::mt19937 random_;
+};
+
+std::string written(const Value& value) {
+  std::string out;
+  json::write(value, out);
+  return out;
+}
+
+Comparison compare(const CompiledRules& rules, std::string_view legacy,
+                   std::string_view candidate) {
+  const auto answer = [](std::string_view body) {
+    LiftedAnswer out;
+    out.status = 200;
+    out.fields = {{"Content-Type", "application/json"}};
+    out.body = body;
+    out.has_body = true;
+    out.body_length = body.size();
+    return out;
+  };
+  return compare_answers(rules, "r", "GET", answer(legacy), answer(candidate));
+}
+
+std::shared_ptr<const CompiledRules> rules_of(CompareRuleOptions rule) {
+  ComparatorOptions options;
+  options.rules.push_back(std::move(rule));
+  return *CompiledRules::compile(options);
+}
+
+// How often each (path, kind) comes, with the sides swapped if asked.
+std::map<std::string, int> tally(const Comparison& comparison, bool is_swapped) {
+  std::map<std::string, int> out;
+  for (const auto& found : comparison.differences) {
+    DifferenceKind kind = found.kind;
+    if (is_swapped && kind == DifferenceKind::kMissing) kind = DifferenceKind::kExtra;
+    else if (is_swapped && kind == DifferenceKind::kExtra) kind = DifferenceKind::kMissing;
+    ++out[found.path + " " + std::string(to_string(kind))];
+  }
+  return out;
+}
+
+TEST(CompareLawTest, NothingDiffersFromItselfHoweverSpelled) {
+  const unsigned start = seed();
+  SCOPED_TRACE("seed " + std::to_string(start));
+  Generator generator(start);
+  const auto rules = rules_of({});
+  for (int i = 0; i < kCases; ++i) {
+    const Value value = generator.value(4);
+    const std::string text = written(value);
+    const std::string other = generator.respelled(value);
+    ASSERT_EQ(compare(*rules, text, other).verdict, Verdict::kEqual) << text << "\n" << other;
+  }
+}
+
+TEST(CompareLawTest, SwappedSidesMirror) {
+  const unsigned start = seed();
+  SCOPED_TRACE("seed " + std::to_string(start));
+  Generator generator(start);
+  const auto bare = rules_of({});
+  const auto ruled = rules_of({{}, {"body:$..m1"}, {{"body:**", ""}}, {{"body:**", 5, 0}}});
+  for (int i = 0; i < kCases; ++i) {
+    const std::string a = written(generator.value(4));
+    const std::string b = written(generator.value(4));
+    for (const auto& rules : {bare, ruled}) {
+      const Comparison there = compare(*rules, a, b);
+      const Comparison back = compare(*rules, b, a);
+      ASSERT_EQ(there.verdict, back.verdict) << a << "\n" << b;
+      ASSERT_EQ(tally(there, true), tally(back, false)) << a << "\n" << b;
+    }
+  }
+}
+
+TEST(CompareLawTest, AShuffleUnderUnorderedIsCovered) {
+  const unsigned start = seed();
+  SCOPED_TRACE("seed " + std::to_string(start));
+  Generator generator(start);
+  const auto bare = rules_of({});
+  const auto rules = rules_of({{}, {}, {{"body:$", ""}}, {}});
+  int moved = 0;
+  for (int i = 0; i < kCases; ++i) {
+    Value list;
+    list.type = Type::kArray;
+    for (std::size_t k = 0; k < 6; ++k) list.items.push_back(generator.value(2));
+    const std::string before = written(list);
+    generator.shuffle(list.items);
+    const std::string after = written(list);
+    const Verdict plain = compare(*bare, before, after).verdict;
+    ASSERT_EQ(compare(*rules, before, after).verdict,
+              plain == Verdict::kEqual ? Verdict::kEqual : Verdict::kTolerated)
+        << before << "\n" << after;
+    if (plain == Verdict::kDifferent) ++moved;
+  }
+  EXPECT_GT(moved, kCases / 2);
+}
+
+// Records that look like an API's: a list of items with ids and a few leaves.
+TEST(CompareLawTest, AnInjectedEditIsFoundAndNothingElse) {
+  const unsigned start = seed();
+  SCOPED_TRACE("seed " + std::to_string(start));
+  Generator generator(start);
+  const auto rules = rules_of({});
+  for (int i = 0; i < kCases; ++i) {
+    Value list;
+    list.type = Type::kArray;
+    for (int k = 0, n = 2 + static_cast<int>(generator.below(8)); k < n; ++k) {
+      Value& item = list.items.emplace_back(generator.object(2));
+      item.members.emplace_back("id", generator.number(k + 1));
+      item.members.emplace_back("price", generator.number(k * 7));
+    }
+    Value root;
+    root.type = Type::kObject;
+    root.members.emplace_back("items", list);
+    const std::string before = written(root);
+    auto& items = root.members[0].second.items;
+    const std::size_t at = generator.below(items.size());
+    Value& price = items[at].members.back().second;
+    const std::string index = std::to_string(at);
+    std::string path, kind, where;
+    switch (generator.below(5)) {
+      case 0:
+        price = generator.number(100'000);
+        path = "body:$.items[].price", kind = "value", where = "body:$.items[" + index + "].price";
+        break;
+      case 1:
+        price = generator.text(price.text);
+        path = "body:$.items[].price", kind = "type", where = "body:$.items[" + index + "].price";
+        break;
+      case 2:
+        items[at].members.pop_back();
+        path = "body:$.items[].price", kind = "missing", where = "body:$.items[" + index + "].price";
+        break;
+      case 3:
+        items.erase(items.begin() + static_cast<std::ptrdiff_t>(at));
+        path = "body:$.items[]", kind = "missing", where = "body:$.items[" + index + "]";
+        break;
+      default:
+        std::swap(items[0], items[1]);
+        path = "body:$.items", kind = "order", where = "body:$.items";
+    }
+    const Comparison got = compare(*rules, before, generator.respelled(root));
+    ASSERT_EQ(got.differences.size(), 1U) << before << "\n" << written(root);
+    EXPECT_EQ(got.differences[0].path, path);
+    EXPECT_EQ(got.differences[0].at, where);
+    EXPECT_EQ(to_string(got.differences[0].kind), kind);
+    EXPECT_EQ(got.verdict, Verdict::kDifferent);
+  }
+}
+
+}  // namespace
+}  // namespace banyan::comparator

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Input: one byte of choices, then two bodies with "\n--\n" between them. Laws: a body equals itself,
+// swapped sides give the same verdict and number of differences, and what is shown is bounded.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "comparator/compare.h"
+#include "core/base/check.h"
+
+namespace banyan::comparator {
+namespace {
+
+constexpr std::size_t kShownMax = 40;
+
+std::shared_ptr<const CompiledRules> rules_of(bool is_ruled) {
+  ComparatorOptions options;
+  options.shown_bytes_max = kShownMax;
+  options.body_bytes_max = 1 << 20;
+  if (is_ruled) {
+    options.rules.push_back(
+        {{}, {"body:$..t", "header:X-A"}, {{"body:$.a", "id"}, {"body:$.b", ""}},
+         {{"body:$..n", 0.5, 0.01}}});
+  }
+  return *CompiledRules::compile(options);
+}
+
+LiftedAnswer answer(std::string_view body, unsigned choices) {
+  constexpr std::string_view kCodings[] = {"", "gzip", "deflate", "br", "zstd", "x", "gzip, br", ""};
+  LiftedAnswer out;
+  out.status = 200;
+  out.fields.push_back({"Content-Encoding", kCodings[choices & 7]});
+  if ((choices & 8) != 0) out.fields.push_back({"Content-Type", "application/json"});
+  // The head of the body also serves as hostile header values.
+  const std::string_view head = body.substr(0, body.find('\n'));
+  if ((choices & 16) != 0) out.fields.push_back({"Set-Cookie", head});
+  if ((choices & 32) != 0) out.fields.push_back({"Content-Type", head});
+  out.body = body;
+  out.has_body = true;
+  out.body_length = body.size();
+  return out;
+}
+
+void check(const CompiledRules& rules, std::string_view a, std::string_view b, unsigned choices) {
+  const LiftedAnswer left = answer(a, choices);
+  const LiftedAnswer right = answer(b, (choices & 64) != 0 ? choices & ~7U : choices);
+  CHECK(compare_answers(rules, "r", "GET", left, left).verdict == Verdict::kEqual);
+  const Comparison there = compare_answers(rules, "r", "GET", left, right);
+  const Comparison back = compare_answers(rules, "r", "GET", right, left);
+  CHECK(there.verdict == back.verdict);
+  CHECK(there.differences.size() == back.differences.size());
+  CHECK((there.verdict == Verdict::kEqual) == there.differences.empty());
+  for (const auto& found : there.differences) {
+    CHECK(found.legacy.size() <= kShownMax && found.candidate.size() <= kShownMax);
+    CHECK(!found.path.empty() && !found.at.empty());
+  }
+}
+
+}  // namespace
+}  // namespace banyan::comparator
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const auto bare = banyan::comparator::rules_of(false);
+  static const auto ruled = banyan::comparator::rules_of(true);
+  if (size == 0) return 0;
+  const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::size_t middle = rest.find("\n--\n");
+  const std::string_view a = rest.substr(0, middle);
+  const std::string_view b =
+      middle == std::string_view::npos ? std::string_view() : rest.substr(middle + 4);
+  banyan::comparator::check((data[0] & 128) != 0 ? *ruled : *bare, a, b, data[0]);
+  static_cast<void>(banyan::comparator::check_rule_path(a.substr(0, 200)));
+  static_cast<void>(banyan::comparator::endpoint_of("GET", a));
+  return 0;
+}
