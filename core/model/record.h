@@ -36,10 +36,11 @@ std::string_view to_string(RecordType type);  // "REQUEST" …
 // What the log holds of a body.
 struct Body {
   enum class Kind : std::uint8_t {
-    kNone = 0,         // there is no body
-    kInline = 1,       // whole, in `bytes`
-    kChunks = 2,       // in CHUNK records of the same stream
-    kNotRecorded = 3,  // by the route's record mode, a body limit or a redaction that could not be done
+    kNone = 0,    // there is no body
+    kInline = 1,  // whole, in `bytes`
+    kChunks = 2,  // in CHUNK records of the same stream
+    kNotRecorded =
+        3,  // by the route's record mode, a body limit or a redaction that could not be done
   };
   Kind kind = Kind::kNone;
   std::string_view bytes;    // kInline: what is recorded (redacted where a rule says so)
@@ -51,8 +52,8 @@ struct Body {
 };
 
 // Opens an exchange. Appended when the head (and the body, where it is inline) was read, before
-// anything is forwarded. `fields` are those sent to the primary, forwarding fields included, secrets
-// replaced by tokens; a copy is made of them and of what `sealed` holds.
+// anything is forwarded. `fields` are those sent to the primary, forwarding fields included,
+// secrets replaced by tokens; a copy is made of them and of what `sealed` holds.
 struct RequestRecord {
   ExchangeId exchange;
   Instant started;  // the head's last byte arrived
@@ -76,8 +77,8 @@ struct RequestRecord {
 enum class Side : std::uint8_t { kRequest = 0, kPrimary = 1, kShadow = 2 };
 
 // A piece of a body over the inline limit, in order, `sequence` from 0. The one with is_last closes
-// the body of a request: length, digest and is_complete are then valid. Bodies of answers are closed by
-// their RESPONSE or SHADOW instead, which follows its chunks.
+// the body of a request: length, digest and is_complete are then valid. Bodies of answers are
+// closed by their RESPONSE or SHADOW instead, which follows its chunks.
 struct ChunkRecord {
   ExchangeId exchange;
   RunId run;  // of a SHADOW's chunks
@@ -136,7 +137,8 @@ struct ShadowRecord {
   std::string_view idempotency_key;  // what a write carried
 };
 
-// An exchange that was selected and will not be copied (of run 0), or not replayed (of another run).
+// An exchange that was selected and will not be copied (of run 0), or not replayed (of another
+// run).
 struct SkipRecord {
   ExchangeId exchange;
   RunId run;
@@ -149,9 +151,9 @@ struct Difference {
   std::string path;  // template path: body:$.items[].price
   std::string at;    // concrete: body:$.items[3].price
   DifferenceKind kind = DifferenceKind::kValue;
-  std::string legacy;     // shown value, bounded, "" where absent
-  std::string candidate;  // likewise
-  std::string rule;       // the rule that tolerates it, "" where none does
+  std::string legacy;      // shown value, bounded, "" where absent
+  std::string candidate;   // likewise
+  std::string rule;        // the rule that tolerates it, "" where none does
   std::string transition;  // class of change: "number→string", "200→404", "" where none applies
 };
 
@@ -164,14 +166,16 @@ struct VerdictRecord {
   std::uint32_t generation = 1;
   std::uint64_t rules_version = 0;
   Verdict verdict = Verdict::kEqual;
-  // The verdict of the generation before, which this one replaces; has_previous false for the first.
+  // The verdict of the generation before, which this one replaces; has_previous false for the
+  // first.
   bool has_previous = false;
   Verdict previous = Verdict::kEqual;
   std::uint16_t legacy_status = 0;
   std::uint16_t candidate_status = 0;
   std::int64_t legacy_duration_ns = -1;  // head sent to last byte; -1 unknown
   std::int64_t candidate_duration_ns = -1;
-  std::string_view reason;  // of incomparable: "truncated", "gap", "dropped_secret", "no_usable_answer"
+  std::string_view
+      reason;  // of incomparable: "truncated", "gap", "dropped_secret", "no_usable_answer"
   std::vector<Difference> differences;
 };
 

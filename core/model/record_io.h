@@ -25,8 +25,9 @@ struct Ticket {
   bool is_refused() const { return value == 0; }
 };
 
-// Where one thread (or a few: it is locked) appends. What one sink accepts keeps its order; what was
-// accepted before something else on another sink lands no later than the same cut (see recorder).
+// Where one thread (or a few: it is locked) appends. What one sink accepts keeps its order; what
+// was accepted before something else on another sink lands no later than the same cut (see
+// recorder).
 class RecordSink {
  public:
   virtual ~RecordSink() = default;
@@ -34,8 +35,8 @@ class RecordSink {
   virtual Ticket append(std::string_view encoded) = 0;
   virtual bool is_written(Ticket ticket) const = 0;
   virtual bool is_durable(Ticket ticket) const = 0;
-  // Asks the recorder to sync soon and to call the sink's wake function (given at creation; recorder
-  // thread) when the ticket is durable or the log failed.
+  // Asks the recorder to sync soon and to call the sink's wake function (given at creation;
+  // recorder thread) when the ticket is durable or the log failed.
   virtual void want_durable(Ticket ticket) = 0;
   // The log cannot take records now; it tries again by itself.
   virtual bool has_failed() const = 0;
@@ -71,7 +72,10 @@ struct Cursor {
 
 // One record as read. Views are valid until the source's next call of next().
 struct SourcedRecord {
-  enum class Kind { kRecord, kHole };  // kHole: offsets [offset, hole_end) are damaged or were deleted
+  enum class Kind {
+    kRecord,
+    kHole
+  };  // kHole: offsets [offset, hole_end) are damaged or were deleted
   Kind kind = Kind::kRecord;
   std::string_view stream;
   Offset offset;
@@ -119,8 +123,8 @@ class LogAccess {
   virtual Result<Cursor> load_cursor(std::string_view consumer) const = 0;  // empty when unknown
 };
 
-// Convenience for random access: collects the CHUNKs of one side of one exchange from `from` up to the
-// record that closes it, calling `on_piece` in order; stops when it answers false.
+// Convenience for random access: collects the CHUNKs of one side of one exchange from `from` up to
+// the record that closes it, calling `on_piece` in order; stops when it answers false.
 Status read_chunks(LogAccess& log, std::string_view stream, Offset from, ExchangeId exchange,
                    Side side, RunId run, const std::function<bool(const ChunkRecord&)>& on_piece);
 

@@ -20,7 +20,7 @@ class KeyRing;
 namespace banyan::model {
 
 struct RedactionRule {
-  std::string field;     // "header:X-Partner-Secret", "query:token", "body:$..password"
+  std::string field;        // "header:X-Partner-Secret", "query:token", "body:$..password"
   bool is_dropped = false;  // keep = "drop": not sealed; a replayed request goes without it
 };
 
@@ -48,7 +48,8 @@ class Redactor {
   ~Redactor();
 
   // `content_type` tells how to read the body. `exchange` binds the sealed part to its record.
-  // An inline body with a body rule that does not parse is left out (answer's body empty, redacted).
+  // An inline body with a body rule that does not parse is left out (answer's body empty,
+  // redacted).
   RedactedMessage redact(ExchangeId exchange, std::string_view target,
                          const http::HeaderList& fields, std::string_view body,
                          std::string_view content_type) const;

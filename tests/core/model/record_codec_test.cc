@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/model/record_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "core/base/text.h"
+
+namespace banyan::model {
+namespace {
+
+const ExchangeId kExchange = ExchangeId::make(3, Epoch{2}, 1, 9);
+
+Body inline_body(std::string_view bytes) {
+  Body body;
+  body.kind = Body::Kind::kInline;
+  body.bytes = bytes;
+  body.length = bytes.size();
+  body.digest = {1, 2};
+  return body;
+}
+
+Answer answer() {
+  Answer result;
+  result.system = System::kCandidate;
+  result.status = 404;
+  result.version_minor = 0;
+  result.fields = {{"A", "b"}, {"", ""}};
+  result.trailers = {{"T", "u"}};
+  result.body = inline_body("hello");
+  result.first_byte = {-1, 2};
+  result.ended = {3, 4};
+  return result;
+}
+
+std::vector<AnyRecord> samples() {
+  std::vector<AnyRecord> records;
+  RequestRecord request;
+  request.exchange = kExchange;
+  request.started = {1'700'000'000'000'000'000, 5};
+  request.route = "orders";
+  request.routing_epoch = 300;
+  request.primary = System::kCandidate;
+  request.decision = "share 25.00 of session";
+  request.session = "00112233";
+  request.mirror = MirrorDecision::kSkipped;
+  request.skip = SkipReason::kUpgrade;
+  request.is_write = true;
+  request.durability = Durability::kRequest;
+  request.method = "POST";
+  request.target = "/orders?x=1";
+  request.fields = {{"Host", "shop"}, {"Accept", "*/*"}};
+  request.body = inline_body(std::string_view("a\0b", 3));
+  request.body.is_redacted = true;
+  request.sealed = "sealed";
+  records.emplace_back(request);
+  ResponseRecord response;
+  response.exchange = kExchange;
+  response.route = "orders";
+  response.started = {1, 2};
+  response.is_write = true;
+  response.answer = answer();
+  response.delivery = Delivery::kClientLeft;
+  records.emplace_back(response);
+  records.emplace_back(OutcomeRecord{
+      kExchange, "r", {1, 2}, OutcomeKind::kUnknown, 503, Forwarded::kPart, "connect_failed"});
+  ShadowRecord shadow;
+  shadow.exchange = kExchange;
+  shadow.run = RunId{12};
+  shadow.route = "orders";
+  shadow.answer = answer();
+  shadow.answer.body.kind = Body::Kind::kChunks;
+  shadow.answer.body.bytes = {};
+  shadow.answer.body.is_complete = false;
+  shadow.cause = "first_byte_timeout";
+  shadow.idempotency_key = "key";
+  records.emplace_back(shadow);
+  records.emplace_back(SkipRecord{kExchange, RunId{0}, "r", {5, 6}, SkipReason::kRetention});
+  VerdictRecord verdict;
+  verdict.exchange = kExchange;
+  verdict.endpoint = "GET /stock/{}";
+  verdict.generation = 2;
+  verdict.rules_version = 1ULL << 63;
+  verdict.verdict = Verdict::kDifferent;
+  verdict.has_previous = true;
+  verdict.previous = Verdict::kIncomparable;
+  verdict.legacy_status = 65535;
+  verdict.reason = "gap";
+  verdict.differences = {
+      {"body:$.a[]", "body:$.a[3]", DifferenceKind::kStatus, "1", "2", "rule", "t"}, {}};
+  records.emplace_back(verdict);
+  ChunkRecord chunk;
+  chunk.exchange = kExchange;
+  chunk.run = RunId{7};
+  chunk.side = Side::kShadow;
+  chunk.sequence = 4'000'000'000U;
+  chunk.bytes = "bytes";
+  records.emplace_back(chunk);
+  chunk.is_last = true;
+  chunk.is_complete = true;
+  chunk.length = 10;
+  chunk.digest = {3, 4};
+  chunk.trailers = {{"a", "b"}};
+  records.emplace_back(chunk);
+  records.emplace_back(
+      RouteRecord{{1, 2}, "r", 9, "rollback", "ada", "why", {1, 2, true}, {0, 10000, false}});
+  GapRecord gap;
+  gap.records_lost = 3;
+  gap.cause = "queue_full";
+  gap.parts = {{kExchange, 5}, {kExchange, 255}};
+  records.emplace_back(gap);
+  records.emplace_back(CheckpointRecord{{1, 2}, Epoch{3}, 4, 5, "0.1.0"});
+  return records;
+}
+
+std::string bytes_of(const AnyRecord& record) {
+  std::string bytes;
+  encode(record, bytes);
+  return bytes;
+}
+
+TEST(RecordCodecTest, DecodeIsTheInverseOfEncode) {
+  for (const AnyRecord& record : samples()) {
+    const std::string bytes = bytes_of(record);
+    const auto decoded = decode(bytes);
+    ASSERT_TRUE(decoded.ok()) << record.index() << decoded.error().message;
+    EXPECT_EQ(decoded->index(), record.index());
+    EXPECT_EQ(bytes_of(*decoded), bytes) << record.index();
+  }
+}
+
+TEST(RecordCodecTest, KeepsTheFieldsOfARequest) {
+  const std::string bytes = bytes_of(samples().front());
+  const auto decoded = decode(bytes);
+  ASSERT_TRUE(decoded.ok());
+  const auto& request = std::get<RequestRecord>(*decoded);
+  EXPECT_EQ(request.exchange, kExchange);
+  EXPECT_EQ(request.started.wall_ns, 1'700'000'000'000'000'000);
+  EXPECT_EQ(request.skip, SkipReason::kUpgrade);
+  EXPECT_EQ(request.fields[1].value, "*/*");
+  EXPECT_EQ(request.body.bytes, std::string_view("a\0b", 3));
+  EXPECT_TRUE(request.body.is_redacted);
+  EXPECT_EQ(request.body.digest, (Digest128{1, 2}));
+  EXPECT_EQ(request.sealed, "sealed");
+}
+
+TEST(RecordCodecTest, PeekFindsTypeExchangeAndSides) {
+  const auto records = samples();
+  const std::vector<RecordType> types = {
+      RecordType::kRequest, RecordType::kResponse, RecordType::kOutcome,   RecordType::kShadow,
+      RecordType::kSkip,    RecordType::kVerdict,  RecordType::kChunk,     RecordType::kChunk,
+      RecordType::kRoute,   RecordType::kGap,      RecordType::kCheckpoint};
+  const std::vector<int> sides = {1, 2, 2, 4, 4, 0, 4, 4, 0, 0, 0};
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const std::string bytes = bytes_of(records[i]);
+    const auto found = peek(bytes);
+    ASSERT_TRUE(found.ok());
+    EXPECT_EQ(found->type, types[i]);
+    EXPECT_EQ(found->sides, sides[i]) << i;
+    EXPECT_EQ(found->exchange, types[i] <= RecordType::kChunk ? kExchange : ExchangeId{}) << i;
+  }
+}
+
+TEST(RecordCodecTest, RefusesEveryTruncationAndWhatFollows) {
+  for (const AnyRecord& record : samples()) {
+    const std::string bytes = bytes_of(record);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      const auto decoded = decode(std::string_view(bytes).substr(0, size));
+      ASSERT_FALSE(decoded.ok()) << record.index() << " at " << size;
+      EXPECT_EQ(decoded.error().code, ErrorCode::kDamaged);
+    }
+    EXPECT_FALSE(decode(bytes + "x").ok());
+  }
+}
+
+TEST(RecordCodecTest, RefusesUnknownTypesVersionsAndValues) {
+  std::string bytes = bytes_of(samples().front());
+  std::string changed = bytes;
+  changed[0] = 11;
+  EXPECT_FALSE(decode(changed).ok());
+  EXPECT_FALSE(peek(changed).ok());
+  changed[0] = 0;
+  EXPECT_FALSE(decode(changed).ok());
+  changed = bytes;
+  changed[1] = 2;
+  EXPECT_FALSE(decode(changed).ok());
+  std::string skip =
+      bytes_of(AnyRecord(SkipRecord{kExchange, RunId{}, "", {}, SkipReason::kStale}));
+  skip.back() = 20;  // Between the skipped and the dropped reasons.
+  EXPECT_FALSE(decode(skip).ok());
+}
+
+// A count that promises more than the bytes can hold must not make the decoder reserve memory.
+TEST(RecordCodecTest, RefusesHostileCounts) {
+  GapRecord gap;
+  std::string bytes = bytes_of(AnyRecord(gap));
+  bytes.pop_back();
+  bytes += "\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
+  EXPECT_FALSE(decode(bytes).ok());
+}
+
+TEST(RecordCodecTest, SurvivesFlippedBytes) {
+  const unsigned seed = 4711;
+  std::mt19937 random(seed);
+  for (const AnyRecord& record : samples()) {
+    const std::string bytes = bytes_of(record);
+    for (int round = 0; round < 500; ++round) {
+      std::string changed = bytes;
+      changed[random() % changed.size()] = static_cast<char>(random());
+      const auto decoded = decode(changed);
+      if (!decoded.ok()) continue;
+      const std::string again = bytes_of(*decoded);
+      const auto twice = decode(again);
+      ASSERT_TRUE(twice.ok()) << "seed " << seed;
+      EXPECT_EQ(bytes_of(*twice), again) << "seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace banyan::model
