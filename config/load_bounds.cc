@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// [log], [limits], [timeouts] and [mirror]: sizes, times and rates.
+#include <string>
+
+#include "config/loaders.h"
+#include "core/base/text.h"
+
+namespace banyan::config {
+namespace {
+
+constexpr std::int64_t kMillisecond = 1'000'000;
+constexpr std::int64_t kSecond = 1000 * kMillisecond;
+constexpr std::int64_t kDay = 86'400 * kSecond;
+constexpr std::int64_t kKiB = 1024;
+constexpr std::int64_t kMiB = 1024 * kKiB;
+constexpr std::int64_t kTiB = 1024 * 1024 * kMiB;
+
+// "5%" of the disk, or a size.
+void read_min_free(TableReader& table, recorder::RecorderOptions& out) {
+  const Node* node = table.is_present() ? table.node().find("min_free") : nullptr;
+  if (node == nullptr || node->kind != Node::Kind::kString || node->text.empty() ||
+      node->text.back() != '%') {
+    if (table.read_size("min_free", out.min_free_bytes, {0, 1024 * kTiB})) out.min_free_ratio = 0;
+    return;
+  }
+  std::uint32_t share = 0;
+  if (!table.read_percent("min_free", share)) return;
+  if (share > 9000) {
+    table.problems().error(*node, table.name_of_key("min_free") + " is at most 90%");
+    return;
+  }
+  out.min_free_ratio = share / 10000.0;
+  out.min_free_bytes = 0;
+}
+
+}  // namespace
+
+void load_log(TableReader& root, Config& config) {
+  TableReader table = root.table("log");
+  recorder::RecorderOptions& log = config.recorder;
+  table.read_size("segment_size", log.segment_bytes, {kMiB, 1024 * 1024 * kKiB * 4});
+  TableReader retention = table.table("retention");
+  retention.read_duration("age", log.retention_age_ns, {60 * kSecond, 36'500 * kDay});
+  retention.read_size("size", log.retention_bytes, {16 * kMiB, 1024 * kTiB});
+  read_min_free(retention, log);
+  retention.finish();
+  if (log.retention_bytes < log.segment_bytes * 2) {
+    const Node* at = retention.is_present() ? retention.node().find("size") : nullptr;
+    if (at == nullptr && table.is_present()) at = table.node().find("segment_size");
+    table.problems().error(at != nullptr ? *at : Node(),
+                           "log.retention.size must hold at least two segments (log.segment_size is " +
+                               format_size(log.segment_bytes) + ")");
+  }
+  table.read_size("inline_body", config.proxy.limits.inline_body_max, {0, 16 * kMiB});
+  table.read_duration("wait", config.proxy.durable_wait_ns, {kMillisecond, 60 * kSecond});
+  table.read_duration("flush_interval", log.flush_interval_ns, {kMillisecond, 10 * kSecond});
+  if (const auto kind = table.read_name("compression", {"none", "lz4"})) {
+    log.compression = static_cast<recorder::RecorderOptions::Compression>(*kind);
+  }
+  table.finish();
+}
+
+void load_limits(TableReader& root, Config& config) {
+  TableReader table = root.table("limits");
+  proxy::LimitOptions& limits = config.proxy.limits;
+  table.read_size("head", limits.head_bytes_max, {kKiB, kMiB});
+  table.read_integer("fields", limits.fields_max, {10, 10'000});
+  table.read_size("target", limits.target_bytes_max, {64, kMiB});
+  table.read_size("body", limits.body_bytes_max, {0, kTiB});
+  table.read_size("body_captured", limits.body_captured_max, {0, kTiB});
+  table.read_integer("connections", limits.connections_max, {1, 1'000'000});
+  limits.connections_per_client_max = limits.connections_max;
+  table.read_integer("connections_per_client", limits.connections_per_client_max, {1, 1'000'000});
+  table.finish();
+  if (limits.target_bytes_max > limits.head_bytes_max) {
+    const Node* at = table.node().find("target");
+    table.problems().error(at != nullptr ? *at : *table.node().find("head"),
+                           "limits.target must fit into limits.head (" +
+                               format_size(limits.head_bytes_max) + ")");
+  }
+  for (proxy::SystemOptions* system : {&config.proxy.legacy, &config.proxy.candidate}) {
+    system->upstream.limits.head_bytes_max = limits.head_bytes_max;
+    system->upstream.limits.fields_max = limits.fields_max;
+    system->upstream.limits.target_bytes_max = limits.target_bytes_max;
+  }
+  config.mirror.body_bytes_max = limits.body_captured_max;
+}
+
+void load_timeouts(TableReader& root, Config& config) {
+  TableReader table = root.table("timeouts");
+  proxy::TimeoutOptions& timeouts = config.proxy.timeouts;
+  constexpr NumberRange kRange = {kMillisecond, 3600 * kSecond};
+  std::int64_t handshake = 0;
+  if (table.read_duration("handshake", handshake, kRange)) {
+    table.problems().warning(*table.node().find("handshake"),
+                             "timeouts.handshake has no effect: this version has no TLS listeners");
+  }
+  table.read_duration("head", timeouts.head_ns, kRange);
+  table.read_duration("body", timeouts.body_ns, kRange);
+  table.read_duration("keep_alive", timeouts.keep_alive_ns, kRange);
+  table.read_duration("write", timeouts.write_ns, kRange);
+  table.read_duration("drain", timeouts.drain_ns, {0, 3600 * kSecond});
+  table.finish();
+}
+
+void load_mirror(TableReader& root, Config& config) {
+  TableReader table = root.table("mirror");
+  replay::MirrorOptions& mirror = config.mirror;
+  table.read_integer("in_flight", mirror.in_flight_max, {1, 65'536});
+  table.read_duration("deadline", mirror.deadline_ns, {kMillisecond, 3600 * kSecond});
+  table.read_duration("read_staleness", mirror.read_staleness_ns, {0, 365 * kDay});
+  table.read_number("rate", mirror.rate_per_second, 0, 1e9);
+  table.read_number("catch_up", mirror.catch_up, 1, 1000);
+  table.finish();
+}
+
+}  // namespace banyan::config

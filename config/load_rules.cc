@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// [[compare]] and [record]: what is tolerated, what is secret.
+#include <algorithm>
+#include <string>
+
+#include "comparator/compare.h"
+#include "config/loaders.h"
+#include "core/base/text.h"
+
+namespace banyan::config {
+namespace {
+
+// Items of an array of strings that stand for rule paths; a bad one is reported at its place.
+void check_paths(TableReader& table, std::string_view key, const std::vector<std::string>& paths) {
+  const Node* node = table.node().find(key);
+  for (std::size_t i = 0; i < paths.size() && i < node->items.size(); ++i) {
+    const Status status = comparator::check_rule_path(paths[i]);
+    if (!status.ok()) table.problems().error(node->items[i], status.error().message);
+  }
+}
+
+void read_unordered(TableReader& table, comparator::CompareRuleOptions& rule) {
+  std::vector<std::string> texts;
+  if (!table.read_strings("unordered", texts)) return;
+  std::vector<std::string> paths;
+  for (const std::string& text : texts) {
+    const std::size_t by = text.find(" by ");
+    comparator::UnorderedOptions option;
+    option.path = std::string(trim(text.substr(0, by)));
+    if (by != std::string::npos) option.by = std::string(trim(text.substr(by + 4)));
+    paths.push_back(option.path);
+    rule.unordered.push_back(std::move(option));
+  }
+  check_paths(table, "unordered", paths);
+}
+
+void read_tolerance(TableReader& table, comparator::CompareRuleOptions& rule) {
+  for (TableReader& entry : table.tables("tolerance")) {
+    comparator::ToleranceOptions option;
+    const bool has_path = entry.read("path", option.path);
+    entry.read_number("absolute", option.absolute, 0, 1e300);
+    entry.read_number("relative", option.relative, 0, 1);
+    entry.finish();
+    if (entry.node().find("path") == nullptr) {
+      table.problems().error(entry.node(), entry.path() + " needs a path");
+    }
+    if (entry.node().find("absolute") == nullptr && entry.node().find("relative") == nullptr) {
+      table.problems().error(entry.node(), entry.path() + " needs absolute or relative");
+    }
+    if (has_path) {
+      const Status status = comparator::check_rule_path(option.path);
+      if (!status.ok()) {
+        table.problems().error(*entry.node().find("path"), status.error().message);
+      }
+    }
+    rule.tolerance.push_back(std::move(option));
+  }
+}
+
+void check_rule_routes(TableReader& table, const std::vector<std::string>& globs,
+                       const Config& config) {
+  if (config.routing.routes.empty()) return;
+  const Node* node = table.node().find("routes");
+  for (std::size_t i = 0; i < globs.size(); ++i) {
+    const auto& routes = config.routing.routes;
+    if (std::any_of(routes.begin(), routes.end(), [&](const routing::RouteOptions& route) {
+          return glob_match(globs[i], route.name);
+        })) {
+      continue;
+    }
+    table.problems().warning(node->items[i], "no route has such a name; the rules never apply");
+  }
+}
+
+// "header:NAME", "query:NAME" or a body path, as redaction takes them.
+void read_redaction(TableReader& table, const Node& item, const std::string& field,
+                    bool is_dropped, Config& config) {
+  std::string problem;
+  if (field.rfind("header:", 0) == 0 || field.rfind("body:", 0) == 0) {
+    const Status status = comparator::check_rule_path(field);
+    if (!status.ok()) problem = status.error().message;
+  } else if (field.rfind("query:", 0) != 0 || field.size() == 6) {
+    problem = "names no field";
+  }
+  if (!problem.empty()) {
+    table.problems().error(item, "record.redact: " + problem,
+                           "\"header:X-Secret\", \"query:token\" or \"body:$..password\"");
+    return;
+  }
+  config.redaction.rules.push_back({field, is_dropped});
+}
+
+void read_redact(TableReader& table, Config& config) {
+  const Node* node = table.take("redact");
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kArray) {
+    table.problems().error(*node, "record.redact must be an array of strings or tables");
+    return;
+  }
+  for (const Node& item : node->items) {
+    if (item.kind == Node::Kind::kString) {
+      const auto field = table.resolve(item);
+      if (field) read_redaction(table, item, *field, false, config);
+    } else if (item.kind == Node::Kind::kTable) {
+      TableReader entry(table.problems(), &item, "record.redact");
+      std::string field;
+      entry.read("field", field);
+      const auto keep = entry.read_name("keep", {"sealed", "drop"});
+      entry.finish();
+      read_redaction(table, item, field, keep == std::size_t{1}, config);
+    } else {
+      table.problems().error(item, "record.redact holds strings, or tables such as "
+                                   "{ field = \"header:X-Secret\", keep = \"drop\" }");
+    }
+  }
+}
+
+}  // namespace
+
+void load_compare(TableReader& root, Config& config) {
+  for (TableReader& table : root.tables("compare")) {
+    comparator::CompareRuleOptions rule;
+    if (table.read_strings("routes", rule.routes)) check_rule_routes(table, rule.routes, config);
+    if (table.read_strings("ignore", rule.ignore)) check_paths(table, "ignore", rule.ignore);
+    read_unordered(table, rule);
+    read_tolerance(table, rule);
+    table.finish();
+    config.comparator.rules.push_back(std::move(rule));
+  }
+}
+
+void load_record(TableReader& root, Config& config) {
+  TableReader table = root.table("record");
+  read_redact(table, config);
+  if (table.read("key", config.record_key) && config.record_key.size() < 16) {
+    // Says nothing about the value, and the line it stands in is not shown.
+    table.problems().error(*table.node().find("key"), "record.key has at least 16 bytes",
+                           "key = \"${env:BANYAN_KEY}\" or \"${file:/etc/banyan/key}\"");
+  }
+  table.finish();
+}
+
+}  // namespace banyan::config

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One function per part of the file; each takes its keys from the root and fills its options.
+#pragma once
+
+#include "config/config.h"
+#include "config/table_reader.h"
+
+namespace banyan::config {
+
+void load_systems(TableReader& root, Config& config);
+void load_listeners(TableReader& root, Config& config);
+void load_admin(TableReader& root, Config& config);
+void load_log(TableReader& root, Config& config);
+void load_limits(TableReader& root, Config& config);
+void load_timeouts(TableReader& root, Config& config);
+void load_mirror(TableReader& root, Config& config);
+void load_routes(TableReader& root, Config& config);
+void load_compare(TableReader& root, Config& config);
+void load_record(TableReader& root, Config& config);
+
+}  // namespace banyan::config
