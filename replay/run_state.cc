@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "core/base/text.h"
@@ -165,7 +166,7 @@ std::string to_text(const StoredRun& run) {
   line("to_wall", std::to_string(spec.to_wall_ns));
   line("filter", escape(spec.filter));
   line("route", escape(spec.route));
-  line("speed_ppm", std::to_string(static_cast<std::uint64_t>(spec.speed * 1e6)));
+  line("speed_ppm", std::to_string(static_cast<std::uint64_t>(std::llround(spec.speed * 1e6))));
   line("concurrency", std::to_string(spec.concurrency));
   line("started", std::to_string(status.started_wall_ns));
   line("ended", std::to_string(status.ended_wall_ns));
