@@ -155,19 +155,58 @@ void JsonDiff::object(NodeIndex legacy, NodeIndex candidate) {
     while (at < from.size() && from[at].name == name) out.push_back(from[at++].node);
     return out;
   };
+  std::vector<Member> missing;
+  std::vector<Member> extra;
   for (std::size_t i = 0, k = 0; i < a.size() || k < b.size();) {
     const std::string_view name =
         k == b.size() || (i < a.size() && a[i].name <= b[k].name) ? a[i].name : b[k].name;
-    path_.push_back({name, 0, false});
     const auto left = take(a, i, name);
     const auto right = take(b, k, name);
     if (left.empty()) {
-      one_sided(candidate_[right.back()], false);
+      extra.push_back({name, right.back()});
     } else if (right.empty()) {
-      one_sided(legacy_[left.back()], true);
+      missing.push_back({name, left.back()});
     } else {
+      path_.push_back({name, 0, false});
       member(left, right);
+      path_.pop_back();
     }
+  }
+  one_sided_members(missing, extra);
+}
+
+// A member that is gone while another one with the very same value has come is one difference, a
+// rename, as long as there is no doubt which is which.
+void JsonDiff::one_sided_members(std::vector<Member> missing, std::vector<Member> extra) {
+  const auto tells_a_name = [](const Node& node) {
+    return node.ignore < 0 && node.value->type != Type::kNull && node.value->type != Type::kBool &&
+           !(node.value->type == Type::kString && node.value->text.empty());
+  };
+  const auto same_values = [](const std::vector<Member>& members, const LiftedJson& json,
+                              const Digest128& exact) {
+    return std::count_if(members.begin(), members.end(),
+                         [&](const Member& member) { return json[member.node].exact == exact; });
+  };
+  for (const Member& gone : missing) {
+    const Node& node = legacy_[gone.node];
+    path_.push_back({gone.name, 0, false});
+    const auto come = std::find_if(extra.begin(), extra.end(), [&](const Member& member) {
+      return candidate_[member.node].exact == node.exact;
+    });
+    if (come != extra.end() && tells_a_name(node) && tells_a_name(candidate_[come->node]) &&
+        same_values(missing, legacy_, node.exact) == 1 &&
+        same_values(extra, candidate_, node.exact) == 1) {
+      emit(DifferenceKind::kMissing, shown(*node.value), {}, {},
+           "renamed→" + cut_shown(come->name, sink_.shown_bytes_max()));
+      extra.erase(come);
+    } else {
+      one_sided(node, true);
+    }
+    path_.pop_back();
+  }
+  for (const Member& come : extra) {
+    path_.push_back({come.name, 0, false});
+    one_sided(candidate_[come.node], false);
     path_.pop_back();
   }
 }

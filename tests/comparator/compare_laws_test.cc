@@ -130,6 +130,11 @@ std::shared_ptr<const CompiledRules> rules_of(CompareRuleOptions rule) {
 std::map<std::string, int> tally(const Comparison& comparison, bool is_swapped) {
   std::map<std::string, int> out;
   for (const auto& found : comparison.differences) {
+    // A rename is one from either side, told at the legacy name.
+    if (found.transition.rfind("renamed→", 0) == 0) {
+      ++out["renamed " + found.legacy];
+      continue;
+    }
     DifferenceKind kind = found.kind;
     if (is_swapped && kind == DifferenceKind::kMissing) kind = DifferenceKind::kExtra;
     else if (is_swapped && kind == DifferenceKind::kExtra) kind = DifferenceKind::kMissing;
