@@ -124,8 +124,14 @@ Status Catalog::refresh(FileSystem& files) {
       continue;
     }
     auto header = read_header(files, path);
-    if (!header.ok() && header.error().code == ErrorCode::kUnsupported) return header.error();
-    if (!header.ok() || header->base != *base) continue;  // Reported by recovery and verify.
+    if (!header.ok()) {
+      // Damage is reported by recovery and verify, and retention may have been faster. But a disk
+      // that fails now says nothing about what is in the segment.
+      const ErrorCode code = header.error().code;
+      if (code != ErrorCode::kDamaged && code != ErrorCode::kNotFound) return header.error();
+      continue;
+    }
+    if (header->base != *base) continue;
     if (!fresh.empty() && header->uuid != fresh.front()->header().uuid) continue;
     fresh.push_back(std::make_shared<Segment>(path, *std::move(header)));
     if (const auto file = fresh.back()->open(files); file.ok()) {

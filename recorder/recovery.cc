@@ -107,6 +107,10 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
     recovered.report.torn_tail_bytes = *size - scan->torn_at.value;
     segment->set_bytes(scan->torn_at.value);
   }
+  // What is kept may so far lie in the page cache alone; the next segment will build on it.
+  auto writable = files.open(segment->path(), FileSystem::Mode::kReadWriteExisting);
+  if (!writable.ok()) return writable.error();
+  BANYAN_RETURN_IF_ERROR((*writable)->sync());
   recovered.report.records_kept = scan->records;
   recovered.report.damaged_ranges = scan->damaged_ranges;
   recovered.previous_end = scan->index.end;
@@ -117,28 +121,30 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
   return {};
 }
 
-// A newest segment without a valid header was being created when the process died: nothing in it
-// was ever published. Older ones with a bad header stay where they are; readers see a hole.
-Status set_aside_unborn_segment(FileSystem& files, const std::string& directory) {
+// A newest segment without a valid header and without data was being created when the process died:
+// nothing in it was ever published. One with data, and older ones, stay where they are. True where
+// the newest one that stays cannot be read.
+Result<bool> set_aside_unborn_segment(FileSystem& files, const std::string& directory) {
   auto names = files.list(directory);
   if (!names.ok()) return names.error();
   std::erase_if(*names, [](const std::string& name) { return !parse_segment_name(name); });
-  if (names->empty()) return {};
+  if (names->empty()) return false;
   const std::string path = directory + "/" + names->back();
   auto file = files.open(path, FileSystem::Mode::kReadOnly);
   if (!file.ok()) return file.error();
   std::string bytes;
   BANYAN_RETURN_IF_ERROR((*file)->read_at(Position{0}, kSegmentHeaderBytes, bytes));
   const auto header = decode_segment_header(bytes, path);
-  if (header.ok()) return {};
+  if (header.ok()) return false;
   if (header.error().code == ErrorCode::kUnsupported) return header.error();
   const auto size = (*file)->size();
   if (!size.ok()) return size.error();
   if (*size > kSegmentHeaderBytes + kBatchHeaderBytes) {
     obs::log_error("recorder", header.error().message);
-    return {};
+    return true;
   }
-  return quarantine_file(files, directory, path, names->back());
+  BANYAN_RETURN_IF_ERROR(quarantine_file(files, directory, path, names->back()));
+  return false;
 }
 
 // meta is gone or damaged: what it said is read off the segments, with a wide jump of the
@@ -174,7 +180,8 @@ Result<Recovered> recover_stream(FileSystem& files, Catalog& catalog) {
   if (!meta.ok() && meta.error().code == ErrorCode::kUnsupported) return meta.error();
   const bool is_new = !meta.ok() && meta.error().code == ErrorCode::kNotFound;
   if (!meta.ok() && !is_new && meta.error().code != ErrorCode::kDamaged) return meta.error();
-  BANYAN_RETURN_IF_ERROR(set_aside_unborn_segment(files, catalog.directory()));
+  const auto is_newest_lost = set_aside_unborn_segment(files, catalog.directory());
+  if (!is_newest_lost.ok()) return is_newest_lost.error();
   BANYAN_RETURN_IF_ERROR(catalog.refresh(files));
   const auto segments = catalog.segments();
   if (!meta.ok() && !(is_new && segments.empty())) {
@@ -201,6 +208,11 @@ Result<Recovered> recover_stream(FileSystem& files, Catalog& catalog) {
     BANYAN_RETURN_IF_ERROR(recover_last_segment(files, catalog, recovered));
     recovered.next = std::max(recovered.next, recovered.previous_end);
     segments.back()->set_end(recovered.previous_end);
+  }
+  if (*is_newest_lost) {
+    // What it held is not known; readers are told that all up to the new segment is missing.
+    recovered.previous_end = recovered.next;
+    ++recovered.report.damaged_ranges;
   }
   recovered.report.seconds_ms =
       static_cast<std::uint64_t>(SystemClock::instance().mono_ns() - began) / 1'000'000;

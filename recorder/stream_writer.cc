@@ -35,8 +35,11 @@ Status StreamWriter::start(const Recovered& recovered) {
     gap.cause = "unclean_stop";
     model::encode(gap, records.emplace_back());
   }
-  BANYAN_RETURN_IF_ERROR(append(cut_of(records)));
-  return sync([](const Cut&) {});
+  auto status = append(cut_of(records));
+  if (status.ok()) status = sync([](const Cut&) {});
+  // A file whose sync failed must not be taken for whole by the next start.
+  if (!status.ok()) (void)files_.remove(writer_->segment()->path());
+  return status;
 }
 
 std::string StreamWriter::checkpoint_record() const {

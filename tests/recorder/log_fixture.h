@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -131,8 +132,10 @@ class LogTest : public testing::Test {
   }
   // The process dies and the machine with it: what was not synced is gone.
   void crash() {
-    files_.drop_unsynced();
+    files_.fail_any_change(1, EIO, 1'000'000);
     close();
+    files_.clear_failures();
+    files_.drop_unsynced();
   }
   void append(std::uint64_t first, std::uint64_t count, std::size_t bytes = 100) {
     for (std::uint64_t i = 0; i < count; ++i) {

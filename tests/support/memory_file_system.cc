@@ -252,9 +252,9 @@ void MemoryFileSystem::fail_call(Call call, std::uint64_t nth, int with_errno,
   rules_[static_cast<std::size_t>(call)] = Rule{nth, times, with_errno};
 }
 
-void MemoryFileSystem::fail_any_change(std::uint64_t nth, int with_errno) {
+void MemoryFileSystem::fail_any_change(std::uint64_t nth, int with_errno, std::uint64_t times) {
   MutexLock lock(mutex_);
-  any_change_ = Rule{nth, 1, with_errno};
+  any_change_ = Rule{nth, times, with_errno};
 }
 
 void MemoryFileSystem::clear_failures() {

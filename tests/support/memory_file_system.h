@@ -56,7 +56,7 @@ class MemoryFileSystem final : public FileSystem {
   void fail_call(Call call, std::uint64_t nth, int with_errno, std::uint64_t times = 1);
   // Counts calls of every kind that changes something: write, truncate, reserve, sync, rename,
   // remove, sync_directory, open. For loops "fail at the n-th call, for all n".
-  void fail_any_change(std::uint64_t nth, int with_errno);
+  void fail_any_change(std::uint64_t nth, int with_errno, std::uint64_t times = 1);
   void clear_failures();
   // Calls of that kind wait until release(). is_hanging() tells that one does.
   void hang(Call call);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A log in memory, for tests of everything that reads or appends records: the same seams as the
-// recorder, with the durable mark, damage, refusals and crashes under the test's control. Any thread.
+// recorder, with the durable mark, damage, refusals and crashes under the test's control. Any
+// thread.
 #pragma once
 
 #include <condition_variable>
