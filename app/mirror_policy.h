@@ -20,6 +20,11 @@ class RoutingMirrorPolicy final : public replay::MirrorPolicy {
     const routing::Route* found = cell_.load(held_).find(route);
     return found != nullptr && found->dials.mirror_share > 0;
   }
+  bool mirrors_writes(std::string_view route) const override {
+    MutexLock lock(mutex_);
+    const routing::Route* found = cell_.load(held_).find(route);
+    return found != nullptr && found->dials.mirror_share > 0 && found->dials.mirror_writes;
+  }
 
  private:
   const routing::RoutingCell& cell_;

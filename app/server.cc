@@ -184,7 +184,9 @@ Status Server::Impl::open_consumers() {
   if (!store.ok()) return store.error();
   findings = *std::move(store);
 
-  replay::SystemsOptions systems{config.proxy.legacy.upstream, config.proxy.candidate.upstream};
+  const replay::SystemsOptions systems{
+      config.proxy.legacy.upstream, config.proxy.candidate.upstream, config.proxy.legacy.host,
+      config.proxy.candidate.host, keys->digest_seed()};
   if (roles.mirror) {
     mirror_policy = std::make_unique<RoutingMirrorPolicy>(routing->cell());
     auto opened = replay::Mirror::open(clock, recorder->access(), recorder->open_lane(), *redactor,
@@ -199,6 +201,7 @@ Status Server::Impl::open_consumers() {
                                    *redactor, systems, config.data_dir + "/state/runs");
   if (!opened.ok()) return opened.error();
   runs = *std::move(opened);
+  runs->set_policy(mirror_policy.get());
   return {};
 }
 

@@ -104,7 +104,9 @@ model::Answer AnswerCapture::finish(const http::HeaderList& trailers, Instant no
     body.kind = model::Body::Kind::kNotRecorded;
     body.is_complete = false;
   } else if (!body_.empty()) {
-    body.kind = model::Body::Kind::kInline;
+    // A body that a rule applies to and that does not parse is left out whole.
+    const bool is_left_out = redacted.body_is_redacted && redacted.body.empty();
+    body.kind = is_left_out ? model::Body::Kind::kNotRecorded : model::Body::Kind::kInline;
     body.bytes = redacted.body;
     body.is_redacted = redacted.body_is_redacted;
     body.digest = xxh3_128(body_, context_.digest_seed);

@@ -44,6 +44,39 @@ TEST_F(MirrorTest, SafeRequestIsCopiedAtOnceAndItsAnswerRecorded) {
   }
 }
 
+TEST_F(MirrorTest, SecretsReachTheCandidateAndNeverTheLog) {
+  start_candidate([](const Seen&) {
+    Reply reply;
+    reply.fields = "Set-Cookie: session=canary-answer; Path=/\r\n";
+    return reply;
+  });
+  start_mirror();
+  model::RequestRecord request = make_read(1);
+  request.fields.push_back({"Authorization", "Bearer canary-request"});
+  const model::RedactedMessage redacted =
+      redactor_->redact(request.exchange, request.target, request.fields, "", "");
+  request.fields = redacted.fields;
+  request.sealed = redacted.sealed;
+  log_.append(request);
+  ASSERT_TRUE(wait_for([&] { return shadows().size() == 1; }));
+  EXPECT_EQ(candidate_->seen()[0].field("Authorization"), "Bearer canary-request");
+  for (const std::string& bytes : log_.records()) {
+    EXPECT_EQ(bytes.find("canary"), std::string::npos);
+  }
+}
+
+TEST_F(MirrorTest, WhatCannotBeOpenedIsDroppedAsGap) {
+  start_candidate();
+  start_mirror();
+  model::RequestRecord request = make_read(1);
+  request.fields.push_back({"Authorization", "banyan:t:00112233445566778899aabbccddeeff"});
+  request.sealed = "no key opens this";
+  log_.append(request);
+  ASSERT_TRUE(wait_for([&] { return skips().size() == 1; }));
+  EXPECT_EQ(skip_of(1), SkipReason::kGap);
+  EXPECT_EQ(candidate_->count(), 0U);
+}
+
 TEST_F(MirrorTest, WhatWasNotSelectedIsLeftAlone) {
   start_candidate();
   start_mirror();
