@@ -153,6 +153,7 @@ void ClientConnection::parse(std::string_view& input) {
       case http::ReadEvent::kError: {
         const http::ReadError& error = reader_.error();
         if (exchange_.is_open()) {
+          pause_input();  // Nothing behind the error is ever read as a request.
           exchange_.on_request_error(error.status, error.code, error.message);
         } else {
           refuse(error.status, error.code, error.message);

@@ -152,7 +152,7 @@ void Exchange::on_request_body(std::string_view piece) {
 }
 
 void Exchange::on_request_complete(const http::HeaderList& trailers) {
-  if (!is_open_) return;
+  if (!is_open_ || step_ >= Step::kFinishing) return;
   is_request_complete_ = true;
   request_trailers_.assign_trailers(trailers);
   if (is_streaming_) {

@@ -210,7 +210,7 @@ void Exchange::answer_error(int status, std::string_view code, std::string_view 
 }
 
 void Exchange::on_request_error(int status, std::string_view code, std::string_view message) {
-  if (!is_open_) return;
+  if (!is_open_ || step_ >= Step::kFinishing) return;
   if (has_head_left()) {
     cut_answer();
   } else {

@@ -186,7 +186,11 @@ void Exchange::on_failure(const net::UpstreamFailure& failure) {
   if (!is_open_) return;
   const Step step = step_;
   drop_call();
-  if (failure.any_byte_sent && forwarded_ == Forwarded::kNothing) forwarded_ = Forwarded::kPart;
+  if (failure.is_request_sent) {
+    forwarded_ = Forwarded::kWhole;
+  } else if (failure.any_byte_sent) {
+    forwarded_ = Forwarded::kPart;
+  }
   if (is_client_gone_) {
     abort(net::to_string(failure.kind));
     return;

@@ -51,6 +51,7 @@ std::string_view to_string(UpstreamFailureKind kind);
 struct UpstreamFailure {
   UpstreamFailureKind kind = UpstreamFailureKind::kConnectFailed;
   bool any_byte_sent = false;      // of the request, on any connection
+  bool is_request_sent = false;    // all of it had been handed to the kernel
   bool any_byte_received = false;  // of the answer
   std::string message;
 };

@@ -90,6 +90,7 @@ void UpstreamCallImpl::fail(UpstreamFailureKind kind, std::string message) {
   UpstreamFailure failure;
   failure.kind = kind;
   failure.any_byte_sent = any_byte_sent_;
+  failure.is_request_sent = was_request_sent_;
   failure.any_byte_received = any_byte_received_;
   failure.message = std::move(message);
   handler_.on_failure(failure);  // `this` may be gone behind it.

@@ -271,6 +271,7 @@ void UpstreamConnection::peer_closed(int failed_errno) {
 
 UpstreamCallImpl& UpstreamConnection::detach() {
   UpstreamCallImpl& call = *call_;
+  call.was_request_sent_ = call.is_request_sent();
   call.connection_ = nullptr;
   call_ = nullptr;
   return call;

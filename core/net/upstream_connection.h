@@ -54,6 +54,7 @@ class UpstreamCallImpl final : public UpstreamCall {
   bool was_full_ = false;
   bool any_byte_sent_ = false;
   bool any_byte_received_ = false;
+  bool was_request_sent_ = false;  // when its last connection let go of it
   bool has_retried_ = false;
   bool is_waiting_ = false;
   std::int64_t waiting_since_ns_ = 0;
