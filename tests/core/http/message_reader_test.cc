@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/http/llhttp_check.h"
+#include "tests/core/http/cases.h"
 #include "tests/core/http/reading.h"
 
 namespace banyan::http {
