@@ -27,8 +27,7 @@ const HeaderList& BodyReader::trailers() const {
 
 ReadEvent BodyReader::next(std::string_view& input, const ReadLimits& limits) {
   switch (framing_) {
-    case BodyFraming::kNone:
-      return ReadEvent::kComplete;
+    case BodyFraming::kNone: return ReadEvent::kComplete;
     case BodyFraming::kContentLength: {
       if (left_ == 0) return ReadEvent::kComplete;
       if (input.empty()) return ReadEvent::kNeedMore;
@@ -38,25 +37,18 @@ ReadEvent BodyReader::next(std::string_view& input, const ReadLimits& limits) {
       left_ -= size;
       return ReadEvent::kBody;
     }
-    case BodyFraming::kChunked:
-      return next_chunked(input, limits);
-    case BodyFraming::kUntilClose:
-      return next_until_close(input, limits);
+    case BodyFraming::kChunked: return next_chunked(input, limits);
+    case BodyFraming::kUntilClose: return next_until_close(input, limits);
   }
   return ReadEvent::kError;
 }
 
 ReadEvent BodyReader::next_chunked(std::string_view& input, const ReadLimits& limits) {
   switch (chunks_->next(input, limits)) {
-    case ChunkDecoder::Outcome::kNeedMore:
-      return ReadEvent::kNeedMore;
-    case ChunkDecoder::Outcome::kData:
-      piece_ = chunks_->data();
-      return ReadEvent::kBody;
-    case ChunkDecoder::Outcome::kDone:
-      return ReadEvent::kComplete;
-    case ChunkDecoder::Outcome::kError:
-      break;
+    case ChunkDecoder::Outcome::kNeedMore: return ReadEvent::kNeedMore;
+    case ChunkDecoder::Outcome::kData: piece_ = chunks_->data(); return ReadEvent::kBody;
+    case ChunkDecoder::Outcome::kDone: return ReadEvent::kComplete;
+    case ChunkDecoder::Outcome::kError: break;
   }
   error_ = chunks_->error();
   return ReadEvent::kError;

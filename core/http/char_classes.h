@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which bytes may stand where in an HTTP/1 head (RFC 9110 section 5.5 and 5.6.2, RFC 9112 section 3).
+// Which bytes may stand where in an HTTP/1 head (RFC 9110 section 5.5 and 5.6.2, RFC 9112 section
+// 3).
 #pragma once
 
 #include <array>

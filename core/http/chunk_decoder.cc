@@ -47,8 +47,7 @@ ChunkDecoder::Outcome ChunkDecoder::next(std::string_view& input, const ReadLimi
 void ChunkDecoder::step(char c, const ReadLimits& limits) {
   switch (state_) {
     case State::kSizeStart:
-    case State::kSize:
-      return step_size(c, limits);
+    case State::kSize: return step_size(c, limits);
     case State::kSizeLf:
       if (c != '\n') return fail(400, "bad_chunk_line", "a chunk's size line does not end in CRLF");
       return end_size_line(limits);
@@ -62,8 +61,7 @@ void ChunkDecoder::step(char c, const ReadLimits& limits) {
       left_ = 0;
       digits_ = 0;
       return;
-    default:
-      return step_extension(c, limits);
+    default: return step_extension(c, limits);
   }
 }
 
@@ -164,16 +162,14 @@ ChunkDecoder::Outcome ChunkDecoder::read_trailers(std::string_view& input,
                                                   const ReadLimits& limits) {
   if (input.empty()) return Outcome::kNeedMore;
   switch (trailer_bytes_.take(input, limits.trailer_bytes_max)) {
-    case HeadBuffer::Outcome::kNeedMore:
-      return Outcome::kNeedMore;
+    case HeadBuffer::Outcome::kNeedMore: return Outcome::kNeedMore;
     case HeadBuffer::Outcome::kBareLf:
       fail(400, "bare_lf", "a line feed without a carriage return in the trailers");
       return Outcome::kError;
     case HeadBuffer::Outcome::kTooLong:
       fail(431, "trailers_too_large", "the trailers are over their limit");
       return Outcome::kError;
-    case HeadBuffer::Outcome::kReady:
-      break;
+    case HeadBuffer::Outcome::kReady: break;
   }
   if (auto refused = parse_fields(trailer_bytes_.bytes(), limits.fields_max, trailers_)) {
     error_ = *refused;

@@ -119,15 +119,14 @@ FramingFields find_framing_fields(const HeaderList& fields) {
           found.coding = field.value;
         }
         break;
-      default:
-        break;
+      default: break;
     }
   }
   return found;
 }
 
-std::optional<ReadError> apply_request_framing(const FramingFields& found,
-                                               const ReadLimits& limits, RequestHead& head) {
+std::optional<ReadError> apply_request_framing(const FramingFields& found, const ReadLimits& limits,
+                                               RequestHead& head) {
   if (found.coding_count > 0) {
     if (auto error = check_coding(found, head.version_minor)) return error;
     head.framing = BodyFraming::kChunked;
@@ -143,8 +142,7 @@ std::optional<ReadError> apply_request_framing(const FramingFields& found,
   // An expectation in HTTP/1.0 or without a body means nothing (RFC 9110 section 10.1.1).
   head.expects_continue =
       found.has_expect && head.version_minor > 0 && head.framing != BodyFraming::kNone;
-  head.wants_upgrade =
-      found.has_upgrade && found.has_connection_upgrade && head.version_minor > 0;
+  head.wants_upgrade = found.has_upgrade && found.has_connection_upgrade && head.version_minor > 0;
   return std::nullopt;
 }
 

@@ -26,8 +26,8 @@ struct FramingFields {
 };
 FramingFields find_framing_fields(const HeaderList& fields);
 
-std::optional<ReadError> apply_request_framing(const FramingFields& found,
-                                               const ReadLimits& limits, RequestHead& head);
+std::optional<ReadError> apply_request_framing(const FramingFields& found, const ReadLimits& limits,
+                                               RequestHead& head);
 std::optional<ReadError> apply_response_framing(const FramingFields& found,
                                                 const ReadLimits& limits, bool answers_head,
                                                 ResponseHead& head);

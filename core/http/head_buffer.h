@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Collects the bytes of one head, up to and with its empty line. Lines end in CRLF; anything else is
-// noticed at the LF itself, not at a timeout.
+// Collects the bytes of one head, up to and with its empty line. Lines end in CRLF; anything else
+// is noticed at the LF itself, not at a timeout.
 #pragma once
 
 #include <cstdint>

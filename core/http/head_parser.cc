@@ -138,9 +138,8 @@ bool is_authority(std::string_view text) {
     const auto end = text.find(']');
     if (end == std::string_view::npos || end == 1) return false;
     const auto address = text.substr(1, end - 1);
-    if (!std::all_of(address.begin(), address.end(), [](char c) {
-          return is_hex_digit(c) || c == ':' || c == '.';
-        })) {
+    if (!std::all_of(address.begin(), address.end(),
+                     [](char c) { return is_hex_digit(c) || c == ':' || c == '.'; })) {
       return false;
     }
     port = text.substr(end + 1);
@@ -252,28 +251,53 @@ std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t lin
   if (line[7] > '1') bytes[7] = '1';
   out.fields.reserve(std::min(line_count - 2, limits.fields_max));
   auto error = parse_fields(lines, limits.fields_max, out.fields);
-  if (!error) error = apply_response_framing(find_framing_fields(out.fields), limits, answers_head, out);
+  if (!error)
+    error = apply_response_framing(find_framing_fields(out.fields), limits, answers_head, out);
   if (!error) error = check_response_with_llhttp(bytes, out);
   if (error) error->status = 502;
   return error;
 }
 
 bool is_allowed_in_trailers(std::string_view name) {
-  static constexpr std::array<std::string_view, 32> kRefused{
-      "Content-Length", "Host", "Authorization", "Proxy-Authorization", "Proxy-Authenticate",
-      "WWW-Authenticate", "Cookie", "Set-Cookie", "Content-Encoding", "Content-Type",
-      "Content-Range", "Range", "If-Match", "If-None-Match", "If-Modified-Since",
-      "If-Unmodified-Since", "If-Range", "Expect", "Max-Forwards", "Cache-Control", "Pragma",
-      "Age", "Expires", "Date", "Location", "Retry-After", "Vary", "Forwarded", "Via",
-      "X-Request-Id", "Idempotency-Key", "Traceparent"};
+  static constexpr std::array<std::string_view, 32> kRefused{"Content-Length",
+                                                             "Host",
+                                                             "Authorization",
+                                                             "Proxy-Authorization",
+                                                             "Proxy-Authenticate",
+                                                             "WWW-Authenticate",
+                                                             "Cookie",
+                                                             "Set-Cookie",
+                                                             "Content-Encoding",
+                                                             "Content-Type",
+                                                             "Content-Range",
+                                                             "Range",
+                                                             "If-Match",
+                                                             "If-None-Match",
+                                                             "If-Modified-Since",
+                                                             "If-Unmodified-Since",
+                                                             "If-Range",
+                                                             "Expect",
+                                                             "Max-Forwards",
+                                                             "Cache-Control",
+                                                             "Pragma",
+                                                             "Age",
+                                                             "Expires",
+                                                             "Date",
+                                                             "Location",
+                                                             "Retry-After",
+                                                             "Vary",
+                                                             "Forwarded",
+                                                             "Via",
+                                                             "X-Request-Id",
+                                                             "Idempotency-Key",
+                                                             "Traceparent"};
   if (is_hop_by_hop(name)) return false;
   if (starts_with_ignoring_case(name, "X-Forwarded-") ||
       starts_with_ignoring_case(name, "Banyan-")) {
     return false;
   }
-  return std::none_of(kRefused.begin(), kRefused.end(), [&](std::string_view refused) {
-    return equal_ignoring_case(refused, name);
-  });
+  return std::none_of(kRefused.begin(), kRefused.end(),
+                      [&](std::string_view refused) { return equal_ignoring_case(refused, name); });
 }
 
 }  // namespace banyan::http

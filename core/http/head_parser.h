@@ -15,8 +15,8 @@ namespace banyan::http {
 
 ReadError refuse(int status, std::string_view code, std::string message);
 
-// The method and target of a request line (without CRLF), with all its rules but those that need the
-// fields. Also used on the line alone, so that HTTP/0.9 is refused before the head's end.
+// The method and target of a request line (without CRLF), with all its rules but those that need
+// the fields. Also used on the line alone, so that HTTP/0.9 is refused before the head's end.
 struct RequestLine {
   std::string_view method;
   std::string_view target;
@@ -25,8 +25,8 @@ struct RequestLine {
 std::optional<ReadError> parse_request_line(std::string_view line, const ReadLimits& limits,
                                             RequestLine& out);
 
-// `bytes` is a whole head with its empty line and stays the storage of every view in `out`. It may be
-// changed: a version 1.2 to 1.9 is read as 1.1, and an absolute target is split in place.
+// `bytes` is a whole head with its empty line and stays the storage of every view in `out`. It may
+// be changed: a version 1.2 to 1.9 is read as 1.1, and an absolute target is split in place.
 std::optional<ReadError> parse_request_head(std::string& bytes, std::size_t line_count,
                                             const ReadLimits& limits, RequestHead& out);
 std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t line_count,

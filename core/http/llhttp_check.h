@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // llhttp's reading of a head that has passed the strict check. A message is accepted only if llhttp
-// accepts it too, sees as many fields, and finds the same framing: two parsers that disagree are how
-// requests are smuggled.
+// accepts it too, sees as many fields, and finds the same framing: two parsers that disagree are
+// how requests are smuggled.
 #pragma once
 
 #include <optional>

@@ -104,16 +104,16 @@ std::optional<std::string_view> find_header(const HeaderList& fields, std::strin
 }
 
 std::size_t count_header(const HeaderList& fields, std::string_view name) {
-  return static_cast<std::size_t>(std::count_if(
-      fields.begin(), fields.end(), [&](const Header& field) { return same_name(field.name, name); }));
+  return static_cast<std::size_t>(
+      std::count_if(fields.begin(), fields.end(),
+                    [&](const Header& field) { return same_name(field.name, name); }));
 }
 
 bool list_field_contains(const HeaderList& fields, std::string_view name, std::string_view token) {
   for (const Header& field : fields) {
     if (!same_name(field.name, name)) continue;
-    if (any_element(field.value, [&](std::string_view element) {
-          return same_name(element, token);
-        })) {
+    if (any_element(field.value,
+                    [&](std::string_view element) { return same_name(element, token); })) {
       return true;
     }
   }
@@ -132,18 +132,13 @@ bool is_idempotent_method(std::string_view method) {
 
 bool is_hop_by_hop(std::string_view name) {
   switch (name.size()) {  // By length first: this runs for every field of every message.
-    case 2:
-      return equal_ignoring_case(name, "TE");
-    case 7:
-      return equal_ignoring_case(name, "Trailer") || equal_ignoring_case(name, "Upgrade");
+    case 2: return equal_ignoring_case(name, "TE");
+    case 7: return equal_ignoring_case(name, "Trailer") || equal_ignoring_case(name, "Upgrade");
     case 10:
       return equal_ignoring_case(name, "Connection") || equal_ignoring_case(name, "Keep-Alive");
-    case 16:
-      return equal_ignoring_case(name, "Proxy-Connection");
-    case 17:
-      return equal_ignoring_case(name, "Transfer-Encoding");
-    default:
-      return false;
+    case 16: return equal_ignoring_case(name, "Proxy-Connection");
+    case 17: return equal_ignoring_case(name, "Transfer-Encoding");
+    default: return false;
   }
 }
 

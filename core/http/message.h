@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HTTP messages as parsed. Heads hold views into a buffer their reader owns; see each reader for how
-// long they stay valid.
+// HTTP messages as parsed. Heads hold views into a buffer their reader owns; see each reader for
+// how long they stay valid.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +35,11 @@ enum class BodyFraming {
 
 struct RequestHead {
   std::string_view method;
-  std::string_view target;     // origin form, or "*" for OPTIONS; an absolute form is already split
-  std::string_view authority;  // the value of Host (or of the absolute form, which then replaced it)
-  int version_minor = 1;       // HTTP/1.x
-  HeaderList fields;           // all of them, hop-by-hop too, in order
+  std::string_view target;  // origin form, or "*" for OPTIONS; an absolute form is already split
+  std::string_view
+      authority;          // the value of Host (or of the absolute form, which then replaced it)
+  int version_minor = 1;  // HTTP/1.x
+  HeaderList fields;      // all of them, hop-by-hop too, in order
   BodyFraming framing = BodyFraming::kNone;
   std::uint64_t content_length = 0;
   bool keep_alive = true;
@@ -60,7 +61,8 @@ struct ResponseHead {
 bool is_safe_method(std::string_view method);
 // RFC 9110 section 9.2.2: the safe ones, PUT and DELETE.
 bool is_idempotent_method(std::string_view method);
-// Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade (RFC 9110 7.6.1).
+// Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade (RFC
+// 9110 7.6.1).
 bool is_hop_by_hop(std::string_view name);
 // Hop-by-hop, or named by a Connection field of `fields`.
 bool is_connection_specific(const HeaderList& fields, std::string_view name);

@@ -78,14 +78,11 @@ struct RequestReader::State : Machine {
         return fail(refuse(400, "not_http", "the bytes do not begin an HTTP/1 request"));
       }
       switch (head_bytes.take(input, limits.head_bytes_max)) {
-        case HeadBuffer::Outcome::kNeedMore:
-          return check_early();
+        case HeadBuffer::Outcome::kNeedMore: return check_early();
         case HeadBuffer::Outcome::kBareLf:
           return fail(refuse(400, "bare_lf", "a line feed without a carriage return"));
-        case HeadBuffer::Outcome::kTooLong:
-          return fail_too_long();
-        case HeadBuffer::Outcome::kReady:
-          break;
+        case HeadBuffer::Outcome::kTooLong: return fail_too_long();
+        case HeadBuffer::Outcome::kReady: break;
       }
       if (!head_bytes.is_one_empty_line()) return parse();
       if (++empty_lines > kLeadingEmptyLinesMax) {
@@ -103,8 +100,8 @@ struct RequestReader::State : Machine {
                : fail(refuse(431, "head_too_large", "the head is over its limit"));
   }
 
-  // Judges a request line as soon as it is whole, so that HTTP/0.9 and others who will never send an
-  // empty line get an answer, and one without an end as soon as it is too long.
+  // Judges a request line as soon as it is whole, so that HTTP/0.9 and others who will never send
+  // an empty line get an answer, and one without an end as soon as it is too long.
   ReadEvent check_early() {
     if (has_checked_line) return ReadEvent::kNeedMore;
     const std::size_t size = head_bytes.first_line_size();
@@ -168,14 +165,12 @@ struct ResponseReader::State : Machine {
       return fail(refuse(502, "not_http", "the bytes do not begin an HTTP/1 answer"));
     }
     switch (head_bytes.take(input, limits.head_bytes_max)) {
-      case HeadBuffer::Outcome::kNeedMore:
-        return ReadEvent::kNeedMore;
+      case HeadBuffer::Outcome::kNeedMore: return ReadEvent::kNeedMore;
       case HeadBuffer::Outcome::kBareLf:
         return fail(refuse(502, "bare_lf", "a line feed without a carriage return"));
       case HeadBuffer::Outcome::kTooLong:
         return fail(refuse(502, "head_too_large", "the answer's head is over its limit"));
-      case HeadBuffer::Outcome::kReady:
-        break;
+      case HeadBuffer::Outcome::kReady: break;
     }
     if (auto refused = parse_response_head(head_bytes.bytes(), head_bytes.line_count(), limits,
                                            answers_head, head)) {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Incremental, strict readers of HTTP/1.x messages. They do no I/O: give them bytes, they answer with
-// the next event. A head is buffered up to its limit, scanned as a whole by our own strict check,
-// then parsed by llhttp; bodies are passed through in pieces without copying.
+// Incremental, strict readers of HTTP/1.x messages. They do no I/O: give them bytes, they answer
+// with the next event. A head is buffered up to its limit, scanned as a whole by our own strict
+// check, then parsed by llhttp; bodies are passed through in pieces without copying.
 //
 //   RequestReader reader(limits);
 //   std::string_view input = …;                       // what a recv brought
 //   for (;;) switch (reader.next(input)) {            // consumes from the front of `input`
 //     case ReadEvent::kHead:     use reader.head(); break;
 //     case ReadEvent::kBody:     use reader.body(); break;      // valid until `input` is reused
-//     case ReadEvent::kComplete: use reader.trailers(); reader.reset(); break;  // next message follows
-//     case ReadEvent::kNeedMore: return;              // input is empty now
-//     case ReadEvent::kError:    use reader.error(); close; return;
+//     case ReadEvent::kComplete: use reader.trailers(); reader.reset(); break;  // next message
+//     follows case ReadEvent::kNeedMore: return;              // input is empty now case
+//     ReadEvent::kError:    use reader.error(); close; return;
 //   }
 //
 // After kError a reader answers kError for ever: bytes behind a refused message are never parsed.
@@ -42,8 +42,9 @@ enum class ReadEvent { kNeedMore, kHead, kBody, kComplete, kError };
 // this way is always a 502 to the client.
 struct ReadError {
   int status = 400;
-  std::string_view code;  // stable, for metrics: "conflicting_length", "bare_cr", "head_too_large" …
-  std::string message;    // for people; never holds bytes of the peer
+  std::string_view
+      code;  // stable, for metrics: "conflicting_length", "bare_cr", "head_too_large" …
+  std::string message;  // for people; never holds bytes of the peer
 };
 
 class RequestReader {

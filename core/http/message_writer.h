@@ -2,7 +2,8 @@
 //
 // Serialises messages from parsed fields; what goes out never copies raw bytes of a peer. Each
 // function appends to `out`. Names and values are checked once more: a CR, LF or NUL is never
-// written (the field is left out and the function answers false; the second lock behind the reader).
+// written (the field is left out and the function answers false; the second lock behind the
+// reader).
 #pragma once
 
 #include <cstdint>

@@ -209,8 +209,8 @@ EventLoop::TurnEndHook::~TurnEndHook() {
   entry_->is_alive = false;
 }
 
-// libevent's timer is armed for some time at or before the deadline. When it fires too early, because
-// the deadline moved away meanwhile, it is armed again for the rest.
+// libevent's timer is armed for some time at or before the deadline. When it fires too early,
+// because the deadline moved away meanwhile, it is armed again for the rest.
 struct Timer::Impl {
   explicit Impl(EventLoop& owner) : loop(owner) {}
   ~Impl() { event_del(&timer); }
@@ -231,9 +231,7 @@ struct Timer::Impl {
     armed_for_ns = deadline_ns;
     is_armed = event_add(&timer, &delay) == 0;
   }
-  static void on_timeout(evutil_socket_t, short, void* self) {
-    static_cast<Impl*>(self)->fired();
-  }
+  static void on_timeout(evutil_socket_t, short, void* self) { static_cast<Impl*>(self)->fired(); }
   void fired() {
     is_armed = false;
     if (!is_running) return;
@@ -247,8 +245,7 @@ struct Timer::Impl {
   }
 };
 
-Timer::Timer(EventLoop& loop, std::function<void()> on_fire)
-    : impl_(std::make_unique<Impl>(loop)) {
+Timer::Timer(EventLoop& loop, std::function<void()> on_fire) : impl_(std::make_unique<Impl>(loop)) {
   impl_->on_fire = std::move(on_fire);
   evtimer_assign(&impl_->timer, loop.base(), &Impl::on_timeout, impl_.get());
 }

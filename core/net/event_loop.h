@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One libevent loop on one thread. post() is the only door for other threads. Order within a turn:
-// ready sockets, timers, posted functions, then what destroy_later() collected, then turn-end hooks.
+// ready sockets, timers, posted functions, then what destroy_later() collected, then turn-end
+// hooks.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ class EventLoop {
 
   // Runs until stop(). Loop-confined from here on, but for post() and stop().
   void run();
-  // Runs what is ready now and returns; for tests. Waits for readiness where `patience_ns` is given.
+  // Runs what is ready now and returns; for tests. Waits for readiness where `patience_ns` is
+  // given.
   void run_once_for_test(std::int64_t patience_ns = 0);
   void stop();  // any thread
 
@@ -91,8 +93,8 @@ class Timer {
   std::unique_ptr<Impl> impl_;
 };
 
-// A persistent level-triggered watch on a descriptor it does not own (and must not outlive). Nothing
-// is watched until something is wanted. May die inside its own callback. Loop-confined.
+// A persistent level-triggered watch on a descriptor it does not own (and must not outlive).
+// Nothing is watched until something is wanted. May die inside its own callback. Loop-confined.
 class FdWatch {
  public:
   enum class Ready { kRead, kWrite };

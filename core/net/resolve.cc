@@ -33,8 +33,8 @@ Result<std::vector<UpstreamAddress>> resolve_url(std::string_view url) {
   }
   const auto bracket = authority.rfind(']');
   const auto colon = authority.rfind(':');
-  const bool has_port = colon != std::string::npos &&
-                        (bracket == std::string::npos ? true : colon > bracket);
+  const bool has_port =
+      colon != std::string::npos && (bracket == std::string::npos ? true : colon > bracket);
   if (!has_port) authority += ":80";
 
   auto resolved = resolve_host_port(authority, false);

@@ -104,8 +104,7 @@ std::string SocketAddress::text() const {
   return name.find(':') == std::string::npos ? name + ":" + number : "[" + name + "]:" + number;
 }
 
-Result<std::vector<SocketAddress>> resolve_host_port(std::string_view text,
-                                                     bool is_for_listening) {
+Result<std::vector<SocketAddress>> resolve_host_port(std::string_view text, bool is_for_listening) {
   auto split = split_host_port(text);
   if (!split.ok()) return split.error();
   const std::string host(split->host);
@@ -117,9 +116,9 @@ Result<std::vector<SocketAddress>> resolve_host_port(std::string_view text,
   addrinfo* found = nullptr;
   const int failure = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (failure != 0) {
-    Error error = make_error(ErrorCode::kUnavailable, ErrorOrigin::kConfig,
-                             "cannot resolve " + escape_for_terminal(text, 200) + ": " +
-                                 gai_strerror(failure));
+    Error error = make_error(
+        ErrorCode::kUnavailable, ErrorOrigin::kConfig,
+        "cannot resolve " + escape_for_terminal(text, 200) + ": " + gai_strerror(failure));
     error.may_retry = failure == EAI_AGAIN;
     return error;
   }
@@ -175,8 +174,7 @@ AcceptOutcome accept_from(int listener_fd, Accepted& out) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM:
-      return AcceptOutcome::kExhausted;
+    case ENOMEM: return AcceptOutcome::kExhausted;
     default:  // EAGAIN, EINTR, ECONNABORTED and network errors of the one who left
       return AcceptOutcome::kNothing;
   }
@@ -235,8 +233,9 @@ OutputBuffer::Outcome OutputBuffer::send(int fd, std::initializer_list<std::stri
   msghdr message{};
   message.msg_iov = vectors;
   message.msg_iovlen = count;
-  const ssize_t sent = count == 1 ? ::send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                                  : ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  const ssize_t sent = count == 1
+                           ? ::send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
+                           : ::sendmsg(fd, &message, MSG_NOSIGNAL);
   if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return fail(errno);
 
   std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Plain non-blocking TCP sockets: listening, accepting, and bytes that wait to be sent. No events in
-// here; watch the descriptors with FdWatch.
+// Plain non-blocking TCP sockets: listening, accepting, and bytes that wait to be sent. No events
+// in here; watch the descriptors with FdWatch.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +56,8 @@ struct Listening {
   UniqueFd fd;
   std::string address;  // as bound, with the real port: "127.0.0.1:43121"
 };
-// A non-blocking listening socket with TCP_NODELAY (accepted ones inherit it). `[::]` takes IPv6 only.
-// Several listeners share an address if all of them set `reuse_port`.
+// A non-blocking listening socket with TCP_NODELAY (accepted ones inherit it). `[::]` takes IPv6
+// only. Several listeners share an address if all of them set `reuse_port`.
 Result<Listening> listen_on(std::string_view address, bool reuse_port, int backlog = 1024);
 
 struct Accepted {

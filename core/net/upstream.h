@@ -20,7 +20,7 @@ namespace banyan::net {
 
 // One resolved address of a system ("127.0.0.1:9001"; resolved before any loop starts).
 struct UpstreamAddress {
-  std::string text;  // as configured, for messages
+  std::string text;            // as configured, for messages
   std::string socket_address;  // the bytes of a sockaddr
 };
 
@@ -73,8 +73,8 @@ class UpstreamCallHandler {
 };
 
 struct UpstreamRequest {
-  std::string head;  // serialised, framing fields included
-  std::string body;  // the whole body where it is inline (already framed); else empty
+  std::string head;           // serialised, framing fields included
+  std::string body;           // the whole body where it is inline (already framed); else empty
   bool streams_body = false;  // write_body()/finish_body() follow
   std::string_view method;    // a literal or valid while the call lives
   // Retry once on a new connection if a reused idle one closed before any byte came back. Only set
@@ -86,8 +86,8 @@ struct UpstreamRequest {
 class UpstreamCall {
  public:
   virtual ~UpstreamCall() = default;  // destroys = cancels; a half-used connection is closed
-  // Raw framed bytes (chunk heads included). Beyond the high-water mark they still queue: the caller
-  // stops when is_write_full() and waits for on_writable().
+  // Raw framed bytes (chunk heads included). Beyond the high-water mark they still queue: the
+  // caller stops when is_write_full() and waits for on_writable().
   virtual void write_body(std::string_view bytes) = 0;
   virtual void finish_body() = 0;
   virtual bool is_write_full() const = 0;

@@ -8,22 +8,14 @@ namespace banyan::net {
 
 std::string_view to_string(UpstreamFailureKind kind) {
   switch (kind) {
-    case UpstreamFailureKind::kConnectFailed:
-      return "connect_failed";
-    case UpstreamFailureKind::kConnectTimeout:
-      return "connect_timeout";
-    case UpstreamFailureKind::kOverloaded:
-      return "overloaded";
-    case UpstreamFailureKind::kFirstByteTimeout:
-      return "first_byte_timeout";
-    case UpstreamFailureKind::kIdleTimeout:
-      return "idle_timeout";
-    case UpstreamFailureKind::kReset:
-      return "reset";
-    case UpstreamFailureKind::kBadAnswer:
-      return "bad_answer";
-    case UpstreamFailureKind::kRequestStall:
-      return "request_stall";
+    case UpstreamFailureKind::kConnectFailed: return "connect_failed";
+    case UpstreamFailureKind::kConnectTimeout: return "connect_timeout";
+    case UpstreamFailureKind::kOverloaded: return "overloaded";
+    case UpstreamFailureKind::kFirstByteTimeout: return "first_byte_timeout";
+    case UpstreamFailureKind::kIdleTimeout: return "idle_timeout";
+    case UpstreamFailureKind::kReset: return "reset";
+    case UpstreamFailureKind::kBadAnswer: return "bad_answer";
+    case UpstreamFailureKind::kRequestStall: return "request_stall";
   }
   return "unknown";
 }

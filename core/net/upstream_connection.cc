@@ -117,8 +117,7 @@ void UpstreamConnection::on_timeout() {
     case State::kConnecting:
       pool_.address_refused(address_);
       return fail(UpstreamFailureKind::kConnectTimeout, "the system did not accept in time");
-    case State::kIdle:
-      return close();
+    case State::kIdle: return close();
     case State::kBusy:
       if (has_final_head_) {
         return fail(UpstreamFailureKind::kIdleTimeout, "silence in the middle of the answer");
@@ -128,8 +127,7 @@ void UpstreamConnection::on_timeout() {
       }
       return fail(UpstreamFailureKind::kFirstByteTimeout, "no answer in time");
     case State::kFinishing:
-    case State::kClosed:
-      return;
+    case State::kClosed: return;
   }
 }
 
@@ -159,8 +157,9 @@ void UpstreamConnection::connect_failed(int failed_errno) {
   UpstreamCallImpl& call = detach();
   close();
   if (call.addresses_tried_ < pool_.options().addresses.size()) return pool_.open_for(call);
-  call.fail(UpstreamFailureKind::kConnectFailed,
-            describe("cannot connect to " + pool_.options().addresses[address_].text, failed_errno));
+  call.fail(
+      UpstreamFailureKind::kConnectFailed,
+      describe("cannot connect to " + pool_.options().addresses[address_].text, failed_errno));
 }
 
 void UpstreamConnection::on_writable() {
@@ -177,20 +176,16 @@ void UpstreamConnection::on_writable() {
 }
 
 void UpstreamConnection::on_readable() {
-  const Received received =
-      receive(fd_.get(), pool_.loop().scratch(), EventLoop::kScratchBytes);
+  const Received received = receive(fd_.get(), pool_.loop().scratch(), EventLoop::kScratchBytes);
   switch (received.outcome) {
-    case ReceiveOutcome::kWouldBlock:
-      return;
+    case ReceiveOutcome::kWouldBlock: return;
     case ReceiveOutcome::kBytes:
       // Bytes that nobody asked for are never anybody's answer.
       if (state_ != State::kBusy) return close();
       call_->any_byte_received_ = true;
       return feed(received.bytes);
-    case ReceiveOutcome::kClosed:
-      return peer_closed(0);
-    case ReceiveOutcome::kFailed:
-      return peer_closed(received.failed_errno);
+    case ReceiveOutcome::kClosed: return peer_closed(0);
+    case ReceiveOutcome::kFailed: return peer_closed(received.failed_errno);
   }
 }
 
@@ -204,9 +199,7 @@ void UpstreamConnection::feed(std::string_view input) {
       case http::ReadEvent::kHead:
         if (!deliver_head()) return;
         break;
-      case http::ReadEvent::kBody:
-        call_->handler_.on_body(reader_.body());
-        break;
+      case http::ReadEvent::kBody: call_->handler_.on_body(reader_.body()); break;
       case http::ReadEvent::kComplete:
         if (has_final_head_) return complete(!input.empty());
         reader_.reset();

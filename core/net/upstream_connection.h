@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One connection of an UpstreamPool and the call that uses it. Internal to the pool; confined to its
-// loop. A closed connection is buried at the end of the turn, so its methods may be on the stack when
-// a handler cancels the call.
+// One connection of an UpstreamPool and the call that uses it. Internal to the pool; confined to
+// its loop. A closed connection is buried at the end of the turn, so its methods may be on the
+// stack when a handler cancels the call.
 #pragma once
 
 #include <cstdint>

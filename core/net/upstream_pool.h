@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of UpstreamPool: which connection a call gets. Internal; confined to its loop. Nothing in
-// here calls a handler, so it may run inside any callback.
+// The inside of UpstreamPool: which connection a call gets. Internal; confined to its loop. Nothing
+// in here calls a handler, so it may run inside any callback.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ class UpstreamPoolImpl {
   void open_for(UpstreamCallImpl& call);
   void leave_line(UpstreamCallImpl& call);
 
-  // From connections. finishing: on_complete is being called, the connection is free right after it.
+  // From connections. finishing: on_complete is being called, the connection is free right after
+  // it.
   void set_finishing(UpstreamConnection* connection) { finishing_ = connection; }
   void now_idle(UpstreamConnection& connection);
   void closed(UpstreamConnection& connection);

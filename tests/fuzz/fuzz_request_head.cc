@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Requests: the result does not depend on how the bytes are split, llhttp reads every accepted message
-// alike, and what we write from a parsed head is read back the same.
+// Requests: the result does not depend on how the bytes are split, llhttp reads every accepted
+// message alike, and what we write from a parsed head is read back the same.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,8 +43,7 @@ void run(std::string_view message) {
   RequestReader bytewise_reader(ReadLimits{});
   CHECK(is_same(read_message(bytewise_reader, message, 1, 1), whole));
   RequestReader split_reader(ReadLimits{});
-  CHECK(is_same(
-      read_message(split_reader, message, message.size() / 2, std::string::npos), whole));
+  CHECK(is_same(read_message(split_reader, message, message.size() / 2, std::string::npos), whole));
   if (whole.last != ReadEvent::kComplete) return;
 
   const std::string_view accepted = message.substr(0, whole.consumed);
@@ -58,9 +57,9 @@ void run(std::string_view message) {
     // Content-Length among the trailers. What llhttp read until then must be the same bytes.
     const bool is_chunked = whole_reader.head().framing == BodyFraming::kChunked;
     CHECK(theirs.is_accepted || is_chunked);
-    CHECK(theirs.is_accepted ? theirs.body == whole.body
-                             : std::string_view(whole.body).substr(0, theirs.body.size()) ==
-                                   theirs.body);
+    CHECK(theirs.is_accepted
+              ? theirs.body == whole.body
+              : std::string_view(whole.body).substr(0, theirs.body.size()) == theirs.body);
   }
 
   const std::string ours = rewrite(message, whole);

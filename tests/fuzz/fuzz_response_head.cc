@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers: the first byte says whether they are to a HEAD; the result does not depend on how the bytes
-// are split, and llhttp reads every accepted answer with a body alike.
+// Answers: the first byte says whether they are to a HEAD; the result does not depend on how the
+// bytes are split, and llhttp reads every accepted answer with a body alike.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -36,12 +36,12 @@ bool is_same(const Reading& a, const Reading& b) {
 
 void run(std::string_view message, bool answers_head) {
   ResponseHead head;
-  const Reading whole =
-      read(message, answers_head, std::string::npos, std::string::npos, &head);
+  const Reading whole = read(message, answers_head, std::string::npos, std::string::npos, &head);
   CHECK(is_same(read(message, answers_head, 1, 1, nullptr), whole));
-  CHECK(is_same(
-      read(message, answers_head, message.size() / 2, std::string::npos, nullptr), whole));
-  // llhttp reads a body behind a 204 with a length and frames HEAD its own way; those are ours alone.
+  CHECK(
+      is_same(read(message, answers_head, message.size() / 2, std::string::npos, nullptr), whole));
+  // llhttp reads a body behind a 204 with a length and frames HEAD its own way; those are ours
+  // alone.
   if (whole.last != ReadEvent::kComplete || head.framing == BodyFraming::kNone) return;
   const std::string_view accepted = message.substr(0, whole.consumed);
   if (accepted.size() < 8 || accepted[7] > '1') return;

@@ -21,23 +21,15 @@ inline std::string unescape(std::string_view text) {
       continue;
     }
     switch (text[++i]) {
-      case 'r':
-        out.push_back('\r');
-        break;
-      case 'n':
-        out.push_back('\n');
-        break;
-      case 't':
-        out.push_back('\t');
-        break;
+      case 'r': out.push_back('\r'); break;
+      case 'n': out.push_back('\n'); break;
+      case 't': out.push_back('\t'); break;
       case 'x':
-        out.push_back(
-            static_cast<char>(std::strtol(std::string(text.substr(i + 1, 2)).c_str(), nullptr, 16)));
+        out.push_back(static_cast<char>(
+            std::strtol(std::string(text.substr(i + 1, 2)).c_str(), nullptr, 16)));
         i += 2;
         break;
-      default:
-        out.push_back(text[i]);
-        break;
+      default: out.push_back(text[i]); break;
     }
   }
   return out;

@@ -100,21 +100,14 @@ TEST(RequestReaderTest, ReadsPipelinedMessagesInOrder) {
       std::string_view input = piece;
       for (bool goes_on = true; goes_on;) {
         switch (reader.next(input)) {
-          case ReadEvent::kHead:
-            seen.append(reader.head().target).append(":");
-            break;
-          case ReadEvent::kBody:
-            seen.append(reader.body());
-            break;
+          case ReadEvent::kHead: seen.append(reader.head().target).append(":"); break;
+          case ReadEvent::kBody: seen.append(reader.body()); break;
           case ReadEvent::kComplete:
             seen.append(";");
             reader.reset();
             break;
-          case ReadEvent::kNeedMore:
-            goes_on = false;
-            break;
-          case ReadEvent::kError:
-            FAIL() << reader.error().message;
+          case ReadEvent::kNeedMore: goes_on = false; break;
+          case ReadEvent::kError: FAIL() << reader.error().message;
         }
       }
     }
@@ -166,11 +159,14 @@ TEST(RequestReaderTest, HoldsTheLimitOfBodies) {
   ReadLimits limits;
   limits.body_bytes_max = 5;
   const std::string head = "POST / HTTP/1.1\r\nHost: a\r\n";
-  const auto read = [&](const std::string& rest) { return read_request(head + rest, 3, 3, limits); };
+  const auto read = [&](const std::string& rest) {
+    return read_request(head + rest, 3, 3, limits);
+  };
   EXPECT_EQ(read("Content-Length: 5\r\n\r\nabcde").body, "abcde");
   EXPECT_EQ(read("Content-Length: 6\r\n\r\nabcdef").status, 413);
   EXPECT_EQ(read("Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n").body, "abcde");
-  EXPECT_EQ(read("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n").status, 413);
+  EXPECT_EQ(read("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n").status,
+            413);
 }
 
 TEST(RequestReaderTest, BoundsExtensionsAndTrailersOfAChunkedBody) {
@@ -178,7 +174,9 @@ TEST(RequestReaderTest, BoundsExtensionsAndTrailersOfAChunkedBody) {
   limits.chunk_extension_bytes_max = 10;
   limits.trailer_bytes_max = 40;
   const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-  const auto read = [&](const std::string& rest) { return read_request(head + rest, 3, 3, limits); };
+  const auto read = [&](const std::string& rest) {
+    return read_request(head + rest, 3, 3, limits);
+  };
   // Nine extension bytes and the CR behind them are counted.
   EXPECT_EQ(read("1;aaaaaaaa\r\nx\r\n0\r\n\r\n").last, ReadEvent::kComplete);
   EXPECT_EQ(read("1;aaaaaaaaa\r\nx\r\n0\r\n\r\n").code, "chunk_extensions_too_large");

@@ -73,7 +73,8 @@ Reading read_message(Reader& reader, std::string_view message, std::size_t first
   }
   if (!result.has_head) return result;
   result.line = line_of(reader.head());
-  for (const auto& field : reader.head().fields) result.fields.emplace_back(field.name, field.value);
+  for (const auto& field : reader.head().fields)
+    result.fields.emplace_back(field.name, field.value);
   for (const auto& field : reader.trailers()) result.trailers.emplace_back(field.name, field.value);
   return result;
 }

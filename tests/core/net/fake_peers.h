@@ -35,7 +35,7 @@ class FakeUpstream {
     std::unique_ptr<FdWatch> watch;
     OutputBuffer out;
     std::string received;
-    int number = 0;  // of the connection, from 1
+    int number = 0;          // of the connection, from 1
     bool has_ended = false;  // the pool closed it
 
     void send(std::string_view bytes) {
@@ -87,9 +87,8 @@ class FakeUpstream {
       peer->fd = std::move(accepted.fd);
       peer->number = static_cast<int>(peers_.size()) + 1;
       Peer& it = *peer;
-      peer->watch = std::make_unique<FdWatch>(loop_, it.fd.get(), [this, &it](FdWatch::Ready ready) {
-        on_ready(it, ready);
-      });
+      peer->watch = std::make_unique<FdWatch>(
+          loop_, it.fd.get(), [this, &it](FdWatch::Ready ready) { on_ready(it, ready); });
       peer->watch->want_read(reads);
       peers_.push_back(std::move(peer));
     }
