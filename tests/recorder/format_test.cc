@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/format.h"
+
+#include <gtest/gtest.h>
+
+#include "core/base/hash.h"
+#include "core/base/text.h"
+#include "core/model/record_codec.h"
+#include "recorder/lane.h"
+#include "recorder/sparse_index.h"
+
+namespace banyan::recorder {
+namespace {
+
+SegmentHeader header() {
+  SegmentHeader result;
+  result.uuid = "0123456789abcdef";
+  result.uid = 0x0102030405060708;
+  result.epoch = Epoch{7};
+  result.base = Offset{100};
+  result.previous_end = Offset{90};
+  result.created_wall_ns = 1'700'000'000'000'000'000;
+  return result;
+}
+
+// The example of docs/formats/log.md, byte for byte.
+TEST(SegmentFormatTest, WritesTheWorkedExample) {
+  constexpr std::uint64_t kSeed = 0x1111111111111111;
+  model::SkipRecord skip;
+  skip.route = "route-of-log";
+  std::string record;
+  model::encode(skip, record);
+  ASSERT_EQ(record.size(), 49U);
+  LaneBuffer buffer;
+  buffer.add(record);
+  BatchHeader batch;
+  batch.stored_bytes = static_cast<std::uint32_t>(buffer.bytes.size());
+  batch.raw_bytes = batch.stored_bytes;
+  batch.base = Offset{5};
+  batch.record_count = 1;
+  batch.segment_uid = 0x0102030405060708;
+  batch.append_wall_ns = 1'700'000'000'000'000'000;
+  batch.payload_hash = xxh3_64(buffer.bytes, kSeed);
+  std::string bytes(kBatchHeaderBytes, '\0');
+  encode_batch_header(batch, kSeed, bytes.data());
+  EXPECT_EQ(hex_of_bytes(bytes.substr(0, 64)),
+            "424e5942500001003200000032000000"
+            "05000000000000000100000000000000"
+            "080706050403020100002a36fe9c9717"
+            "00000000000000000000000000000000");
+  EXPECT_EQ(hex_of_bytes(buffer.bytes.substr(0, 3)), "310501");
+  EXPECT_EQ(batch_bytes(batch.stored_bytes), 80U + 50U + 6U);
+  EXPECT_EQ(decode_batch_header(bytes, kSeed), batch);
+  EXPECT_FALSE(decode_batch_header(bytes, kSeed + 1));  // Another log.
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string changed = bytes;
+    changed[i] = static_cast<char>(changed[i] ^ 0x10);
+    EXPECT_FALSE(decode_batch_header(changed, kSeed)) << i;
+    EXPECT_FALSE(decode_batch_header(std::string_view(bytes).substr(0, i), kSeed)) << i;
+  }
+}
+
+TEST(SegmentFormatTest, HeaderGoesBothWaysAndShowsEveryChange) {
+  const std::string bytes = encode(header());
+  ASSERT_EQ(bytes.size(), kSegmentHeaderBytes);
+  EXPECT_EQ(*decode_segment_header(bytes, "x"), header());
+  for (std::size_t i = 0; i < bytes.size(); i += i < 80 ? 1 : 61) {
+    std::string changed = bytes;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    EXPECT_FALSE(decode_segment_header(changed, "x").ok()) << i;
+  }
+  EXPECT_EQ(decode_segment_header(bytes.substr(0, 100), "x").error().code, ErrorCode::kDamaged);
+}
+
+TEST(SegmentFormatTest, NamesGoBothWays) {
+  EXPECT_EQ(segment_name(Offset{42}), "00000000000000000042.seg");
+  EXPECT_EQ(parse_segment_name("00000000000000000042.seg"), Offset{42});
+  const Offset last{~std::uint64_t{0}};
+  EXPECT_EQ(parse_segment_name(segment_name(last)), last);
+  for (const char* bad : {"", "42.seg", "00000000000000000042.idx", "99999999999999999999.seg",
+                          "0000000000000000004x.seg"}) {
+    EXPECT_FALSE(parse_segment_name(bad)) << bad;
+  }
+}
+
+TEST(SparseIndexTest, FindsPlacesAndRefusesStrangers) {
+  SparseIndex index;
+  BatchHeader batch;
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    batch.base = Offset{100 + i * 10};
+    batch.record_count = 10;
+    batch.append_wall_ns = static_cast<std::int64_t>(i) * 1000;
+    index.add(batch, Position{kSegmentHeaderBytes + i * 40'000});
+  }
+  EXPECT_EQ(index.entries.size(), 5U);  // One per 64 KiB.
+  EXPECT_EQ(index.end, Offset{200});
+  EXPECT_EQ(index.position_of(Offset{100}).value, kSegmentHeaderBytes);
+  EXPECT_EQ(index.position_of(Offset{125}).value, kSegmentHeaderBytes + 80'000);
+  EXPECT_EQ(index.position_of(Offset{50}).value, kSegmentHeaderBytes);
+  EXPECT_EQ(index.offset_before(2000, Offset{1}), Offset{100});
+  EXPECT_EQ(index.offset_before(2001, Offset{1}), Offset{120});
+  EXPECT_EQ(index.offset_before(0, Offset{1}), Offset{1});
+  const std::string bytes = encode(index, header());
+  EXPECT_EQ(*decode_index(bytes, header()), index);
+  SegmentHeader other = header();
+  other.uid = 1;
+  EXPECT_FALSE(decode_index(bytes, other).ok());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_index(std::string_view(bytes).substr(0, size), header()).ok());
+  }
+}
+
+TEST(LaneBufferTest, SplitsAtTheTargetOfABatch) {
+  LaneBuffer buffer;
+  const std::string half(kBatchBytesTarget / 2, 'x');
+  buffer.add(half);
+  EXPECT_TRUE(buffer.splits.empty());
+  buffer.add(half);
+  ASSERT_EQ(buffer.splits.size(), 1U);  // With the length before it, the second no longer fits.
+  EXPECT_EQ(buffer.splits[0].records, 1U);
+  EXPECT_EQ(buffer.records, 1U);
+  buffer.clear();
+  EXPECT_TRUE(buffer.empty());
+}
+
+}  // namespace
+}  // namespace banyan::recorder

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/retention.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/recorder/log_fixture.h"
+
+namespace banyan::recorder {
+namespace {
+
+constexpr std::int64_t kHourNs = 3600LL * 1'000'000'000;
+
+// Five segments of 100 bytes and 10 records, one per hour; the last is being written.
+RetentionInput five_segments() {
+  RetentionInput input;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    SegmentHeader header;
+    header.uuid = std::string(16, 'u');
+    header.base = Offset{i * 10};
+    header.created_wall_ns = static_cast<std::int64_t>(i) * kHourNs;
+    input.segments.push_back(std::make_shared<Segment>("s" + std::to_string(i), header));
+    input.segments.back()->set_bytes(100);
+    if (i < 4) input.segments.back()->set_end(Offset{i * 10 + 10});
+  }
+  return input;
+}
+
+RecorderOptions keep_all() {
+  RecorderOptions options;
+  options.retention_age_ns = 1000 * kHourNs;
+  options.min_free_ratio = 0;
+  return options;
+}
+
+TEST(RetentionTest, AgeTakesWholeSegmentsAndWaitsForPins) {
+  auto input = five_segments();
+  auto options = keep_all();
+  options.retention_age_ns = kHourNs;
+  input.now_wall_ns = 3 * kHourNs;
+  EXPECT_EQ(count_expired(input, options), 2U);  // Their newest records are an hour old.
+  input.now_wall_ns -= 1;
+  EXPECT_EQ(count_expired(input, options), 1U);
+  input.pinned = Offset{9};
+  EXPECT_EQ(count_expired(input, options), 0U);
+  input.pinned = Offset{10};
+  EXPECT_EQ(count_expired(input, options), 1U);
+  input.now_wall_ns = 1000 * kHourNs;
+  input.pinned.reset();
+  EXPECT_EQ(count_expired(input, options), 4U);  // Never the one being written.
+}
+
+TEST(RetentionTest, SizeAndFreeSpaceDoNotWait) {
+  auto input = five_segments();
+  auto options = keep_all();
+  input.pinned = Offset{0};
+  options.retention_bytes = 500;
+  EXPECT_EQ(count_expired(input, options), 0U);
+  options.retention_bytes = 499;
+  EXPECT_EQ(count_expired(input, options), 1U);
+  options.retention_bytes = 0;
+  EXPECT_EQ(count_expired(input, options), 4U);
+  options = keep_all();
+  options.min_free_bytes = 1000;
+  input.space = FileSystem::Space{1000, 10'000};
+  EXPECT_EQ(count_expired(input, options), 0U);
+  input.space->free_bytes = 750;
+  EXPECT_EQ(count_expired(input, options), 3U);
+  options.min_free_bytes = 0;
+  options.min_free_ratio = 0.08;
+  EXPECT_EQ(count_expired(input, options), 1U);
+}
+
+class RetentionLogTest : public LogTest {};
+
+TEST_F(RetentionLogTest, ReadersGetOneHoleAndTheOwnerIsTold) {
+  options_.retention_bytes = 200'000;
+  open();
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> told;
+  Mutex mutex;
+  recorder_->set_retention_listener([&](std::string_view stream, Offset first, Offset end) {
+    MutexLock lock(mutex);
+    EXPECT_EQ(stream, "main");
+    told.emplace_back(first.value, end.value);
+  });
+  auto early = recorder_->access().open_source({}, model::Fence::kWritten);
+  ASSERT_TRUE(early.ok());
+  model::SourcedRecord record;
+  ASSERT_TRUE(*(*early)->next(record));  // Holds the first segment.
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    append(i * 10 + 1, 10, 5000);
+    flush();
+  }
+  flush();
+  EXPECT_GT(recorder_->stats().segments_removed, 2U);
+  const auto begin = recorder_->access().begin().next_of("main");
+  {
+    MutexLock lock(mutex);
+    ASSERT_FALSE(told.empty());
+    EXPECT_EQ(told.front().first, 0U);
+    for (std::size_t i = 1; i < told.size(); ++i) EXPECT_EQ(told[i - 1].second, told[i].first);
+  }
+  const auto items = read_all(recorder_->access());
+  ASSERT_FALSE(items.empty());
+  EXPECT_EQ(items[0].kind, model::SourcedRecord::Kind::kHole);
+  EXPECT_EQ(items[0].cause, "retention");
+  EXPECT_EQ(items[0].offset.value, 0U);
+  EXPECT_GE(items[0].hole_end, begin);
+  EXPECT_EQ(count_holes(items), 1U);
+  EXPECT_EQ(numbers_of(items).back(), 120U);
+  // The one that was inside the deleted segment finishes it first.
+  const auto rest = drain(**early);
+  EXPECT_EQ(numbers_of(rest).front(), 1U);
+  EXPECT_EQ(count_holes(rest), 1U);
+  EXPECT_EQ(numbers_of(rest).back(), 120U);
+}
+
+}  // namespace
+}  // namespace banyan::recorder
