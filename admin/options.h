@@ -13,7 +13,7 @@ struct AdminOptions {
   std::string data_dir;                    // admin.token lies here
   std::size_t connections_max = 64;
   std::size_t events_subscribers_max = 16;    // of GET events, out of connections_max
-  std::size_t event_bytes_max = 256 * 1024;   // queued for one subscriber; past it the oldest are lost,
+  std::size_t event_bytes_max = 256 * 1024;   // queued for one subscriber; past it events are left out
                                               // and the subscriber is told how many
   std::size_t head_bytes_max = 16 * 1024;
   std::size_t body_bytes_max = 64 * 1024;
