@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/json_shapes.h"
 
-#include <optional>
-
 #include "core/base/text.h"
 
 namespace banyan::admin {
@@ -80,14 +78,18 @@ std::string_view to_string(replay::RunState state) {
   return "failed";
 }
 
+void write_dials(json::JsonWriter& json, std::string_view name, const model::Dials& dials) {
+  json.key(name).begin_object();
+  write_dials(json, dials);
+  json.end_object();
+}
+
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
                  const ledger::Account& account) {
   json.begin_object().member("name", route.name);
   write_dials(json, route.dials);
   json.member("stage", route.stage);
-  json.key("configured").begin_object();
-  write_dials(json, route.configured);
-  json.end_object();
+  write_dials(json, "configured", route.configured);
   json.member("conflict", route.conflict).member("rolled_back", route.is_rolled_back);
   json.key("changed").begin_object();
   write_time(json, "at", route.changed_wall_ns);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@ std::optional<replay::RunOnly> parse_run_only(std::string_view text);
 std::string_view to_string(replay::RunState state);
 
 // Each writes one object.
+void write_dials(json::JsonWriter& json, std::string_view name, const model::Dials& dials);
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
                  const ledger::Account& account);
 void write_finding(json::JsonWriter& json, const comparator::Finding& finding);

@@ -56,13 +56,6 @@ void write_answer(JsonWriter& json, const model::Answer& answer) {
   write_body(json, answer.body);
 }
 
-void write_dials(JsonWriter& json, std::string_view name, const model::Dials& dials) {
-  json.key(name).begin_object();
-  json.member("candidate_percent", percent_of_share(dials.candidate_share));
-  json.member("mirror_percent", percent_of_share(dials.mirror_share));
-  json.member("mirror_writes", dials.mirror_writes).end_object();
-}
-
 std::string_view side_name(model::Side side) {
   switch (side) {
     case model::Side::kRequest: return "request";
