@@ -163,13 +163,15 @@ void Api::run(RequestId id, const Endpoint& endpoint, Call call) {
     limits.depth_max = 16;
     limits.nodes_max = 4096;
     auto body = json::parse(call.request.body, limits);
-    if (!body.ok() || !body->is_object()) {
+    const bool is_object = body.ok() && body->is_object();
+    // The way back is never refused for a malformed reason.
+    if (!is_object && endpoint.handler != &Api::rollback) {
       server_->respond(id, error_response(400, "bad_json",
                                           body.ok() ? "the body must be a JSON object"
                                                     : body.error().message));
       return;
     }
-    call.body = *std::move(body);
+    if (is_object) call.body = *std::move(body);
   }
   switch (endpoint.where) {
     case Where::kEvents:

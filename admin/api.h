@@ -22,6 +22,7 @@
 #include "admin/store_worker.h"
 #include "core/json/value.h"
 #include "core/net/event_loop.h"
+#include "routing/routing_control.h"
 
 namespace banyan::admin {
 
