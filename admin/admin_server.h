@@ -42,6 +42,10 @@ namespace banyan::admin {
 
 // Borrowed; all of them outlive the server. Null where a role does not run in this process.
 struct AdminServices {
+  Clock& clock;
+  FileSystem& files;
+  obs::Metrics& metrics;
+  recorder::Recorder& recorder;
   routing::RoutingControl& routing;
   ledger::Ledger& ledger;
   // Used on the store thread alone from start() to stop(); the server keeps it caught up with the log.
@@ -49,11 +53,7 @@ struct AdminServices {
   comparator::Comparator* comparator = nullptr;
   replay::Mirror* mirror = nullptr;
   replay::Runs* runs = nullptr;
-  recorder::Recorder& recorder;
   proxy::Proxy* proxy = nullptr;
-  obs::Metrics& metrics;
-  Clock& clock;
-  FileSystem& files;
 };
 
 class AdminServer {
