@@ -19,14 +19,27 @@ struct ComparatorStats {
   std::uint64_t compared = 0, equal = 0, tolerated = 0, different = 0, incomparable = 0;
   std::uint64_t joins_open = 0;
   std::uint64_t lag_records = 0;
+  std::uint64_t pushed_out = 0;  // joins that gave way to the bounds and were read again
+  std::uint64_t failures = 0;    // the log could not be read, or took no VERDICT (tried again)
 };
 
+// What a comparator may hold in memory.
+struct ComparatorLimits {
+  std::size_t joins_max = 65'536;
+  std::uint64_t join_bytes_max = 64ULL << 20;
+  std::uint64_t body_bytes_max = ComparatorOptions{}.body_bytes_max;  // larger ones: digest only
+};
+
+// Where what was compared is appended VERDICT by VERDICT: exactly one per SHADOW of the first
+// generation, also over restarts. SHADOWs of other runs, and those whose exchange is no longer in
+// memory, are joined by reading the log again.
 class Comparator {
  public:
   // Goes on from its committed cursor; what already has a VERDICT behind it gets no second one.
   static Result<std::unique_ptr<Comparator>> open(Clock& clock, model::LogAccess& log,
                                                   std::unique_ptr<model::RecordSink> sink,
-                                                  std::shared_ptr<const CompiledRules> rules);
+                                                  std::shared_ptr<const CompiledRules> rules,
+                                                  const ComparatorLimits& limits = {});
   ~Comparator();
   void start();
   void stop();
@@ -38,7 +51,8 @@ class Comparator {
   std::unique_ptr<Impl> impl_;
 };
 
-// `banyan compare`: recorded history against `rules`, VERDICTs of the next generation.
+// `banyan compare`: recorded history against `rules`, VERDICTs of the next generation for every
+// exchange that started in the range and has a VERDICT already; the newest generation counts.
 struct RecompareOptions {
   model::Cursor from;
   std::int64_t from_wall_ns = 0, to_wall_ns = INT64_MAX;

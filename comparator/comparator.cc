@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/comparator.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <set>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+
+#include "comparator/late_lookup.h"
+#include "core/base/mutex.h"
+#include "core/obs/log.h"
+
+namespace banyan::comparator {
+namespace {
+
+constexpr std::string_view kConsumer = "comparator";
+constexpr std::chrono::milliseconds kPace{5};     // between two drains of a busy log
+constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
+constexpr std::chrono::milliseconds kRetry{100};  // the log takes no records now
+constexpr std::int64_t kCommitEveryNs = 1'000'000'000;
+constexpr std::size_t kStep = 4096;  // records between two looks at the clock and the stop flag
+
+struct CopyKey {
+  ExchangeId exchange;
+  std::uint64_t run = 0;
+  bool operator==(const CopyKey&) const = default;
+};
+struct CopyKeyHash {
+  std::size_t operator()(const CopyKey& key) const {
+    return std::hash<ExchangeId>()(key.exchange) ^ (key.run * 0x9E3779B97F4A7C15ULL);
+  }
+};
+
+std::uint64_t sum_of(const model::Cursor& cursor) {
+  std::uint64_t sum = 0;
+  for (const auto& place : cursor.places) sum += place.next.value;
+  return sum;
+}
+
+}  // namespace
+
+struct Comparator::Impl {
+  // A SHADOW that was read, in stream order; done when its VERDICT is durable.
+  struct Slot {
+    Offset offset;
+    model::Ticket ticket;  // 0 until the VERDICT was accepted
+  };
+  struct Outgoing {
+    std::string encoded;
+    Place shadow;
+  };
+
+  Impl(Clock& clock_in, model::LogAccess& log_in, std::unique_ptr<model::RecordSink> sink_in,
+       std::shared_ptr<const CompiledRules> rules_in, const ComparatorLimits& limits)
+      : clock(clock_in),
+        log(log_in),
+        sink(std::move(sink_in)),
+        rules(std::move(rules_in)),
+        judge(log_in, *rules, limits.body_bytes_max),
+        table(JoinTable::Bounds{limits.joins_max, limits.join_bytes_max}),
+        late(log_in) {}
+
+  Clock& clock;
+  model::LogAccess& log;
+  std::unique_ptr<model::RecordSink> sink;
+  std::shared_ptr<const CompiledRules> rules;
+  Judge judge;
+  JoinTable table;
+  LateLookup late;
+  std::unique_ptr<model::RecordSource> source;
+  std::unordered_set<CopyKey, CopyKeyHash> done;  // had a VERDICT behind the cursor at start
+  std::map<std::string, std::deque<Slot>, std::less<>> slots;
+  std::deque<Outgoing> outgoing;  // the sink refused them; nothing is read until they are out
+  std::int64_t committed_mono_ns = 0;
+  model::Cursor committed;
+
+  std::thread thread;
+  Mutex mutex;
+  std::condition_variable wake;
+  std::atomic<bool> stopping{false};
+  std::array<std::atomic<std::uint64_t>, 4> verdicts{};
+  std::atomic<std::uint64_t> joins_open{0}, position_sum{0}, pushed_out{0}, failures{0};
+
+  // Which copies have their VERDICT already, from the cursor to the end.
+  Status find_done(const model::Cursor& from) {
+    auto scan = log.open_source(from, model::Fence::kWritten);
+    if (!scan.ok()) return scan.error();
+    model::SourcedRecord sourced;
+    for (;;) {
+      auto more = (*scan)->next(sourced);
+      if (!more.ok()) return more.error();
+      if (!*more) return {};
+      if (sourced.kind == model::SourcedRecord::Kind::kHole ||
+          sourced.type != model::RecordType::kVerdict) {
+        continue;
+      }
+      const auto record = model::decode(sourced.encoded);
+      if (!record.ok()) continue;
+      const auto& verdict = std::get<model::VerdictRecord>(*record);
+      done.insert(CopyKey{verdict.exchange, verdict.run.value});
+    }
+  }
+
+  // --- One record -------------------------------------------------------------------------------
+
+  void take(const model::SourcedRecord& sourced) {
+    switch (sourced.type) {
+      case model::RecordType::kRequest: return take_request(sourced);
+      case model::RecordType::kResponse:
+        return take_closing(sourced, ExchangeCase::Closing::kResponse);
+      case model::RecordType::kOutcome:
+        return take_closing(sourced, ExchangeCase::Closing::kOutcome);
+      case model::RecordType::kShadow: return take_shadow(sourced);
+      case model::RecordType::kSkip: return take_skip(sourced);
+      case model::RecordType::kGap: return take_gap(sourced);
+      case model::RecordType::kChunk: return judge.chunk_starts().note(sourced);
+      default: return;
+    }
+  }
+
+  void take_request(const model::SourcedRecord& sourced) {
+    const auto record = model::decode(sourced.encoded);
+    if (!record.ok()) return;
+    const auto& request = std::get<model::RequestRecord>(*record);
+    if (request.mirror != MirrorDecision::kSelected) return;
+    Join join;
+    note_request(join.exchange, request, sourced);
+    table.add(std::move(join));
+  }
+
+  void take_closing(const model::SourcedRecord& sourced, ExchangeCase::Closing closing) {
+    Join* join = table.find(sourced.exchange);
+    if (join == nullptr || join->exchange.closing != ExchangeCase::Closing::kOpen) return;
+    join->exchange.closing = closing;
+    if (join->shadows.empty()) {
+      if (closing == ExchangeCase::Closing::kResponse) {
+        join->exchange.response = std::string(sourced.encoded);
+        table.grew(sourced.encoded.size());
+      }
+      return;
+    }
+    settle(*join, closing == ExchangeCase::Closing::kResponse ? sourced.encoded
+                                                              : std::string_view());
+  }
+
+  // The exchange closed (or its end is lost) and copies wait for it.
+  void settle(Join& join, std::string_view response) {
+    for (WaitingShadow& shadow : join.shadows) {
+      if (shadow.encoded.empty()) {
+        ExchangeCase exchange = join.exchange;
+        exchange.response = std::string(response);
+        late.add(LateCopy{std::move(exchange), std::move(shadow)});
+      } else {
+        decide(join.exchange, response, shadow);
+      }
+    }
+    table.erase(join.exchange.exchange);
+  }
+
+  void take_shadow(const model::SourcedRecord& sourced) {
+    const auto record = model::decode(sourced.encoded);
+    if (!record.ok()) return;
+    const RunId run = std::get<model::ShadowRecord>(*record).run;
+    if (done.erase(CopyKey{sourced.exchange, run.value}) > 0) {
+      if (run.is_live()) table.erase(sourced.exchange);
+      return;
+    }
+    slots[std::string(sourced.stream)].push_back(Slot{sourced.offset, {}});
+    WaitingShadow shadow{run, Place{std::string(sourced.stream), sourced.offset}, {}};
+    Join* join = table.find(sourced.exchange);
+    if (join != nullptr && join->exchange.closing != ExchangeCase::Closing::kOpen) {
+      decide(join->exchange, join->exchange.response, shadow, sourced.encoded);
+      if (run.is_live()) table.erase(sourced.exchange);
+      return;
+    }
+    shadow.encoded = std::string(sourced.encoded);
+    if (join != nullptr) {
+      table.grew(sizeof(WaitingShadow) + shadow.encoded.size());
+      join->shadows.push_back(std::move(shadow));
+      return;
+    }
+    LateCopy copy;
+    copy.exchange.exchange = sourced.exchange;
+    copy.shadow = std::move(shadow);
+    late.add(std::move(copy));
+  }
+
+  void take_skip(const model::SourcedRecord& sourced) {
+    const Join* join = table.find(sourced.exchange);
+    if (join == nullptr || !join->shadows.empty()) return;
+    const auto record = model::decode(sourced.encoded);
+    if (record.ok() && std::get<model::SkipRecord>(*record).run.is_live()) {
+      table.erase(sourced.exchange);
+    }
+  }
+
+  void take_gap(const model::SourcedRecord& sourced) {
+    const auto record = model::decode(sourced.encoded);
+    if (!record.ok()) return;
+    for (const auto& part : std::get<model::GapRecord>(*record).parts) {
+      Join* join = table.find(part.exchange);
+      if (join == nullptr) continue;
+      note_gap(join->exchange, part.sides);
+      if (join->exchange.closing == ExchangeCase::Closing::kLost && !join->shadows.empty()) {
+        settle(*join, {});
+      }
+    }
+  }
+
+  // --- Verdicts ---------------------------------------------------------------------------------
+
+  void decide(const ExchangeCase& exchange, std::string_view response,
+              const WaitingShadow& shadow) {
+    decide(exchange, response, shadow, shadow.encoded);
+  }
+
+  void decide(const ExchangeCase& exchange, std::string_view response, const WaitingShadow& shadow,
+              std::string_view encoded) {
+    const Draft draft = judge.judge(exchange, response, encoded, shadow.place.stream);
+    verdicts[static_cast<std::size_t>(draft.comparison.verdict)].fetch_add(
+        1, std::memory_order_relaxed);
+    Outgoing out;
+    out.shadow = shadow.place;
+    model::encode(draft.to_record(exchange.exchange, shadow.run, rules->version(), clock.now()),
+                  out.encoded);
+    if (outgoing.empty() && send(out)) return;
+    outgoing.push_back(std::move(out));
+  }
+
+  bool send(const Outgoing& out) {
+    const model::Ticket ticket = sink->append(out.encoded);
+    if (ticket.is_refused()) {
+      failures.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+    auto& of_stream = slots[out.shadow.stream];
+    const auto slot = std::lower_bound(
+        of_stream.begin(), of_stream.end(), out.shadow.offset,
+        [](const Slot& one, Offset offset) { return one.offset < offset; });
+    if (slot != of_stream.end() && slot->offset == out.shadow.offset) slot->ticket = ticket;
+    return true;
+  }
+
+  bool flush_outgoing() {
+    while (!outgoing.empty()) {
+      if (!send(outgoing.front())) return false;
+      outgoing.pop_front();
+    }
+    return true;
+  }
+
+  Status resolve_late() {
+    if (late.is_empty()) return {};
+    auto copies = late.resolve(judge.chunk_starts());
+    if (!copies.ok()) return copies.error();
+    for (LateCopy& copy : *copies) {
+      const bool waits = copy.exchange.has_request &&
+                         copy.exchange.closing == ExchangeCase::Closing::kOpen;
+      if (!waits) {
+        decide(copy.exchange, copy.exchange.response, copy.shadow);
+        continue;
+      }
+      // Its exchange is open still: the closing record is to come.
+      const ExchangeId id = copy.exchange.exchange;
+      Join* join = table.find(id);
+      if (join == nullptr) {
+        Join added;
+        added.exchange = std::move(copy.exchange);
+        added.shadows.push_back(std::move(copy.shadow));
+        table.add(std::move(added));
+      } else {
+        table.grew(sizeof(WaitingShadow) + copy.shadow.encoded.size());
+        join->shadows.push_back(std::move(copy.shadow));
+      }
+    }
+    return {};
+  }
+
+  // --- The thread -------------------------------------------------------------------------------
+
+  // True where something was read.
+  Result<bool> drain() {
+    bool has_read = false;
+    while (!stopping.load()) {
+      bool is_end = false;
+      for (std::size_t i = 0; i < kStep && !is_end; ++i) {
+        if (!flush_outgoing()) return has_read;
+        model::SourcedRecord sourced;
+        auto more = source->next(sourced);
+        if (!more.ok()) return more.error();
+        is_end = !*more;
+        if (is_end || sourced.kind == model::SourcedRecord::Kind::kHole) continue;
+        has_read = true;
+        take(sourced);
+        if (late.is_full()) BANYAN_RETURN_IF_ERROR(resolve_late());
+      }
+      publish_stats();
+      commit(false);
+      if (is_end) break;
+    }
+    BANYAN_RETURN_IF_ERROR(resolve_late());
+    return has_read;
+  }
+
+  void publish_stats() {
+    joins_open.store(table.size(), std::memory_order_relaxed);
+    position_sum.store(sum_of(source->position()), std::memory_order_relaxed);
+    pushed_out.store(table.pushed_out(), std::memory_order_relaxed);
+  }
+
+  // Before the oldest SHADOW whose VERDICT a crash could undo.
+  void commit(bool is_forced) {
+    if (!is_forced && clock.mono_ns() - committed_mono_ns < kCommitEveryNs) return;
+    committed_mono_ns = clock.mono_ns();
+    model::Cursor cursor = source->position();
+    for (auto& [stream, of_stream] : slots) {
+      while (!of_stream.empty() && !of_stream.front().ticket.is_refused() &&
+             sink->is_durable(of_stream.front().ticket)) {
+        of_stream.pop_front();
+      }
+      if (!of_stream.empty()) cursor.set(stream, of_stream.front().offset);
+    }
+    if (cursor == committed) return;
+    const Status status = log.commit_cursor(kConsumer, cursor, true);
+    if (status.ok()) {
+      committed = std::move(cursor);
+    } else {
+      failures.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  void pause(std::chrono::milliseconds duration) {
+    const auto deadline = std::chrono::steady_clock::now() + duration;
+    MutexLock lock(mutex);
+    while (!stopping.load()) {
+      const auto left = deadline - std::chrono::steady_clock::now();
+      if (left.count() <= 0) return;
+      lock.wait_for(wake, left);
+    }
+  }
+
+  void run() {
+    sched_param priority{};
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
+    pthread_setname_np(pthread_self(), "banyan-compare");
+    bool was_failing = false;
+    while (!stopping.load()) {
+      const auto drained = drain();
+      if (!drained.ok()) {
+        failures.fetch_add(1, std::memory_order_relaxed);
+        if (!was_failing) {
+          obs::log_error("comparator", "cannot read the log: " + drained.error().message);
+        }
+        was_failing = true;
+        pause(kIdle);
+        continue;
+      }
+      was_failing = false;
+      commit(false);
+      if (!outgoing.empty()) {
+        pause(kRetry);
+        continue;
+      }
+      if (!*drained) source->wait(kIdle);
+      pause(kPace);
+    }
+    publish_stats();
+    commit(true);
+  }
+};
+
+Comparator::Comparator() = default;
+
+Comparator::~Comparator() { stop(); }
+
+Result<std::unique_ptr<Comparator>> Comparator::open(Clock& clock, model::LogAccess& log,
+                                                     std::unique_ptr<model::RecordSink> sink,
+                                                     std::shared_ptr<const CompiledRules> rules,
+                                                     const ComparatorLimits& limits) {
+  CHECK(sink != nullptr && rules != nullptr);
+  std::unique_ptr<Comparator> comparator(new Comparator);
+  comparator->impl_ =
+      std::make_unique<Impl>(clock, log, std::move(sink), std::move(rules), limits);
+  Impl& impl = *comparator->impl_;
+  auto cursor = log.load_cursor(kConsumer);
+  if (!cursor.ok()) return cursor.error();
+  BANYAN_RETURN_IF_ERROR(impl.find_done(*cursor));
+  auto source = log.open_source(*cursor, model::Fence::kWritten);
+  if (!source.ok()) return source.error();
+  impl.source = std::move(source).value();
+  impl.committed = std::move(cursor).value();
+  return comparator;
+}
+
+void Comparator::start() {
+  CHECK(!impl_->thread.joinable());
+  impl_->stopping.store(false);
+  impl_->thread = std::thread([this] { impl_->run(); });
+}
+
+void Comparator::stop() {
+  if (!impl_ || !impl_->thread.joinable()) return;
+  {
+    MutexLock lock(impl_->mutex);
+    impl_->stopping.store(true);
+  }
+  impl_->wake.notify_all();
+  impl_->source->interrupt();
+  impl_->thread.join();
+}
+
+ComparatorStats Comparator::stats() const {
+  ComparatorStats stats;
+  stats.equal = impl_->verdicts[0].load(std::memory_order_relaxed);
+  stats.tolerated = impl_->verdicts[1].load(std::memory_order_relaxed);
+  stats.different = impl_->verdicts[2].load(std::memory_order_relaxed);
+  stats.incomparable = impl_->verdicts[3].load(std::memory_order_relaxed);
+  stats.compared = stats.equal + stats.tolerated + stats.different + stats.incomparable;
+  stats.joins_open = impl_->joins_open.load(std::memory_order_relaxed);
+  stats.pushed_out = impl_->pushed_out.load(std::memory_order_relaxed);
+  stats.failures = impl_->failures.load(std::memory_order_relaxed);
+  const std::uint64_t end = sum_of(impl_->log.end());
+  const std::uint64_t at = impl_->position_sum.load(std::memory_order_relaxed);
+  stats.lag_records = end > at ? end - at : 0;
+  return stats;
+}
+
+}  // namespace banyan::comparator

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One joined exchange to one verdict: decodes both answers, fetches bodies from the log where they are
+// needed, and asks compare_answers(). Inside the comparator only. One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "comparator/compare.h"
+#include "core/model/record_io.h"
+
+namespace banyan::comparator {
+
+// A record's place, kept beyond the source's view of it.
+struct Place {
+  std::string stream;
+  Offset offset;
+};
+
+// What is known of one exchange without its copies.
+struct ExchangeCase {
+  enum class Closing : std::uint8_t {
+    kOpen,
+    kResponse,  // `response` holds the encoded RESPONSE
+    kOutcome,   // no system answered
+    kLost,      // a GAP says that its closing record is gone
+  };
+  ExchangeId exchange;
+  bool has_request = false;
+  std::string method, target, route;
+  Instant started;
+  Place request_place;
+  Closing closing = Closing::kOpen;
+  std::string response;
+};
+
+// Where bodies in chunks begin; bounded, the oldest are forgotten (then the REQUEST's place serves).
+class ChunkStarts {
+ public:
+  static constexpr std::size_t kMax = 65'536;
+  void note(const model::SourcedRecord& sourced);
+  std::optional<Place> take(ExchangeId exchange, model::Side side, RunId run);
+
+ private:
+  struct Key {
+    ExchangeId exchange;
+    std::uint64_t run_and_side = 0;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+      return std::hash<ExchangeId>()(key.exchange) ^ (key.run_and_side * 0x9E3779B97F4A7C15ULL);
+    }
+  };
+  std::unordered_map<Key, Place, KeyHash> starts_;
+};
+
+// A VERDICT's facts, owned.
+struct Draft {
+  Comparison comparison;
+  std::string endpoint;
+  std::string route;
+  std::uint16_t legacy_status = 0, candidate_status = 0;
+  std::int64_t legacy_duration_ns = -1, candidate_duration_ns = -1;
+  // Views into this draft, which must outlive it.
+  model::VerdictRecord to_record(ExchangeId exchange, RunId run, std::uint64_t rules_version,
+                                 Instant at) const;
+};
+
+class Judge {
+ public:
+  Judge(model::LogAccess& log, const CompiledRules& rules, std::uint64_t body_bytes_max)
+      : log_(log), rules_(rules), body_bytes_max_(body_bytes_max) {}
+
+  ChunkStarts& chunk_starts() { return chunk_starts_; }
+  // `shadow` is one encoded SHADOW; kOpen closings are for the caller to wait for.
+  Draft judge(const ExchangeCase& exchange, std::string_view response, std::string_view shadow,
+              std::string_view shadow_stream);
+
+ private:
+  void fill_bodies(const ExchangeCase& exchange, const model::Answer& primary,
+                   const model::ShadowRecord& shadow, std::string_view shadow_stream,
+                   LiftedAnswer& lifted_primary, LiftedAnswer& lifted_shadow);
+  bool fetch(const Place& from, ExchangeId exchange, model::Side side, RunId run,
+             const model::Body& body, std::string& out);
+
+  model::LogAccess& log_;
+  const CompiledRules& rules_;
+  const std::uint64_t body_bytes_max_;
+  ChunkStarts chunk_starts_;
+  std::string primary_body_, shadow_body_;
+};
+
+}  // namespace banyan::comparator
