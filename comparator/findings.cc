@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/findings.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "comparator/findings_impl.h"
+#include "comparator/latency_histogram.h"
+#include "core/base/hash.h"
+#include "core/base/text.h"
+#include "core/model/record_codec.h"
+
+namespace banyan::comparator {
+namespace {
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE findings (
+  id TEXT PRIMARY KEY, route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL,
+  kind TEXT NOT NULL, transition TEXT NOT NULL,
+  count INTEGER NOT NULL, exchanges INTEGER NOT NULL, uncovered INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
+  example_at TEXT NOT NULL, example_legacy TEXT NOT NULL, example_candidate TEXT NOT NULL,
+  rule TEXT NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+  changed_by TEXT NOT NULL DEFAULT '', accepted_until INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE finding_endpoints (
+  finding TEXT NOT NULL, endpoint TEXT NOT NULL, PRIMARY KEY (finding, endpoint))
+  STRICT, WITHOUT ROWID;
+CREATE TABLE hits (
+  exchange TEXT NOT NULL, finding TEXT NOT NULL, count INTEGER NOT NULL,
+  uncovered INTEGER NOT NULL, wall INTEGER NOT NULL, PRIMARY KEY (exchange, finding))
+  STRICT, WITHOUT ROWID;
+CREATE INDEX hits_of_finding ON hits (finding, wall);
+CREATE INDEX hits_by_age ON hits (wall);
+CREATE TABLE places (exchange TEXT PRIMARY KEY, stream TEXT NOT NULL, offset INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID;
+CREATE TABLE latency (
+  route TEXT NOT NULL, endpoint TEXT NOT NULL, system INTEGER NOT NULL, bucket INTEGER NOT NULL,
+  count INTEGER NOT NULL, PRIMARY KEY (route, endpoint, system, bucket)) STRICT, WITHOUT ROWID;
+)sql";
+
+// The differences of one exchange that fall into one finding.
+struct Group {
+  const model::Difference* first = nullptr;
+  std::string endpoint;
+  std::uint64_t count = 0;
+  bool is_uncovered = false;
+};
+
+bool is_header(std::string_view path) { return path.substr(0, 7) == "header:"; }
+
+std::string finding_id(std::string_view route, std::string_view endpoint,
+                       const model::Difference& difference) {
+  std::string key;
+  const std::string path =
+      is_header(difference.path) ? to_lower(difference.path) : difference.path;
+  for (const std::string_view part :
+       {route, endpoint, std::string_view(path), to_string(difference.kind),
+        std::string_view(difference.transition)}) {
+    key += std::to_string(part.size());
+    key += ':';
+    key += part;
+  }
+  return hex_of_u64(xxh3_64(key)).substr(0, 12);
+}
+
+std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
+  std::map<std::string, Group> groups;
+  for (const model::Difference& difference : verdict.differences) {
+    const std::string_view endpoint =
+        is_header(difference.path) ? std::string_view("*") : verdict.endpoint;
+    Group& one = groups[finding_id(verdict.route, endpoint, difference)];
+    // An uncovered occurrence is the better example.
+    if (one.first == nullptr || (!one.is_uncovered && difference.rule.empty())) {
+      one.first = &difference;
+    }
+    one.endpoint = std::string(endpoint);
+    ++one.count;
+    one.is_uncovered |= difference.rule.empty();
+  }
+  return groups;
+}
+
+}  // namespace
+
+Status FindingsStore::Impl::create_schema() {
+  auto version = database->user_version();
+  if (!version.ok()) return version.error();
+  if (*version == kSchemaVersion) return {};
+  if (*version != 0) {
+    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
+                      "findings.sqlite has schema " + std::to_string(*version) +
+                          ", this version of Banyan knows " + std::to_string(kSchemaVersion) +
+                          "; use the version that wrote it");
+  }
+  auto transaction = store::Transaction::begin(*database);
+  if (!transaction.ok()) return transaction.error();
+  BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
+  BANYAN_RETURN_IF_ERROR(database->set_user_version(kSchemaVersion));
+  return transaction->commit();
+}
+
+// Takes back what an earlier generation of this exchange contributed.
+Status FindingsStore::Impl::forget(ExchangeId exchange) {
+  const std::string id = exchange.to_string();
+  auto undo = database->prepare(
+      "UPDATE findings SET exchanges = exchanges - 1, count = findings.count - h.count, "
+      "uncovered = findings.uncovered - h.uncovered "
+      "FROM (SELECT finding, count, uncovered FROM hits WHERE exchange = ?1) AS h "
+      "WHERE findings.id = h.finding");
+  if (!undo.ok()) return undo.error();
+  BANYAN_RETURN_IF_ERROR(undo->bind(1, id).run());
+  auto remove = database->prepare("DELETE FROM hits WHERE exchange = ?1");
+  if (!remove.ok()) return remove.error();
+  return remove->bind(1, id).run();
+}
+
+Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
+  if (!verdict.has_previous && verdict.legacy_duration_ns >= 0 &&
+      verdict.candidate_duration_ns >= 0) {
+    const std::string route(verdict.route);
+    const std::string endpoint(verdict.endpoint);
+    ++latency[{route, endpoint, 0, LatencyHistogram::bucket_of(verdict.legacy_duration_ns)}];
+    ++latency[{route, endpoint, 1, LatencyHistogram::bucket_of(verdict.candidate_duration_ns)}];
+  }
+  if (verdict.has_previous) BANYAN_RETURN_IF_ERROR(forget(verdict.exchange));
+  if (verdict.differences.empty()) return {};
+  const std::string exchange = verdict.exchange.to_string();
+  auto upsert = database->prepare(
+      "INSERT INTO findings (id, route, endpoint, path, kind, transition, count, exchanges, "
+      "uncovered, first_seen, last_seen, example_at, example_legacy, example_candidate, rule) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?9, ?10, ?11, ?12, ?13) "
+      "ON CONFLICT (id) DO UPDATE SET count = count + ?7, exchanges = exchanges + 1, "
+      "first_seen = min(first_seen, ?9), last_seen = max(last_seen, ?9), "
+      "example_at = iif(uncovered = 0 AND ?8 = 1, ?10, example_at), "
+      "example_legacy = iif(uncovered = 0 AND ?8 = 1, ?11, example_legacy), "
+      "example_candidate = iif(uncovered = 0 AND ?8 = 1, ?12, example_candidate), "
+      "rule = iif(?13 = '', rule, ?13), uncovered = uncovered + ?8");
+  auto hit = database->prepare(
+      "INSERT OR IGNORE INTO hits (exchange, finding, count, uncovered, wall) "
+      "VALUES (?1, ?2, ?3, ?4, ?5)");
+  auto listed = database->prepare(
+      "INSERT OR IGNORE INTO finding_endpoints SELECT ?1, ?2 WHERE "
+      "(SELECT count(*) FROM finding_endpoints WHERE finding = ?1) < ?3");
+  if (!upsert.ok()) return upsert.error();
+  if (!hit.ok()) return hit.error();
+  if (!listed.ok()) return listed.error();
+  const std::int64_t wall = verdict.at.wall_ns;
+  for (const auto& [id, one] : group(verdict)) {
+    const int uncovered = one.is_uncovered ? 1 : 0;
+    // Twice the same generation (a crash of the writer): counted once.
+    BANYAN_RETURN_IF_ERROR(hit->bind(1, exchange).bind(2, id).bind(3, one.count)
+                               .bind(4, uncovered).bind(5, wall).run());
+    if (database->changes() == 0) continue;
+    const model::Difference& shown = *one.first;
+    BANYAN_RETURN_IF_ERROR(upsert->bind(1, id).bind(2, verdict.route).bind(3, one.endpoint)
+                               .bind(4, shown.path).bind(5, to_string(shown.kind))
+                               .bind(6, shown.transition).bind(7, one.count).bind(8, uncovered)
+                               .bind(9, wall).bind(10, shown.at).bind(11, shown.legacy)
+                               .bind(12, shown.candidate).bind(13, shown.rule).run());
+    if (one.endpoint == "*") {
+      BANYAN_RETURN_IF_ERROR(
+          listed->bind(1, id).bind(2, verdict.endpoint).bind(3, kEndpointsMax).run());
+    }
+  }
+  const model::Cursor::Place* place = nullptr;
+  if (const auto found = places.find(verdict.exchange); found != places.end()) {
+    place = &found->second;
+  } else if (const auto old = older_places.find(verdict.exchange); old != older_places.end()) {
+    place = &old->second;
+  }
+  if (place == nullptr) return {};
+  auto remember = database->prepare("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3)");
+  if (!remember.ok()) return remember.error();
+  return remember->bind(1, exchange).bind(2, place->stream).bind(3, place->next.value).run();
+}
+
+void FindingsStore::Impl::note_place(const model::SourcedRecord& sourced) {
+  if (places.size() >= kPlacesMax) older_places = std::exchange(places, {});
+  places[sourced.exchange] = model::Cursor::Place{std::string(sourced.stream), sourced.offset};
+}
+
+Status FindingsStore::Impl::write_latency() {
+  auto upsert = database->prepare(
+      "INSERT INTO latency VALUES (?1, ?2, ?3, ?4, ?5) "
+      "ON CONFLICT DO UPDATE SET count = count + ?5");
+  if (!upsert.ok()) return upsert.error();
+  for (const auto& [key, count] : latency) {
+    const auto& [route, endpoint, system, bucket] = key;
+    BANYAN_RETURN_IF_ERROR(upsert->bind(1, route).bind(2, endpoint).bind(3, system)
+                               .bind(4, bucket).bind(5, count).run());
+  }
+  return {};
+}
+
+Status FindingsStore::Impl::write_cursor(const model::Cursor& cursor) {
+  auto statement = database->prepare("INSERT OR REPLACE INTO meta VALUES ('cursor', ?1)");
+  if (!statement.ok()) return statement.error();
+  return statement->bind(1, cursor.to_string()).run();
+}
+
+Result<model::Cursor> FindingsStore::Impl::read_cursor() {
+  auto statement = database->prepare("SELECT value FROM meta WHERE key = 'cursor'");
+  if (!statement.ok()) return statement.error();
+  auto row = statement->step();
+  if (!row.ok()) return row.error();
+  if (!*row) return model::Cursor{};
+  return model::Cursor::parse(statement->text(0));
+}
+
+Status FindingsStore::Impl::trim_hits() {
+  auto counted = database->prepare("SELECT count(*) FROM hits");
+  if (!counted.ok()) return counted.error();
+  auto row = counted->step();
+  if (!row.ok()) return row.error();
+  const std::int64_t excess = counted->integer(0) - kHitsMax;
+  counted->reset();
+  if (excess <= 0) return {};
+  auto remove = database->prepare(
+      "DELETE FROM hits WHERE wall <= (SELECT wall FROM hits ORDER BY wall LIMIT 1 OFFSET ?1)");
+  if (!remove.ok()) return remove.error();
+  // A tenth more, so that this is rare.
+  BANYAN_RETURN_IF_ERROR(remove->bind(1, excess + kHitsMax / 10).run());
+  return database->execute(
+      "DELETE FROM places WHERE exchange NOT IN (SELECT exchange FROM hits)");
+}
+
+FindingsStore::FindingsStore() = default;
+FindingsStore::~FindingsStore() = default;
+
+Result<std::unique_ptr<FindingsStore>> FindingsStore::open(const std::string& path,
+                                                           Clock& clock) {
+  auto database = store::Database::open(path, store::Database::Mode::kReadWrite);
+  if (!database.ok()) return database.error();
+  std::unique_ptr<FindingsStore> findings(new FindingsStore);
+  findings->impl_ = std::make_unique<Impl>(clock, std::move(database).value());
+  BANYAN_RETURN_IF_ERROR(findings->impl_->create_schema());
+  return findings;
+}
+
+Result<std::unique_ptr<FindingsStore>> FindingsStore::open_read_only(const std::string& path,
+                                                                     Clock& clock) {
+  auto database = store::Database::open(path, store::Database::Mode::kReadOnly);
+  if (!database.ok()) return database.error();
+  std::unique_ptr<FindingsStore> findings(new FindingsStore);
+  findings->impl_ = std::make_unique<Impl>(clock, std::move(database).value());
+  findings->impl_->is_read_only = true;
+  return findings;
+}
+
+Result<bool> FindingsStore::catch_up(model::LogAccess& log, std::size_t records_max) {
+  Impl& impl = *impl_;
+  if (impl.is_read_only) {
+    return make_error(ErrorCode::kPermissionDenied, ErrorOrigin::kInternal,
+                      "findings are open for reading only");
+  }
+  // Any error leaves the transaction undone, so the source has to start over from its cursor.
+  auto source = std::exchange(impl.source, nullptr);
+  impl.latency.clear();
+  if (source == nullptr) {
+    auto cursor = impl.read_cursor();
+    if (!cursor.ok()) return cursor.error();
+    auto opened = log.open_source(*cursor, model::Fence::kDurable);
+    if (!opened.ok()) return opened.error();
+    source = std::move(opened).value();
+  }
+  const model::Cursor before = source->position();
+  std::optional<store::Transaction> transaction;
+  bool has_more = true;
+  bool has_hits = false;
+  for (std::size_t i = 0; i < records_max && has_more; ++i) {
+    model::SourcedRecord sourced;
+    auto more = source->next(sourced);
+    if (!more.ok()) return more.error();
+    has_more = *more;
+    if (!has_more || sourced.kind == model::SourcedRecord::Kind::kHole) continue;
+    if (sourced.type == model::RecordType::kRequest) impl.note_place(sourced);
+    if (sourced.type != model::RecordType::kVerdict) continue;
+    const auto record = model::decode(sourced.encoded);
+    if (!record.ok()) continue;
+    const auto& verdict = std::get<model::VerdictRecord>(*record);
+    if (!verdict.run.is_live()) continue;
+    if (!transaction) {
+      auto begun = store::Transaction::begin(*impl.database);
+      if (!begun.ok()) return begun.error();
+      transaction.emplace(std::move(begun).value());
+    }
+    has_hits |= !verdict.differences.empty();
+    BANYAN_RETURN_IF_ERROR(impl.fold(verdict));
+  }
+  if (transaction) {
+    if (has_hits) BANYAN_RETURN_IF_ERROR(impl.trim_hits());
+    BANYAN_RETURN_IF_ERROR(impl.write_latency());
+    BANYAN_RETURN_IF_ERROR(impl.write_cursor(source->position()));
+    BANYAN_RETURN_IF_ERROR(transaction->commit());
+  } else if (!(source->position() == before) && has_more) {
+    // Long stretches without a VERDICT: the place alone, so that a restart need not read them again.
+    BANYAN_RETURN_IF_ERROR(impl.write_cursor(source->position()));
+  }
+  impl.source = std::move(source);
+  return has_more;
+}
+
+}  // namespace banyan::comparator

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "comparator/findings_impl.h"
+#include "comparator/latency_histogram.h"
+
+namespace banyan::comparator {
+namespace {
+
+constexpr std::string_view kColumns =
+    "SELECT id, route, endpoint, path, kind, transition, count, exchanges, uncovered, first_seen, "
+    "last_seen, example_at, example_legacy, example_candidate, rule, state, reason, changed_by, "
+    "accepted_until FROM findings ";
+constexpr int kExemplarsEachEnd = 4;
+
+Finding finding_of(const store::Statement& row, std::int64_t now_wall_ns) {
+  Finding finding;
+  finding.id = std::string(row.text(0));
+  finding.route = std::string(row.text(1));
+  finding.endpoint = std::string(row.text(2));
+  finding.path = std::string(row.text(3));
+  finding.kind = std::string(row.text(4));
+  finding.transition = std::string(row.text(5));
+  finding.count = row.unsigned_integer(6);
+  finding.exchanges = row.unsigned_integer(7);
+  if (row.integer(8) == 0) finding.tolerated_by = std::string(row.text(14));
+  finding.first_seen_wall_ns = row.integer(9);
+  finding.last_seen_wall_ns = row.integer(10);
+  finding.example_at = std::string(row.text(11));
+  finding.example_legacy = std::string(row.text(12));
+  finding.example_candidate = std::string(row.text(13));
+  finding.state = static_cast<FindingState>(std::clamp<std::int64_t>(row.integer(15), 0, 2));
+  finding.reason = std::string(row.text(16));
+  finding.changed_by = std::string(row.text(17));
+  finding.accepted_until_wall_ns = row.integer(18);
+  if (finding.state == FindingState::kAccepted && finding.accepted_until_wall_ns != 0 &&
+      finding.accepted_until_wall_ns <= now_wall_ns) {
+    finding.state = FindingState::kOpen;
+  }
+  return finding;
+}
+
+Status fill_lists(store::Database& database, Finding& finding) {
+  for (const char* order : {"ASC", "DESC"}) {
+    auto hits = database.prepare("SELECT exchange FROM hits WHERE finding = ?1 ORDER BY wall " +
+                                 std::string(order) + ", exchange LIMIT ?2");
+    if (!hits.ok()) return hits.error();
+    hits->bind(1, finding.id).bind(2, kExemplarsEachEnd);
+    for (;;) {
+      auto row = hits->step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      const std::string exchange(hits->text(0));
+      auto& known = finding.exemplars;
+      if (std::find(known.begin(), known.end(), exchange) == known.end()) {
+        known.push_back(exchange);
+      }
+    }
+  }
+  if (finding.endpoint != "*") return {};
+  auto endpoints = database.prepare(
+      "SELECT endpoint FROM finding_endpoints WHERE finding = ?1 ORDER BY endpoint");
+  if (!endpoints.ok()) return endpoints.error();
+  endpoints->bind(1, finding.id);
+  for (;;) {
+    auto row = endpoints->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    finding.endpoints.emplace_back(endpoints->text(0));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Finding>> FindingsStore::list(const FindingFilter& filter) const {
+  // What no exchange shows any more (a later generation took it back) stays for its state alone.
+  auto rows = impl_->database->prepare(
+      std::string(kColumns) +
+      "WHERE (exchanges > 0 OR state <> 0) AND (?1 = '' OR route = ?1) "
+      "ORDER BY exchanges DESC, id");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, filter.route);
+  std::vector<Finding> out;
+  while (out.size() < filter.limit) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    Finding finding = finding_of(*rows, impl_->clock.wall_ns());
+    if (filter.state) {
+      if (finding.state != *filter.state) continue;
+      // Every occurrence is covered by a rule: nothing to triage.
+      if (finding.state == FindingState::kOpen &&
+          (!finding.tolerated_by.empty() || finding.exchanges == 0)) {
+        continue;
+      }
+    }
+    out.push_back(std::move(finding));
+  }
+  for (Finding& finding : out) BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding));
+  return out;
+}
+
+Result<Finding> FindingsStore::get(std::string_view id) const {
+  const auto unknown = [&] {
+    return make_error(ErrorCode::kNotFound, ErrorOrigin::kClient,
+                      "no finding has the id \"" + std::string(id.substr(0, 64)) + "\"");
+  };
+  const bool is_hex = !id.empty() && id.size() <= 12 &&
+                      id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  if (!is_hex) return unknown();
+  auto rows = impl_->database->prepare(std::string(kColumns) +
+                                       "WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, id).bind(2, std::string(id) + "g");
+  auto row = rows->step();
+  if (!row.ok()) return row.error();
+  if (!*row) return unknown();
+  Finding finding = finding_of(*rows, impl_->clock.wall_ns());
+  row = rows->step();
+  if (!row.ok()) return row.error();
+  if (*row) {
+    return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient,
+                      "several findings begin with \"" + std::string(id) + "\"; type more of it");
+  }
+  BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding));
+  return finding;
+}
+
+Result<Finding> FindingsStore::set_state(std::string_view id, FindingState state,
+                                         std::string_view by, std::string_view reason,
+                                         std::int64_t until_wall_ns) {
+  auto finding = get(id);
+  if (!finding.ok()) return finding.error();
+  if (state == FindingState::kAccepted && reason.empty()) {
+    return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient,
+                      "accepting a finding needs a reason");
+  }
+  auto update = impl_->database->prepare(
+      "UPDATE findings SET state = ?2, reason = ?3, changed_by = ?4, accepted_until = ?5 "
+      "WHERE id = ?1");
+  if (!update.ok()) return update.error();
+  BANYAN_RETURN_IF_ERROR(
+      update->bind(1, finding->id).bind(2, static_cast<int>(state)).bind(3, reason).bind(4, by)
+          .bind(5, state == FindingState::kAccepted ? until_wall_ns : 0).run());
+  return get(finding->id);
+}
+
+Result<std::vector<EndpointLatency>> FindingsStore::latency() const {
+  auto rows = impl_->database->prepare(
+      "SELECT route, endpoint, system, bucket, count FROM latency");
+  if (!rows.ok()) return rows.error();
+  std::map<std::pair<std::string, std::string>, std::pair<LatencyHistogram, LatencyHistogram>> all;
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    auto& both = all[{std::string(rows->text(0)), std::string(rows->text(1))}];
+    (rows->integer(2) == 0 ? both.first : both.second)
+        .add(static_cast<int>(rows->integer(3)), rows->unsigned_integer(4));
+  }
+  std::vector<EndpointLatency> out;
+  for (const auto& [key, both] : all) {
+    EndpointLatency one;
+    one.route = key.first;
+    one.endpoint = key.second;
+    one.pairs = both.first.total();
+    one.legacy_p50_ms = both.first.quantile_ms(0.50);
+    one.legacy_p95_ms = both.first.quantile_ms(0.95);
+    one.legacy_p99_ms = both.first.quantile_ms(0.99);
+    one.candidate_p50_ms = both.second.quantile_ms(0.50);
+    one.candidate_p95_ms = both.second.quantile_ms(0.95);
+    one.candidate_p99_ms = both.second.quantile_ms(0.99);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Result<std::optional<model::Cursor::Place>> FindingsStore::locate(ExchangeId exchange) const {
+  auto rows =
+      impl_->database->prepare("SELECT stream, offset FROM places WHERE exchange = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, exchange.to_string());
+  auto row = rows->step();
+  if (!row.ok()) return row.error();
+  if (!*row) return std::optional<model::Cursor::Place>();
+  return std::optional<model::Cursor::Place>(
+      model::Cursor::Place{std::string(rows->text(0)), Offset{rows->unsigned_integer(1)}});
+}
+
+}  // namespace banyan::comparator

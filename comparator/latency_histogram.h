@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Log-linear buckets with a fixed relative error, so that histograms of any time add up.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+
+namespace banyan::comparator {
+
+class LatencyHistogram {
+ public:
+  static constexpr double kGamma = 1.02;  // values of a bucket lie within 1 % of its middle
+
+  // Bucket 0 holds all up to 1 µs, the last one all above about 11 days.
+  static int bucket_of(std::int64_t duration_ns) {
+    if (duration_ns <= 1'000) return 0;
+    const double steps = std::log(static_cast<double>(duration_ns) / 1'000.0) / std::log(kGamma);
+    return std::min(static_cast<int>(std::ceil(steps)), kBucketMax);
+  }
+  static double middle_ms(int bucket) {
+    return bucket <= 0 ? 0.001 : 0.001 * std::pow(kGamma, bucket) * 2.0 / (1.0 + kGamma);
+  }
+  void add(int bucket, std::uint64_t count) {
+    counts_[bucket] += count;
+    total_ += count;
+  }
+  std::uint64_t total() const { return total_; }
+  // `share` in 0..1; 0 where nothing was added.
+  double quantile_ms(double share) const {
+    if (total_ == 0) return 0;
+    const double rank = share * static_cast<double>(total_ - 1);
+    double seen = 0;
+    for (const auto& [bucket, count] : counts_) {
+      seen += static_cast<double>(count);
+      if (seen > rank) return middle_ms(bucket);
+    }
+    return middle_ms(counts_.rbegin()->first);
+  }
+
+ private:
+  static constexpr int kBucketMax = 1400;
+  std::map<int, std::uint64_t> counts_;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace banyan::comparator
