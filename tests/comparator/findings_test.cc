@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/findings.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "comparator/latency_histogram.h"
+#include "tests/support/memory_log.h"
+#include "tests/support/records.h"
+
+namespace banyan::comparator {
+namespace {
+
+using support::exchange_id;
+
+class FindingsTest : public testing::Test {
+ protected:
+  FindingsTest() {
+    std::string pattern = testing::TempDir() + "banyan-findings-XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+    reopen();
+  }
+  ~FindingsTest() override {
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void reopen() {
+    store_.reset();
+    auto store = FindingsStore::open(directory_ + "/findings.sqlite", clock_);
+    ASSERT_TRUE(store.ok()) << store.error().message;
+    store_ = std::move(store).value();
+  }
+  void catch_up(std::size_t step = 1000) {
+    for (;;) {
+      auto more = store_->catch_up(log_, step);
+      ASSERT_TRUE(more.ok()) << more.error().message;
+      if (!*more) return;
+    }
+  }
+  std::vector<Finding> list(FindingFilter filter = {}) {
+    auto findings = store_->list(filter);
+    EXPECT_TRUE(findings.ok());
+    return findings.ok() ? *findings : std::vector<Finding>();
+  }
+  static model::Difference difference(const std::string& path, const std::string& rule = "",
+                                      const std::string& transition = "number→string") {
+    model::Difference one;
+    one.path = path;
+    one.at = path;
+    one.kind = DifferenceKind::kType;
+    one.legacy = "1";
+    one.candidate = "\"1\"";
+    one.rule = rule;
+    one.transition = transition;
+    return one;
+  }
+  static model::VerdictRecord different(std::uint64_t counter,
+                                        std::vector<model::Difference> differences,
+                                        std::string_view endpoint = "GET /orders/{}") {
+    auto record = support::verdict(exchange_id(counter), Verdict::kDifferent);
+    record.endpoint = endpoint;
+    record.at.wall_ns += static_cast<std::int64_t>(counter) * 1'000'000;
+    record.differences = std::move(differences);
+    record.legacy_duration_ns = 10'000'000;
+    record.candidate_duration_ns = 40'000'000;
+    return record;
+  }
+
+  ManualClock clock_;
+  support::MemoryLog log_{clock_};
+  std::string directory_;
+  std::unique_ptr<FindingsStore> store_;
+};
+
+TEST_F(FindingsTest, GroupsByRouteEndpointPathKindAndTransition) {
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    log_.append(different(i, {difference("body:$.items[].price"),
+                              difference("body:$.items[].price"), difference("body:$.id")}));
+  }
+  log_.append(different(21, {difference("body:$.id")}, "GET /stock/{}"));
+  log_.append(different(22, {difference("body:$.id", "", "string→null")}));
+  catch_up(7);
+  const auto findings = list();
+  ASSERT_EQ(findings.size(), 4U);
+  std::uint64_t prices = 0;
+  for (const Finding& one : findings) {
+    EXPECT_EQ(one.id.size(), 12U);
+    if (one.path != "body:$.items[].price") continue;
+    ++prices;
+    EXPECT_EQ(one.count, 40U);
+    EXPECT_EQ(one.exchanges, 20U);
+    EXPECT_EQ(one.kind, "type");
+    EXPECT_EQ(one.example_candidate, "\"1\"");
+    ASSERT_EQ(one.exemplars.size(), 8U);
+    EXPECT_EQ(one.exemplars.front(), exchange_id(1).to_string());
+    EXPECT_NE(std::find(one.exemplars.begin(), one.exemplars.end(), exchange_id(20).to_string()),
+              one.exemplars.end());
+  }
+  EXPECT_EQ(prices, 1U);
+}
+
+TEST_F(FindingsTest, AHeaderIsOneFindingPerRouteAndListsItsEndpoints) {
+  log_.append(different(1, {difference("header:Content-Type")}, "GET /a"));
+  log_.append(different(2, {difference("header:content-type")}, "GET /b"));
+  catch_up();
+  const auto findings = list();
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].endpoint, "*");
+  EXPECT_EQ(findings[0].endpoints, (std::vector<std::string>{"GET /a", "GET /b"}));
+}
+
+TEST_F(FindingsTest, EachVerdictCountsOnceOverRestartsAndRepeats) {
+  log_.append(different(1, {difference("body:$.id")}));
+  log_.append(different(2, {difference("body:$.id")}));
+  log_.append(different(2, {difference("body:$.id")}));
+  for (int i = 0; i < 4; ++i) {
+    reopen();
+    ASSERT_TRUE(store_->catch_up(log_, 1).ok());
+  }
+  catch_up();
+  EXPECT_EQ(list()[0].exchanges, 2U);
+}
+
+TEST_F(FindingsTest, OnlyDurableVerdictsOfTheLiveMirrorCount) {
+  auto of_run = different(1, {difference("body:$.id")});
+  of_run.run = RunId{4};
+  log_.append(of_run);
+  log_.hold_durable(true);
+  log_.append(different(2, {difference("body:$.id")}));
+  catch_up();
+  EXPECT_TRUE(list().empty());
+  log_.make_durable();
+  catch_up();
+  EXPECT_EQ(list().size(), 1U);
+}
+
+TEST_F(FindingsTest, ANewerGenerationReplacesWhatItsExchangeContributed) {
+  log_.append(different(1, {difference("body:$.id"), difference("body:$.total")}));
+  log_.append(different(2, {difference("body:$.id")}));
+  catch_up();
+  auto later = different(1, {difference("body:$.total")});
+  later.generation = 2;
+  later.has_previous = true;
+  later.previous = Verdict::kDifferent;
+  log_.append(later);
+  auto equal = different(2, {});
+  equal.generation = 2;
+  equal.has_previous = true;
+  log_.append(equal);
+  catch_up();
+  const auto findings = list();
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].path, "body:$.total");
+  EXPECT_EQ(findings[0].exchanges, 1U);
+  EXPECT_EQ(findings[0].count, 1U);
+}
+
+TEST_F(FindingsTest, WhatEveryRuleCoversIsNotOpen) {
+  log_.append(different(1, {difference("body:$.at", "ignore body:$.at")}));
+  catch_up();
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].tolerated_by, "ignore body:$.at");
+  FindingFilter open;
+  open.state = FindingState::kOpen;
+  EXPECT_TRUE(list(open).empty());
+  log_.append(different(2, {difference("body:$.at")}));
+  catch_up();
+  ASSERT_EQ(list(open).size(), 1U);
+  EXPECT_EQ(list(open)[0].tolerated_by, "");
+}
+
+TEST_F(FindingsTest, AStateIsSetByAPersonAndMayEnd) {
+  log_.append(different(1, {difference("body:$.id")}));
+  catch_up();
+  const std::string id = list()[0].id;
+  EXPECT_FALSE(store_->set_state(id, FindingState::kAccepted, "ann", "", 0).ok());
+  auto accepted = store_->set_state(id.substr(0, 6), FindingState::kAccepted, "ann", "known",
+                                    clock_.wall_ns() + 1'000);
+  ASSERT_TRUE(accepted.ok()) << accepted.error().message;
+  EXPECT_EQ(accepted->state, FindingState::kAccepted);
+  EXPECT_EQ(accepted->reason, "known");
+  EXPECT_EQ(accepted->changed_by, "ann");
+  clock_.advance_ns(1'000);
+  EXPECT_EQ(store_->get(id)->state, FindingState::kOpen);
+  EXPECT_EQ(store_->set_state(id, FindingState::kBug, "bob", "", 0)->state, FindingState::kBug);
+  reopen();
+  EXPECT_EQ(store_->get(id)->state, FindingState::kBug);
+  EXPECT_EQ(store_->set_state(id, FindingState::kOpen, "bob", "", 0)->state, FindingState::kOpen);
+}
+
+TEST_F(FindingsTest, UnknownAndAmbiguousIdsAreNamed) {
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    log_.append(different(i, {difference("body:$.f" + std::to_string(i))}));
+  }
+  catch_up();
+  EXPECT_EQ(store_->get("zz'; DROP TABLE findings").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->get("").error().code, ErrorCode::kNotFound);
+  bool was_ambiguous = false;
+  for (const char digit : std::string("0123456789abcdef")) {
+    const auto one = store_->get(std::string(1, digit));
+    was_ambiguous |= !one.ok() && one.error().code == ErrorCode::kInvalidArgument;
+  }
+  EXPECT_TRUE(was_ambiguous);
+  FindingFilter filter;
+  filter.limit = 3;
+  EXPECT_EQ(list(filter).size(), 3U);
+  filter.route = "elsewhere";
+  EXPECT_TRUE(list(filter).empty());
+}
+
+TEST_F(FindingsTest, LatencyHoldsBothSystemsOfEveryFirstVerdict) {
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    auto record = different(i, {});
+    record.verdict = Verdict::kEqual;
+    log_.append(record);
+  }
+  auto later = different(1, {});
+  later.has_previous = true;
+  log_.append(later);
+  catch_up(30);
+  const auto latency = store_->latency();
+  ASSERT_TRUE(latency.ok());
+  ASSERT_EQ(latency->size(), 1U);
+  EXPECT_EQ((*latency)[0].pairs, 100U);
+  EXPECT_NEAR((*latency)[0].legacy_p50_ms, 10, 0.2);
+  EXPECT_NEAR((*latency)[0].candidate_p95_ms, 40, 0.8);
+}
+
+TEST_F(FindingsTest, KnowsWhereTheRequestOfADifferentExchangeLies) {
+  log_.append(support::request(exchange_id(1)));
+  const Offset second = log_.append(support::request(exchange_id(2)));
+  log_.append(different(2, {difference("body:$.id")}));
+  catch_up();
+  const auto place = store_->locate(exchange_id(2));
+  ASSERT_TRUE(place.ok() && place->has_value());
+  EXPECT_EQ((*place)->stream, "main");
+  EXPECT_EQ((*place)->next, second);
+  EXPECT_FALSE(store_->locate(exchange_id(1))->has_value());
+}
+
+TEST_F(FindingsTest, ReadOnlySeesWhatTheWriterCommitted) {
+  log_.append(different(1, {difference("body:$.id")}));
+  catch_up();
+  auto reader = FindingsStore::open_read_only(directory_ + "/findings.sqlite", clock_);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ((*reader)->list({})->size(), 1U);
+  EXPECT_FALSE((*reader)->catch_up(log_, 1).ok());
+}
+
+TEST(LatencyHistogramTest, StaysWithinOnePercent) {
+  for (std::int64_t ns = 2'000; ns < 100'000'000'000; ns = ns * 13 / 10 + 1) {
+    LatencyHistogram histogram;
+    histogram.add(LatencyHistogram::bucket_of(ns), 1);
+    const double ms = static_cast<double>(ns) / 1e6;
+    EXPECT_NEAR(histogram.quantile_ms(0.5), ms, ms * 0.0101);
+  }
+  EXPECT_EQ(LatencyHistogram().quantile_ms(0.5), 0);
+  EXPECT_EQ(LatencyHistogram::bucket_of(0), 0);
+  EXPECT_EQ(LatencyHistogram::bucket_of(INT64_MAX), LatencyHistogram::bucket_of(INT64_MAX - 1));
+}
+
+}  // namespace
+}  // namespace banyan::comparator
