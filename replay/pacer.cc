@@ -29,8 +29,9 @@ double Pacer::arrival_rate(std::int64_t now_mono_ns, bool is_at_end) const {
 void Pacer::refill(std::int64_t now_mono_ns, bool is_catching_up, bool is_at_end) {
   double rate = rate_per_second_;
   if (is_catching_up && catch_up_ > 0) {
-    const double paced = catch_up_ * arrival_rate(now_mono_ns, is_at_end);
-    if (paced > 0) rate = rate > 0 ? std::min(rate, paced) : paced;
+    const double arriving = arrival_rate(now_mono_ns, is_at_end);
+    const double paced = std::max(catch_up_ * arriving, kCatchUpRateMin);
+    if (arriving > 0) rate = rate > 0 ? std::min(rate, paced) : paced;
   }
   is_limited_ = rate > 0;
   if (is_limited_ && refilled_ns_ >= 0) {

@@ -30,6 +30,9 @@ class Pacer {
 
  private:
   static constexpr std::int64_t kWindowNs = 500'000'000;
+  // Catching up is never slower than this: with hardly any traffic a multiple of it would be hardly
+  // anything, while with none at all there is no limit.
+  static constexpr double kCatchUpRateMin = 20;
   // Unused allowance kept, as a share of a second.
   static constexpr double kBurstSeconds = 0.1;
 

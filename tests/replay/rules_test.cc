@@ -76,6 +76,18 @@ TEST(PacerTest, CatchingUpIsBoundedByTheLiveRate) {
   EXPECT_GT(pacer.arrival_rate(now + 10 * kSecond, false), 0) << "behind it silence means nothing";
 }
 
+TEST(PacerTest, CatchingUpHasAFloorUnderHardlyAnyTraffic) {
+  Pacer pacer(0, 2.0);
+  std::int64_t now = 0;
+  for (int i = 0; i < 4; ++i) pacer.on_arrival(now += kSecond);
+  int sent = 0;
+  for (int step = 0; step < 1000; ++step) {
+    pacer.refill(now += kSecond / 1000, true, true);
+    for (; pacer.may_send(); ++sent) pacer.on_sent();
+  }
+  EXPECT_NEAR(sent, 20, 2);
+}
+
 TEST(PacerTest, FixedRateHoldsAlsoWhenNotCatchingUp) {
   Pacer pacer(50, 2.0);
   std::int64_t now = kSecond;
