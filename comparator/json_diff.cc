@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "comparator/decimal.h"
@@ -172,41 +173,49 @@ void JsonDiff::object(NodeIndex legacy, NodeIndex candidate) {
       path_.pop_back();
     }
   }
-  one_sided_members(missing, extra);
+  if (!missing.empty() || !extra.empty()) one_sided_members(missing, extra);
 }
 
 // A member that is gone while another one with the very same value has come is one difference, a
 // rename, as long as there is no doubt which is which.
-void JsonDiff::one_sided_members(std::vector<Member> missing, std::vector<Member> extra) {
+void JsonDiff::one_sided_members(const std::vector<Member>& missing,
+                                 const std::vector<Member>& extra) {
+  struct Shared {
+    std::size_t missing = 0;
+    std::size_t extra = 0;
+    std::size_t come = 0;  // position of the last of `extra`
+  };
+  const auto hash = [](const Digest128& digest) { return static_cast<std::size_t>(digest.low); };
+  std::unordered_map<Digest128, Shared, decltype(hash)> by_value(missing.size(), hash);
+  for (const Member& gone : missing) ++by_value[legacy_[gone.node].exact].missing;
+  for (std::size_t i = 0; i < extra.size(); ++i) {
+    Shared& shared = by_value[candidate_[extra[i].node].exact];
+    ++shared.extra;
+    shared.come = i;
+  }
   const auto tells_a_name = [](const Node& node) {
     return node.ignore < 0 && node.value->type != Type::kNull && node.value->type != Type::kBool &&
            !(node.value->type == Type::kString && node.value->text.empty());
   };
-  const auto same_values = [](const std::vector<Member>& members, const LiftedJson& json,
-                              const Digest128& exact) {
-    return std::count_if(members.begin(), members.end(),
-                         [&](const Member& member) { return json[member.node].exact == exact; });
-  };
+  std::vector<bool> is_rename(extra.size(), false);
   for (const Member& gone : missing) {
     const Node& node = legacy_[gone.node];
+    const Shared& shared = by_value[node.exact];
     path_.push_back({gone.name, 0, false});
-    const auto come = std::find_if(extra.begin(), extra.end(), [&](const Member& member) {
-      return candidate_[member.node].exact == node.exact;
-    });
-    if (come != extra.end() && tells_a_name(node) && tells_a_name(candidate_[come->node]) &&
-        same_values(missing, legacy_, node.exact) == 1 &&
-        same_values(extra, candidate_, node.exact) == 1) {
+    if (shared.missing == 1 && shared.extra == 1 && tells_a_name(node) &&
+        tells_a_name(candidate_[extra[shared.come].node])) {
+      is_rename[shared.come] = true;
       emit(DifferenceKind::kMissing, shown(*node.value), {}, {},
-           "renamed→" + cut_shown(come->name, sink_.shown_bytes_max()));
-      extra.erase(come);
+           "renamed→" + cut_shown(extra[shared.come].name, sink_.shown_bytes_max()));
     } else {
       one_sided(node, true);
     }
     path_.pop_back();
   }
-  for (const Member& come : extra) {
-    path_.push_back({come.name, 0, false});
-    one_sided(candidate_[come.node], false);
+  for (std::size_t i = 0; i < extra.size(); ++i) {
+    if (is_rename[i]) continue;
+    path_.push_back({extra[i].name, 0, false});
+    one_sided(candidate_[extra[i].node], false);
     path_.pop_back();
   }
 }

@@ -43,7 +43,7 @@ class JsonDiff {
   void member(const std::vector<NodeIndex>& legacy, const std::vector<NodeIndex>& candidate);
   void item(NodeIndex legacy, NodeIndex candidate, std::size_t index);
   void one_sided(const Node& node, bool is_legacy);
-  void one_sided_members(std::vector<Member> missing, std::vector<Member> extra);
+  void one_sided_members(const std::vector<Member>& missing, const std::vector<Member>& extra);
   void order(NodeIndex legacy, NodeIndex candidate, std::string_view rule);
 
   std::string_view rule_text(std::int16_t rule) const;

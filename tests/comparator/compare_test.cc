@@ -175,6 +175,23 @@ TEST(CompareBoundsTest, DoesNotSearchArraysPastTheirMaximum) {
   EXPECT_EQ(past.verdict, Verdict::kDifferent);
 }
 
+// Wide objects with nothing in common must not cost the square of their width.
+TEST(CompareBoundsTest, ComparesWideObjectsInLinearTime) {
+  const auto wide = [](char name, int first) {
+    std::string out = "{";
+    for (int i = 0; i < 50'000; ++i) {
+      out += (i > 0 ? ",\"" : "\"") + std::string(1, name) + std::to_string(i) +
+             "\":" + std::to_string(first + i);
+    }
+    return out + "}";
+  };
+  const Comparison apart = compare({}, wide('a', 0), wide('b', 100'000));
+  ASSERT_EQ(apart.differences.size(), 1001U);
+  EXPECT_EQ(apart.differences.back().legacy, "99000 more differences");
+  const Comparison renamed = compare({}, wide('a', 0), wide('b', 0));
+  EXPECT_EQ(renamed.differences.back().legacy, "49000 more differences");
+}
+
 TEST(CompareBoundsTest, NeverCallsEqualWhatItCouldNotSearch) {
   ComparatorOptions options;
   options.body_bytes_max = 4;
