@@ -314,6 +314,13 @@ void write_to(const Value& value, JsonWriter& json) {
 
 }  // namespace
 
+Value::Value() = default;
+Value::~Value() = default;
+Value::Value(const Value&) = default;
+Value::Value(Value&&) noexcept = default;
+Value& Value::operator=(const Value&) = default;
+Value& Value::operator=(Value&&) noexcept = default;
+
 const Value* Value::find(std::string_view name) const {
   for (auto it = members.rbegin(); it != members.rend(); ++it) {
     if (it->first == name) return &it->second;

@@ -22,6 +22,14 @@ struct ParseLimits {
 class Value {
  public:
   enum class Type : std::uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
+  // Out of line: clang cannot make them here, where std::pair<…, Value> is still incomplete.
+  Value();
+  ~Value();
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+
   Type type = Type::kNull;
   bool boolean = false;
   std::string text;            // kNumber: as spelled; kString: decoded UTF-8
