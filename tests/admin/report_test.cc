@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/report.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/json/value.h"
+
+namespace banyan::admin {
+namespace {
+
+constexpr ReportFormat kAll[] = {ReportFormat::kText, ReportFormat::kJson, ReportFormat::kHtml,
+                                 ReportFormat::kMarkdown, ReportFormat::kJunit};
+
+comparator::Finding finding(const std::string& id, std::uint64_t exchanges) {
+  comparator::Finding one;
+  one.id = id;
+  one.route = "orders";
+  one.endpoint = "GET /orders/{}";
+  one.path = "body:$.total";
+  one.kind = "type";
+  one.transition = "number→string";
+  one.count = one.exchanges = exchanges;
+  one.first_seen_wall_ns = one.last_seen_wall_ns = 1'700'000'000'000'000'000;
+  one.exemplars = {"00010000000000010001000000000007"};
+  one.example_at = "body:$.total";
+  one.example_legacy = "1";
+  one.example_candidate = "\"1\"";
+  return one;
+}
+
+ReportData data() {
+  ReportData report;
+  report.version = "0.1.0";
+  report.data_dir = "banyan-data";
+  report.generated_wall_ns = 1'700'000'000'000'000'000;
+  ledger::Account account;
+  account.admitted = 10;
+  account.answered.legacy = 10;
+  account.mirror.mirrored = 8;
+  account.mirror.skipped[SkipReason::kStale] = 2;
+  account.compared.equal = 5;
+  account.compared.different = 3;
+  report.ledger.routes["orders"] = account;
+  report.ledger.total = account;
+  report.findings = {finding("aaaaaaaaaaaa", 1), finding("bbbbbbbbbbbb", 2)};
+  ReportRoute route;
+  route.name = "orders";
+  route.stage = "canary";
+  route.dials.candidate_share = 1'250;
+  report.routes = {route};
+  comparator::EndpointLatency slow;
+  slow.route = "orders";
+  slow.endpoint = "GET /slow";
+  slow.pairs = 8;
+  slow.legacy_p50_ms = 10;
+  slow.candidate_p50_ms = 15;
+  comparator::EndpointLatency fast = slow;
+  fast.endpoint = "GET /fast";
+  fast.candidate_p50_ms = 14.9;
+  report.latency = {slow, fast};
+  return report;
+}
+
+TEST(ReportTest, GateFailsOnAnOpenFindingOrAnUnbalancedLedger) {
+  ReportData report = data();
+  EXPECT_FALSE(gate_of(report).passed);
+  EXPECT_EQ(gate_of(report).reasons.at(0), "2 open findings");
+  report.findings[0].state = comparator::FindingState::kAccepted;
+  report.findings[1].tolerated_by = "ignore body:$.total";
+  EXPECT_TRUE(gate_of(report).passed);
+  ++report.ledger.total.admitted;
+  EXPECT_FALSE(gate_of(report).passed);
+  EXPECT_EQ(gate_of(report).reasons.at(0), "the ledger does not balance");
+}
+
+TEST(ReportTest, SlowIsHalfAsMuchAgainOrMore) {
+  const ReportData report = data();
+  EXPECT_TRUE(is_slow(report.latency[0]));
+  EXPECT_FALSE(is_slow(report.latency[1]));
+  EXPECT_FALSE(is_slow(comparator::EndpointLatency{}));
+}
+
+TEST(ReportTest, TextShowsWhatToLookAtAndWhatToType) {
+  const std::string text = render_report(data(), ReportFormat::kText);
+  for (const char* part :
+       {"12.50 %", "canary", "Open findings: 2", "body:$.total", "number→string", "GET /slow",
+        "legacy p50 10.00 ms", "candidate p50 15.00 ms", "stale 2", "Gate: failed",
+        "banyan findings show bbbbbbbbbbbb", "banyan reconcile", "balanced"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  EXPECT_EQ(text.find("GET /fast"), std::string::npos);
+  EXPECT_LT(text.find("bbbbbbbbbbbb"), text.find("aaaaaaaaaaaa"));  // the most frequent first
+}
+
+TEST(ReportTest, JsonIsOneObjectWithTheContractsNames) {
+  const auto parsed = json::parse(render_report(data(), ReportFormat::kJson));
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->string_or("schema", ""), "banyan/report/1");
+  EXPECT_FALSE(parsed->find("gate")->bool_or("passed", true));
+  ASSERT_EQ(parsed->find("findings")->items.size(), 2U);
+  const json::Value& one = parsed->find("findings")->items[0];
+  EXPECT_EQ(one.string_or("state", ""), "open");
+  EXPECT_EQ(one.string_or("first_seen", "").substr(0, 19), "2023-11-14T22:13:20");
+  EXPECT_EQ(parsed->find("latency")->items.size(), 2U);
+  ASSERT_EQ(parsed->find("slower")->items.size(), 1U);
+  EXPECT_EQ(parsed->find("slower")->items[0].string_or("endpoint", ""), "GET /slow");
+  EXPECT_EQ(parsed->find("ledger")->string_or("schema", ""), "banyan/ledger/1");
+  EXPECT_EQ(parsed->find("routes")->items[0].number_or("candidate_percent", 0), 12.5);
+}
+
+TEST(ReportTest, RecordedBytesCannotBreakOutOfAnyFormat) {
+  ReportData report = data();
+  const std::string hostile = "</code><script>alert(1)</script>\"'&\x1b[2J\xff]]>|`*\n# x";
+  comparator::Finding& one = report.findings[1];
+  one.endpoint = one.path = one.example_at = one.example_legacy = one.example_candidate = hostile;
+  one.route = one.transition = one.tolerated_by = hostile;
+  one.tolerated_by.clear();
+  report.latency[0].endpoint = hostile;
+  report.ledger.routes[hostile] = {};
+  for (const ReportFormat format : kAll) {
+    const std::string out = render_report(report, format);
+    EXPECT_EQ(out.find('\x1b'), std::string::npos);
+    EXPECT_EQ(out.find('\xff'), std::string::npos);
+    if (format == ReportFormat::kText || format == ReportFormat::kJson) continue;
+    EXPECT_EQ(out.find("<script"), std::string::npos);
+    EXPECT_EQ(out.find("\n# x"), std::string::npos);
+  }
+  EXPECT_TRUE(json::parse(render_report(report, ReportFormat::kJson)).ok());
+}
+
+TEST(ReportTest, HtmlNeedsNothingFromElsewhere) {
+  const std::string html = render_report(data(), ReportFormat::kHtml);
+  EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
+  for (const char* part : {"<script", "http://", "https://", "<link", "<img", "url("}) {
+    EXPECT_EQ(html.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(ReportTest, JunitCountsFailures) {
+  ReportData report = data();
+  EXPECT_NE(render_report(report, ReportFormat::kJunit).find("tests=\"3\" failures=\"2\""),
+            std::string::npos);
+  report.findings.clear();
+  EXPECT_NE(render_report(report, ReportFormat::kJunit).find("tests=\"1\" failures=\"0\""),
+            std::string::npos);
+}
+
+TEST(ReportTest, AnEmptyReportIsStillWhole) {
+  for (const ReportFormat format : kAll) EXPECT_FALSE(render_report({}, format).empty());
+  EXPECT_TRUE(gate_of({}).passed);
+  EXPECT_EQ(parse_report_format("pdf"), std::nullopt);
+  EXPECT_EQ(parse_report_format("junit"), ReportFormat::kJunit);
+}
+
+}  // namespace
+}  // namespace banyan::admin
