@@ -118,6 +118,8 @@ void check_name(TableReader& table, const std::string& name) {
   const Node* node = table.node().find("name");
   if (node == nullptr) {
     table.problems().error(table.node(), table.path() + " needs a name", "name = \"orders\"");
+  } else if (node->kind == Node::Kind::kString && name.empty() && !node->text.empty()) {
+    return;  // A reference that was reported already.
   } else if (node->kind == Node::Kind::kString && !is_route_name(name)) {
     table.problems().error(*node, "a route's name has 1 to 100 letters, digits, \"_\", \"-\", \".\"");
   } else if (name == routing::kUnmatched) {
