@@ -34,6 +34,13 @@ std::string without_secrets(std::string line) {
   return line;
 }
 
+void replace_all(std::string_view from, std::string_view to, std::string& text) {
+  for (std::size_t at = text.find(from); at != std::string::npos;
+       at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
 // Tabs become single spaces so that the caret stands below its column.
 std::string shown_line(std::string line) {
   if (!line.empty() && line.back() == '\r') line.pop_back();
@@ -111,7 +118,19 @@ void Problems::override_error(const std::string& override_text, std::string mess
   add(0, 0, override_text, false, std::move(message), std::move(hint));
 }
 
+void Problems::hide(std::string value) {
+  // Shorter ones would garble every message, and are no secrets.
+  constexpr std::size_t kHiddenBytesMin = 4;
+  if (value.size() >= kHiddenBytesMin) hidden_.push_back(std::move(value));
+}
+
 std::vector<Diagnostic> Problems::take() {
+  for (Diagnostic& found : found_) {
+    for (const std::string& value : hidden_) {
+      replace_all(value, "…", found.message);
+      replace_all(value, "…", found.hint);
+    }
+  }
   std::stable_sort(found_.begin(), found_.end(), [](const Diagnostic& a, const Diagnostic& b) {
     return std::tuple(a.file == "--set", a.line, a.column) <
            std::tuple(b.file == "--set", b.line, b.column);

@@ -42,6 +42,8 @@ class Problems {
   void error_at_key(const Node& at, std::string message, std::string hint = "");
   void error_at(int line, int column, std::string message, std::string hint = "");
   void override_error(const std::string& override_text, std::string message, std::string hint = "");
+  // A value that came from the environment or a file; no message shows it.
+  void hide(std::string value);
   // In the order of the file, overrides last.
   std::vector<Diagnostic> take();
 
@@ -51,6 +53,7 @@ class Problems {
   std::vector<std::string> lines_;
   std::string file_;
   std::vector<Diagnostic> found_;
+  std::vector<std::string> hidden_;
 };
 
 // False (and one problem) where it is no TOML.

@@ -85,6 +85,7 @@ std::optional<std::string> TableReader::resolve(const Node& node) {
         problems_.error(node, "environment variable " + quoted(name) + " is not set");
         return std::nullopt;
       }
+      problems_.hide(value);
       out += value;
     } else if (inside.substr(0, 5) == "file:" && !name.empty()) {
       auto content = FileSystem::posix().read_file(name, kReferencedFileBytesMax);
@@ -95,6 +96,7 @@ std::optional<std::string> TableReader::resolve(const Node& node) {
       while (!content->empty() && (content->back() == '\n' || content->back() == '\r')) {
         content->pop_back();
       }
+      problems_.hide(*content);
       out += *content;
     } else {
       problems_.error(node, "\"${\" starts a reference that is not known",
