@@ -59,9 +59,21 @@ std::string_view content_type_of(ReportFormat format) {
   return "text/plain; charset=utf-8";
 }
 
-bool is_slow(const EndpointLatency& latency) {
-  return latency.legacy_p50_ms > 0 &&
-         latency.candidate_p50_ms >= kSlowRatio * latency.legacy_p50_ms;
+std::vector<const EndpointLatency*> slower_endpoints(const ReportData& data) {
+  const auto added_ms = [](const EndpointLatency* one) {
+    return one->candidate_p50_ms - one->legacy_p50_ms;
+  };
+  std::vector<const EndpointLatency*> out;
+  for (const EndpointLatency& one : data.latency) {
+    if (one.pairs >= kSlowPairsMin && one.legacy_p50_ms > 0 && added_ms(&one) >= kSlowAddedMs &&
+        one.candidate_p50_ms >= kSlowRatio * one.legacy_p50_ms) {
+      out.push_back(&one);
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [&](const auto* a, const auto* b) {
+    return added_ms(a) > added_ms(b);
+  });
+  return out;
 }
 
 std::string render_report(const ReportData& data, ReportFormat format) {

@@ -45,9 +45,12 @@ enum class ReportFormat { kText, kJson, kHtml, kMarkdown, kJunit };
 std::optional<ReportFormat> parse_report_format(std::string_view text);
 std::string_view content_type_of(ReportFormat format);
 
-// Endpoints whose candidate p50 is at least this many times the legacy one are listed as slow.
+// Endpoints that got slower enough for a person to look: the candidate's p50 is so many times the
+// legacy one and so much above it, over enough pairs. Most added time first.
 inline constexpr double kSlowRatio = 1.5;
-bool is_slow(const comparator::EndpointLatency& latency);
+inline constexpr double kSlowAddedMs = 1.0;
+inline constexpr std::uint64_t kSlowPairsMin = 20;
+std::vector<const comparator::EndpointLatency*> slower_endpoints(const ReportData& data);
 // Findings that count as open: state open and not wholly tolerated, most frequent first.
 std::vector<const comparator::Finding*> open_findings(const ReportData& data);
 

@@ -50,7 +50,7 @@ void add_latency(json::JsonWriter& json, const comparator::EndpointLatency& one)
   json.end_object().key("candidate").begin_object();
   json.member("p50", one.candidate_p50_ms / 1000).member("p95", one.candidate_p95_ms / 1000);
   json.member("p99", one.candidate_p99_ms / 1000).end_object();
-  json.member("slow", is_slow(one)).end_object();
+  json.end_object();
 }
 
 }  // namespace
@@ -78,9 +78,7 @@ std::string render_json(const ReportData& data) {
   json.end_array().key("latency").begin_array();
   for (const comparator::EndpointLatency& one : data.latency) add_latency(json, one);
   json.end_array().key("slower").begin_array();
-  for (const comparator::EndpointLatency& one : data.latency) {
-    if (is_slow(one)) add_latency(json, one);
-  }
+  for (const comparator::EndpointLatency* one : slower_endpoints(data)) add_latency(json, *one);
   json.end_array().key("ledger").raw(data.ledger.to_json());
   json.end_object();
   out += '\n';

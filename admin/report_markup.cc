@@ -117,8 +117,8 @@ std::string render_html(const ReportData& data) {
   out += print("<h2>Latency</h2>\n<p>Endpoints whose candidate p50 is at least %.1f × "
                "legacy.</p>\n<ul>\n", kSlowRatio);
   bool is_empty = true;
-  for (const EndpointLatency& one : data.latency) {
-    if (!is_slow(one)) continue;
+  for (const comparator::EndpointLatency* slower : slower_endpoints(data)) {
+    const comparator::EndpointLatency& one = *slower;
     is_empty = false;
     out += "<li>" + html(one.route) + " " + code(one.endpoint) + ": " + latency_text(one) +
            "</li>\n";
@@ -162,8 +162,8 @@ std::string render_markdown(const ReportData& data) {
   }
   out += "\n## Latency\n\n";
   bool is_empty = true;
-  for (const EndpointLatency& one : data.latency) {
-    if (!is_slow(one)) continue;
+  for (const comparator::EndpointLatency* slower : slower_endpoints(data)) {
+    const comparator::EndpointLatency& one = *slower;
     is_empty = false;
     out += "- " + markdown(one.route) + " " + markdown(one.endpoint) + ": " + latency_text(one) +
            "\n";

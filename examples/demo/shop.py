@@ -37,7 +37,7 @@ PLANTED = [
 ]
 SLOW_ENDPOINT = ("shop", "GET /search")
 
-LEGACY_SEARCH_SECONDS = 0.004
+LEGACY_SEARCH_SECONDS = 0.02
 GREETINGS = {"en": "Hello", "de": "Guten Tag", "fr": "Bonjour", "es": "Hola"}
 
 
