@@ -209,7 +209,7 @@ class PosixFileSystem final : public FileSystem {
     auto held = std::make_unique<PosixLock>(fd);
     if (without_interruption([&] { return ::flock(fd, LOCK_EX | LOCK_NB); }) != 0) {
       if (errno != EWOULDBLOCK) return disk_error("cannot lock", path);
-      return make_error(ErrorCode::kAlreadyExists, ErrorOrigin::kDisk, holder_message(fd, path));
+      return make_error(ErrorCode::kAlreadyExists, ErrorOrigin::kConfig, holder_message(fd, path));
     }
     const std::string owner = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd, 0) != 0 ||

@@ -285,11 +285,14 @@ class Load:
                 why = answer.status
             except (OSError, http.client.HTTPException) as error:
                 good, why = False, repr(error)
+                connection.close()
                 connection = None
             with self.lock:
                 self.done += 1
                 if not good:
                     self.failed.append((target, why))
+        if connection is not None:
+            connection.close()
 
     def start(self):
         for thread in self.threads:
