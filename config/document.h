@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -22,12 +21,17 @@ struct Node {
   std::int64_t integer = 0;
   double real = 0;
   bool boolean = false;
-  std::vector<std::pair<std::string, Node>> members;  // kTable
+  struct Member;
+  std::vector<Member> members;  // kTable
   std::vector<Node> items;                            // kArray
   std::string override_text;  // the --set it came from, "" for the file
 
   const Node* find(std::string_view key) const;
   Node* find(std::string_view key);
+};
+struct Node::Member {
+  std::string name;
+  Node node;
 };
 std::string_view name_of(Node::Kind kind);  // "a string"
 

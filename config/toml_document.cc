@@ -9,6 +9,7 @@
 #include <toml++/toml.h>
 
 #include <string>
+#include <utility>
 
 #include "config/document.h"
 #include "core/base/text.h"
@@ -28,7 +29,7 @@ Node convert(const toml::node& from) {
     for (const auto& [key, value] : *table) {
       Node member = convert(value);
       set_place(key.source(), member.key_line, member.key_column);
-      node.members.emplace_back(std::string(key.str()), std::move(member));
+      node.members.push_back({std::string(key.str()), std::move(member)});
     }
   } else if (const auto* array = from.as_array()) {
     node.kind = Node::Kind::kArray;
@@ -118,7 +119,8 @@ void apply_override(const std::string& text, Problems& problems, Node& root) {
     }
     Node* next = is_table ? at->find(keys[i]) : step_into_array(keys[i], *at);
     if (next == nullptr && is_table) {
-      next = &at->members.emplace_back(std::string(keys[i]), Node()).second;
+      at->members.push_back({std::string(keys[i]), Node()});
+      next = &at->members.back().node;
       const bool is_list = i + 1 < keys.size() && parse_u64(keys[i + 1]).has_value();
       next->kind = is_list ? Node::Kind::kArray : Node::Kind::kTable;
       next->override_text = text;
