@@ -220,8 +220,9 @@ Status MemoryFileSystem::sync_directory(const std::string& path) {
     return failure(error, "cannot sync directory", path);
   }
   MutexLock lock(mutex_);
+  const auto& entries = entries_;
   std::erase_if(synced_entries_, [&](const auto& entry) {
-    return parent_of(entry.first) == path && !entries_.contains(entry.first);
+    return parent_of(entry.first) == path && !entries.contains(entry.first);
   });
   for (const auto& [name, inode] : entries_) {
     if (parent_of(name) == path) synced_entries_[name] = inode;
