@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 namespace banyan::support {
@@ -220,10 +221,10 @@ Status MemoryFileSystem::sync_directory(const std::string& path) {
     return failure(error, "cannot sync directory", path);
   }
   MutexLock lock(mutex_);
-  const auto& entries = entries_;
-  std::erase_if(synced_entries_, [&](const auto& entry) {
-    return parent_of(entry.first) == path && !entries.contains(entry.first);
-  });
+  for (auto entry = synced_entries_.begin(); entry != synced_entries_.end();) {
+    const bool is_gone = parent_of(entry->first) == path && !entries_.contains(entry->first);
+    entry = is_gone ? synced_entries_.erase(entry) : std::next(entry);
+  }
   for (const auto& [name, inode] : entries_) {
     if (parent_of(name) == path) synced_entries_[name] = inode;
   }
