@@ -343,7 +343,9 @@ TEST_F(AdminServerTest, NoTokenIsForLoopbackOnly) {
                                                        .ledger = *ledger_,
                                                        .findings = *findings_});
   EXPECT_FALSE(refused.ok());
-  start(AdminOptions{.needs_token = false});
+  AdminOptions open_options;
+  open_options.needs_token = false;
+  start(open_options);
   EXPECT_EQ(ask_raw("GET /api/v1/routes HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 200);
 }
 
