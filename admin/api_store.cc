@@ -207,7 +207,9 @@ HttpResponse Api::patch_finding(const Call& call) const {
 
 HttpResponse Api::get_exchange(const Call& call) const {
   const auto exchange = ExchangeId::parse(call.captures.at(0));
-  if (!exchange) return invalid("an exchange id is 32 hex digits");
+  if (!exchange || exchange->is_null()) {
+    return invalid("an exchange id is 32 hex digits, not all of them 0");
+  }
   std::optional<model::Cursor::Place> hint;
   // Only a hint: without it the log is searched.
   if (auto located = services_.findings.locate(*exchange); located.ok()) hint = *located;

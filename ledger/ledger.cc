@@ -109,8 +109,10 @@ Checkpoint load_checkpoint(FileSystem& files, const std::string& state_directory
   return std::move(checkpoint).value();
 }
 
-// Folds what is there, at most `records_max`. True while there may be more.
-Result<bool> fold_some(model::RecordSource& source, LedgerFold& fold, std::size_t records_max,
+// Gives what is there to `apply`, at most `records_max`. True while there may be more. Whoever shares
+// the fold locks inside `apply` alone: reading may hang on a disk, and a snapshot must not.
+template <typename Apply>
+Result<bool> fold_some(model::RecordSource& source, const Apply& apply, std::size_t records_max,
                        std::uint64_t& undecodable) {
   static const model::AnyRecord kNone = model::CheckpointRecord{};
   for (std::size_t i = 0; i < records_max; ++i) {
@@ -119,18 +121,18 @@ Result<bool> fold_some(model::RecordSource& source, LedgerFold& fold, std::size_
     if (!more.ok()) return more.error();
     if (!*more) return false;
     if (sourced.kind == model::SourcedRecord::Kind::kHole) {
-      fold.apply(sourced, kNone);
+      apply(sourced, kNone);
       continue;
     }
     if (!LedgerFold::wants(sourced.type)) continue;
     const auto record = model::decode(sourced.encoded);
     if (record.ok()) {
-      fold.apply(sourced, *record);
+      apply(sourced, *record);
     } else {
       // Whole by its checksum, but not a record we know: as good as a hole.
       ++undecodable;
       sourced.kind = model::SourcedRecord::Kind::kHole;
-      fold.apply(sourced, kNone);
+      apply(sourced, kNone);
     }
   }
   return true;
@@ -163,8 +165,12 @@ struct Ledger::Impl {
   Status drain() {
     for (;;) {
       const model::Cursor before = source->position();
-      MutexLock lock(mutex);
-      auto more = fold_some(*source, *fold, kBatch, undecodable);
+      const auto apply = [this](const model::SourcedRecord& sourced,
+                                const model::AnyRecord& record) {
+        MutexLock lock(mutex);
+        fold->apply(sourced, record);
+      };
+      auto more = fold_some(*source, apply, kBatch, undecodable);
       if (!more.ok()) return more.error();
       if (!(source->position() == before)) is_dirty = true;
       if (!*more) return {};
@@ -310,7 +316,11 @@ Result<LedgerSnapshot> read_ledger(FileSystem& files, model::LogAccess& log,
   if (!source.ok()) return source.error();
   std::uint64_t undecodable = 0;
   for (;;) {
-    auto more = fold_some(**source, *checkpoint.fold, kBatch, undecodable);
+    const auto apply = [&checkpoint](const model::SourcedRecord& sourced,
+                                     const model::AnyRecord& record) {
+      checkpoint.fold->apply(sourced, record);
+    };
+    auto more = fold_some(**source, apply, kBatch, undecodable);
     if (!more.ok()) return more.error();
     if (!*more) break;
   }

@@ -236,7 +236,8 @@ TEST_F(AdminServerTest, ExchangesLedgerAndLogAreServed) {
   const json::Value exchange = get("/api/v1/exchanges/" + id.to_string() + "?records=1");
   EXPECT_EQ(exchange.string_or("method", ""), "GET");
   EXPECT_EQ(exchange.find("records")->items.size(), 2u);
-  EXPECT_EQ(ask("GET", "/api/v1/exchanges/" + std::string(32, '0')).status, 404);
+  EXPECT_EQ(ask("GET", "/api/v1/exchanges/" + std::string(32, '0')).status, 400);
+  EXPECT_EQ(ask("GET", "/api/v1/exchanges/" + std::string(32, '1')).status, 404);
   EXPECT_TRUE(wait_until([&] {
     return get("/api/v1/ledger").find("total")->find("answered")->number_or("legacy", 0) == 1;
   }));
