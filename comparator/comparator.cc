@@ -232,7 +232,7 @@ struct Comparator::Impl {
         1, std::memory_order_relaxed);
     Outgoing out;
     out.shadow = shadow.place;
-    model::encode(draft.to_record(exchange.exchange, shadow.run, rules->version(), clock.now()),
+    model::encode(draft.to_record(exchange, shadow.run, rules->version(), clock.now()),
                   out.encoded);
     if (outgoing.empty() && send(out)) return;
     outgoing.push_back(std::move(out));

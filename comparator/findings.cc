@@ -165,21 +165,11 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
           listed->bind(1, id).bind(2, verdict.endpoint).bind(3, kEndpointsMax).run());
     }
   }
-  const model::Cursor::Place* place = nullptr;
-  if (const auto found = places.find(verdict.exchange); found != places.end()) {
-    place = &found->second;
-  } else if (const auto old = older_places.find(verdict.exchange); old != older_places.end()) {
-    place = &old->second;
-  }
-  if (place == nullptr) return {};
+  if (verdict.request_stream.empty()) return {};
   auto remember = database->prepare("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3)");
   if (!remember.ok()) return remember.error();
-  return remember->bind(1, exchange).bind(2, place->stream).bind(3, place->next.value).run();
-}
-
-void FindingsStore::Impl::note_place(const model::SourcedRecord& sourced) {
-  if (places.size() >= kPlacesMax) older_places = std::exchange(places, {});
-  places[sourced.exchange] = model::Cursor::Place{std::string(sourced.stream), sourced.offset};
+  return remember->bind(1, exchange).bind(2, verdict.request_stream)
+      .bind(3, verdict.request_offset.value).run();
 }
 
 Status FindingsStore::Impl::write_latency() {
@@ -276,7 +266,6 @@ Result<bool> FindingsStore::catch_up(model::LogAccess& log, std::size_t records_
     if (!more.ok()) return more.error();
     has_more = *more;
     if (!has_more || sourced.kind == model::SourcedRecord::Kind::kHole) continue;
-    if (sourced.type == model::RecordType::kRequest) impl.note_place(sourced);
     if (sourced.type != model::RecordType::kVerdict) continue;
     const auto record = model::decode(sourced.encoded);
     if (!record.ok()) continue;

@@ -17,7 +17,6 @@ namespace banyan::comparator {
 struct FindingsStore::Impl {
   // Past it the hits of the oldest exchanges go; the counts of their findings stay.
   static constexpr std::int64_t kHitsMax = 1'000'000;
-  static constexpr std::size_t kPlacesMax = 65'536;  // REQUESTs remembered, twice
   static constexpr std::int64_t kEndpointsMax = 100;  // listed for one header finding
   static constexpr std::int64_t kSchemaVersion = 1;
 
@@ -28,8 +27,6 @@ struct FindingsStore::Impl {
   std::unique_ptr<store::Database> database;
   bool is_read_only = false;
   std::unique_ptr<model::RecordSource> source;  // behind what the database holds
-  // Places of recent REQUESTs, in two generations: when one is full, the older is forgotten.
-  std::unordered_map<ExchangeId, model::Cursor::Place> places, older_places;
   using LatencyKey = std::tuple<std::string, std::string, int, int>;  // route, endpoint, system, bucket
   std::map<LatencyKey, std::uint64_t> latency;  // of this transaction
 
@@ -40,7 +37,6 @@ struct FindingsStore::Impl {
   Status write_cursor(const model::Cursor& cursor);
   Result<model::Cursor> read_cursor();
   Status trim_hits();
-  void note_place(const model::SourcedRecord& sourced);
 };
 
 }  // namespace banyan::comparator

@@ -56,10 +56,14 @@ std::optional<Place> ChunkStarts::take(ExchangeId exchange, model::Side side, Ru
   return place;
 }
 
-model::VerdictRecord Draft::to_record(ExchangeId exchange, RunId run, std::uint64_t rules_version,
-                                      Instant at) const {
+model::VerdictRecord Draft::to_record(const ExchangeCase& exchange, RunId run,
+                                      std::uint64_t rules_version, Instant at) const {
   model::VerdictRecord record;
-  record.exchange = exchange;
+  record.exchange = exchange.exchange;
+  if (exchange.has_request) {
+    record.request_stream = exchange.request_place.stream;
+    record.request_offset = exchange.request_place.offset;
+  }
   record.run = run;
   record.route = route;
   record.at = at;

@@ -66,9 +66,9 @@ struct Draft {
   std::string route;
   std::uint16_t legacy_status = 0, candidate_status = 0;
   std::int64_t legacy_duration_ns = -1, candidate_duration_ns = -1;
-  // Views into this draft, which must outlive it.
-  model::VerdictRecord to_record(ExchangeId exchange, RunId run, std::uint64_t rules_version,
-                                 Instant at) const;
+  // Views into this draft and the exchange, which must outlive it.
+  model::VerdictRecord to_record(const ExchangeCase& exchange, RunId run,
+                                 std::uint64_t rules_version, Instant at) const;
 };
 
 class Judge {

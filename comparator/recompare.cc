@@ -219,7 +219,7 @@ class Recomparison {
     if (after != before.verdict) ++report_.changed;
     if (progress_ && report_.compared % kProgressEvery == 0) progress_(report_.compared);
     if (options_.is_dry_run || sink_ == nullptr) return {};
-    auto record = draft.to_record(exchange.exchange, shadow.run, rules_.version(), clock_.now());
+    auto record = draft.to_record(exchange, shadow.run, rules_.version(), clock_.now());
     record.generation = before.generation + 1;
     record.has_previous = true;
     record.previous = before.verdict;

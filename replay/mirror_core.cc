@@ -93,6 +93,7 @@ void MirrorCore::on_tick() {
   if (now_.mono_ns - swept_ns_ >= kSweepNs) sweep();
   act();
   forget_durable();
+  update_lag();
   if (now_.mono_ns - committed_ns_ >= kCommitNs) commit_cursor();
 }
 
@@ -204,11 +205,14 @@ void MirrorCore::set_paused(bool paused) {
 void MirrorCore::update_gauges() {
   pending_count_.store(pending_.size(), std::memory_order_relaxed);
   in_flight_count_.store(line(Stage::kInFlight).size(), std::memory_order_relaxed);
+}
+
+// Looks past the copies that wait for the disk only, so it runs at the tick and not at every turn.
+void MirrorCore::update_lag() {
   std::int64_t oldest = 0;
   for (const auto& [name, stream] : streams_) {
     for (const Copy& copy : stream.copies) {
       if (copy.stage == Stage::kEnded) {
-        // Waits for the disk only; a handful, as they are forgotten in order.
         if (&copy == ended_.back()) break;
         continue;
       }

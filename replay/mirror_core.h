@@ -172,6 +172,7 @@ class MirrorCore {
   void forget_durable();
   void commit_cursor();
   void update_gauges();
+  void update_lag();
   void set_waiting_for(std::string text);
 
   net::EventLoop& loop_;

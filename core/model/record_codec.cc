@@ -230,6 +230,8 @@ void layout(Archive& a, T& r) {
   a.number(r.run.value);
   layout_instant(a, r.at);
   a.text(r.route);
+  a.text(r.request_stream);
+  a.number(r.request_offset.value);
   a.text(r.endpoint);
   a.number(r.generation);
   a.number(r.rules_version);

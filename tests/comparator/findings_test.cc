@@ -234,7 +234,10 @@ TEST_F(FindingsTest, LatencyHoldsBothSystemsOfEveryFirstVerdict) {
 TEST_F(FindingsTest, KnowsWhereTheRequestOfADifferentExchangeLies) {
   log_.append(support::request(exchange_id(1)));
   const Offset second = log_.append(support::request(exchange_id(2)));
-  log_.append(different(2, {difference("body:$.id")}));
+  auto verdict = different(2, {difference("body:$.id")});
+  verdict.request_stream = "main";
+  verdict.request_offset = second;
+  log_.append(verdict);
   catch_up();
   const auto place = store_->locate(exchange_id(2));
   ASSERT_TRUE(place.ok() && place->has_value());

@@ -85,6 +85,8 @@ std::vector<AnyRecord> samples() {
   verdict.verdict = Verdict::kDifferent;
   verdict.has_previous = true;
   verdict.previous = Verdict::kIncomparable;
+  verdict.request_stream = "main";
+  verdict.request_offset = Offset{77};
   verdict.legacy_status = 65535;
   verdict.reason = "gap";
   verdict.differences = {
