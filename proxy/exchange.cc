@@ -100,6 +100,7 @@ void Exchange::decide() {
   const std::string client = client_address(*head_, connection_.peer());
   facts.client_address = client;
   facts.connection = connection_.number();
+  facts.memo = &session_memo_;
   decision_ = worker_.routes().decide(facts);
   // The table may be replaced while the exchange is open.
   route_.assign(decision_.route_name);

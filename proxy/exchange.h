@@ -124,6 +124,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   Instant ended_;
   const http::RequestHead* head_ = nullptr;
   routing::RouteDecision decision_;
+  routing::SessionMemo session_memo_;  // of the connection, kept from one exchange to the next
   std::string route_;
   ForwardHead forward_;
   System system_ = System::kLegacy;  // that is asked

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <string>
 
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 namespace banyan::obs {
 namespace {
