@@ -2,7 +2,7 @@
 //
 // simdjson's first stage finds the tokens and checks UTF-8, control characters and that strings end;
 // the grammar on top is walked here, because no interface of simdjson 3.0.1 keeps number spelling and
-// checks everything (docs/decisions/json_parsing.md).
+// checks everything (docs/decisions/0002-json-parsing.md).
 #include "core/json/value.h"
 
 #include <simdjson.h>
