@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -15,6 +16,8 @@
 namespace banyan::app {
 namespace {
 
+constexpr int kLargeBufferBytes = 1 << 20;
+
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -25,6 +28,9 @@ sigset_t handled_signals() {
 void prepare_process() {
   std::signal(SIGPIPE, SIG_IGN);
   umask(077);
+  // A burst's large buffers go back to the system instead of staying in the heap; without a fixed
+  // threshold the allocator keeps ever larger ones.
+  mallopt(M_MMAP_THRESHOLD, kLargeBufferBytes);
   // Memory holds live secrets; a core file would carry them to disk.
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);

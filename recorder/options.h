@@ -15,7 +15,7 @@ struct RecorderOptions {
   std::uint64_t retention_bytes = 50ULL << 30;
   double min_free_ratio = 0.05;                // of the disk; or
   std::uint64_t min_free_bytes = 0;            // where a size was configured
-  std::uint64_t lane_bytes_max = 16ULL << 20;  // accepted and not yet written, per lane
+  std::uint64_t lane_bytes_max = 4ULL << 20;  // accepted and not yet written, per lane
   enum class Compression { kNone, kLz4 };
   Compression compression = Compression::kNone;
 };

@@ -26,7 +26,7 @@
 namespace banyan::recorder {
 
 // Not yet durable bytes beyond which a sync does not wait for the flush interval.
-inline constexpr std::uint64_t kUnsyncedBytesMax = 4ULL << 20;
+inline constexpr std::uint64_t kUnsyncedBytesMax = 2ULL << 20;
 
 class Sequencer final : public LaneOwner {
  public:

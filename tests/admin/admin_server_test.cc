@@ -8,7 +8,7 @@
 #include <string>
 #include <thread>
 
-#include "gtest/gtest.h"
+#include <gtest/gtest.h>
 #include "tests/admin/admin_fixture.h"
 
 namespace banyan::admin {

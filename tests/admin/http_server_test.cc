@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "admin/events.h"
-#include "gtest/gtest.h"
+#include <gtest/gtest.h>
 #include "tests/admin/raw_client.h"
 
 namespace banyan::admin {

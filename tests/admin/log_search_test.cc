@@ -6,7 +6,7 @@
 #include "admin/json_shapes.h"
 #include "core/base/text.h"
 #include "core/json/value.h"
-#include "gtest/gtest.h"
+#include <gtest/gtest.h>
 #include "tests/support/memory_log.h"
 #include "tests/support/records.h"
 

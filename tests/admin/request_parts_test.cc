@@ -5,7 +5,7 @@
 #include "admin/http_types.h"
 #include "admin/log_filter.h"
 #include "core/json/value.h"
-#include "gtest/gtest.h"
+#include <gtest/gtest.h>
 
 namespace banyan::admin {
 namespace {
