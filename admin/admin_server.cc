@@ -42,7 +42,8 @@ struct AdminServer::Impl {
         services(services_in),
         loop(std::move(loop_in)),
         address(listening.address),
-        gate(std::move(token), host_of_address(listening.address), options.auth_failures_per_second),
+        gate(std::move(token), host_of_address(listening.address),
+             options.auth_failures_per_second),
         events(options.events_subscribers_max, options.event_bytes_max),
         worker(options.store_queue_max, [this] { return fold_findings(); }),
         api(options, facts, services, store_facts, *loop, worker, events, gate, rollbacks),
@@ -194,9 +195,9 @@ Result<std::unique_ptr<AdminServer>> AdminServer::open(AdminOptions options, Adm
   }
   // Config refuses this too; here it is the second lock.
   if (!options.needs_token && !is_loopback_name(host_of_address(listening->address))) {
-    return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
-                      "[admin] auth = \"none\" is allowed on loopback only, not on " +
-                          options.address);
+    return make_error(
+        ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
+        "[admin] auth = \"none\" is allowed on loopback only, not on " + options.address);
   }
   auto loop = net::EventLoop::create();
   if (!loop.ok()) return loop.error();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The admin port: JSON API, /metrics, /livez, /readyz. Two threads: an admin loop that does no file I/O
-// and answers what is in memory (rollback above all), and a store thread for SQLite, log queries and
-// everything else that may block on a disk. When the store thread hangs, its requests answer 503 or 504
-// and rollback still works. Contract: docs/api.md.
+// The admin port: JSON API, /metrics, /livez, /readyz. Two threads: an admin loop that does no file
+// I/O and answers what is in memory (rollback above all), and a store thread for SQLite, log
+// queries and everything else that may block on a disk. When the store thread hangs, its requests
+// answer 503 or 504 and rollback still works. Contract: docs/api.md.
 #pragma once
 
 #include <memory>
@@ -48,7 +48,8 @@ struct AdminServices {
   recorder::Recorder& recorder;
   routing::RoutingControl& routing;
   ledger::Ledger& ledger;
-  // Used on the store thread alone from start() to stop(); the server keeps it caught up with the log.
+  // Used on the store thread alone from start() to stop(); the server keeps it caught up with the
+  // log.
   comparator::FindingsStore& findings;
   comparator::Comparator* comparator = nullptr;
   replay::Mirror* mirror = nullptr;
@@ -58,8 +59,9 @@ struct AdminServices {
 
 class AdminServer {
  public:
-  // Reads or makes data_dir/admin.token, binds the address (in use: an error that names it), registers
-  // the services' metrics. Serves nothing before start(). It is the routing's change listener.
+  // Reads or makes data_dir/admin.token, binds the address (in use: an error that names it),
+  // registers the services' metrics. Serves nothing before start(). It is the routing's change
+  // listener.
   static Result<std::unique_ptr<AdminServer>> open(AdminOptions options, AdminFacts facts,
                                                    AdminServices services);
   ~AdminServer();  // stop()s

@@ -129,8 +129,10 @@ bool Api::match(std::string_view pattern, const std::vector<std::string>& segmen
   const auto parts = split(pattern, '/');
   if (parts.size() + 2 != segments.size()) return false;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i] == "{}") captures.push_back(segments[i + 2]);
-    else if (parts[i] != segments[i + 2]) return false;
+    if (parts[i] == "{}")
+      captures.push_back(segments[i + 2]);
+    else if (parts[i] != segments[i + 2])
+      return false;
   }
   return true;
 }
@@ -146,14 +148,14 @@ void Api::dispatch(RequestId id, Call call) {
     }
   }
   if (!allowed.empty()) {
-    HttpResponse response = error_response(405, "method_not_allowed",
-                                           "this resource takes " + allowed);
+    HttpResponse response =
+        error_response(405, "method_not_allowed", "this resource takes " + allowed);
     response.fields.emplace_back("Allow", allowed);
     server_->respond(id, response);
     return;
   }
-  server_->respond(id, error_response(404, "not_found", "there is no such resource",
-                                      "GET / lists the API"));
+  server_->respond(
+      id, error_response(404, "not_found", "there is no such resource", "GET / lists the API"));
 }
 
 void Api::run(RequestId id, const Endpoint& endpoint, Call call) {
@@ -166,22 +168,19 @@ void Api::run(RequestId id, const Endpoint& endpoint, Call call) {
     const bool is_object = body.ok() && body->is_object();
     // The way back is never refused for a malformed reason.
     if (!is_object && endpoint.handler != &Api::rollback) {
-      server_->respond(id, error_response(400, "bad_json",
-                                          body.ok() ? "the body must be a JSON object"
-                                                    : body.error().message));
+      server_->respond(
+          id, error_response(400, "bad_json",
+                             body.ok() ? "the body must be a JSON object" : body.error().message));
       return;
     }
     if (is_object) call.body = *std::move(body);
   }
   switch (endpoint.where) {
-    case Where::kEvents:
-      events_.subscribe(id);
-      return;
-    case Where::kLoop:
-      server_->respond(id, (this->*endpoint.handler)(call));
-      return;
+    case Where::kEvents: events_.subscribe(id); return;
+    case Where::kLoop: server_->respond(id, (this->*endpoint.handler)(call)); return;
     case Where::kStore:
-      defer(id, [this, &endpoint, call = std::move(call)] { return (this->*endpoint.handler)(call); });
+      defer(id,
+            [this, &endpoint, call = std::move(call)] { return (this->*endpoint.handler)(call); });
       return;
     case Where::kDials:
       // What cannot raise a share acts in memory and needs no disk: it takes the short way.
@@ -209,8 +208,7 @@ void Api::defer(RequestId id, std::function<HttpResponse()> work) {
                                         "rollback never waits for it"));
     return;
   }
-  pending_[number] =
-      Pending{id, std::move(task), loop_.now().mono_ns + options_.store_patience_ns};
+  pending_[number] = Pending{id, std::move(task), loop_.now().mono_ns + options_.store_patience_ns};
 }
 
 void Api::check_patience(std::int64_t now_mono_ns) {

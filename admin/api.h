@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Endpoints and where they run: what is in memory on the admin loop, what may block on the store
-// thread. Rollback is always the loop's. Loop-confined, but for the work it hands to the store thread.
+// thread. Rollback is always the loop's. Loop-confined, but for the work it hands to the store
+// thread.
 #pragma once
 
 #include <atomic>
@@ -44,8 +45,8 @@ struct Call {
 class Api {
  public:
   Api(const AdminOptions& options, const AdminFacts& facts, const AdminServices& services,
-      StoreFacts& store_facts, net::EventLoop& loop, StoreWorker& worker, Events& events, Gate& gate,
-      RollbackGuard& rollbacks);
+      StoreFacts& store_facts, net::EventLoop& loop, StoreWorker& worker, Events& events,
+      Gate& gate, RollbackGuard& rollbacks);
   void attach(HttpServer& server) { server_ = &server; }
 
   void handle(RequestId id, HttpRequest request);

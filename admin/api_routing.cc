@@ -28,7 +28,8 @@ HttpResponse no_such_route(std::string_view name, const std::vector<routing::Rou
   std::vector<std::string> names;
   for (const routing::RouteStatus& route : routes) names.push_back(route.name);
   const auto near = nearest_name(name, names);
-  return error_response(404, "not_found", "there is no route \"" + escape_for_terminal(name, 128) + "\"",
+  return error_response(404, "not_found",
+                        "there is no route \"" + escape_for_terminal(name, 128) + "\"",
                         near ? "did you mean \"" + *near + "\"?" : "GET routes lists them");
 }
 
@@ -53,10 +54,14 @@ Status add_field(Question& question, std::string_view line) {
 Result<Question> question_of_query(const Target& target) {
   Question question;
   for (const auto& [name, value] : target.query) {
-    if (name == "method") question.method = value;
-    else if (name == "url") question.url = value;
-    else if (name == "client") question.client = value;
-    else if (name == "h") BANYAN_RETURN_IF_ERROR(add_field(question, value));
+    if (name == "method")
+      question.method = value;
+    else if (name == "url")
+      question.url = value;
+    else if (name == "client")
+      question.client = value;
+    else if (name == "h")
+      BANYAN_RETURN_IF_ERROR(add_field(question, value));
   }
   return question;
 }
@@ -91,7 +96,8 @@ std::string explanation_to_json(const routing::RoutingTable::Explanation& told) 
   std::string out;
   json::JsonWriter json(out);
   json.begin_object().member("schema", "banyan/explain/1");
-  json.member("route", told.decision.route_name).member("primary", to_string(told.decision.primary));
+  json.member("route", told.decision.route_name)
+      .member("primary", to_string(told.decision.primary));
   json.member("decision", told.decision.decision).member("mirror", mirror_text(told.decision));
   json.member("write", told.decision.is_write).member("session", told.decision.session);
   json.member("sticky_source", told.sticky_source).member("answer_bucket", told.answer_bucket);
@@ -152,9 +158,10 @@ HttpResponse Api::guarded_dials(const Endpoint& endpoint, const Call& call,
                                 const RollbackGuard::Mark& mark) const {
   const std::string& route = call.captures.at(0);
   const auto overtaken = [] {
-    return error_response(409, "rolled_back",
-                          "the route was rolled back while this change waited; it stays rolled back",
-                          "ask again if you mean it");
+    return error_response(
+        409, "rolled_back",
+        "the route was rolled back while this change waited; it stays rolled back",
+        "ask again if you mean it");
   };
   if (rollbacks_.mark(route) != mark) return overtaken();
   HttpResponse response = (this->*endpoint.handler)(call);
@@ -166,8 +173,8 @@ HttpResponse Api::guarded_dials(const Endpoint& endpoint, const Call& call,
 }
 
 HttpResponse Api::patch_route(const Call& call) const {
-  const Status members = check_members(call.body, {"candidate_percent", "mirror_percent",
-                                                   "mirror_writes", "reason", "by", "force"});
+  const Status members = check_members(
+      call.body, {"candidate_percent", "mirror_percent", "mirror_writes", "reason", "by", "force"});
   if (!members.ok()) return error_response(members.error());
   const auto candidate = share_member(call.body, "candidate_percent");
   if (!candidate.ok()) return error_response(candidate.error());
@@ -184,8 +191,7 @@ HttpResponse Api::patch_route(const Call& call) const {
     return no_such_route(call.captures.at(0), routes);
   }
   const routing::DialsPatch patch{*candidate, *mirror, *writes};
-  const auto changed =
-      services_.routing.set(call.captures.at(0), patch, cause->by, cause->reason);
+  const auto changed = services_.routing.set(call.captures.at(0), patch, cause->by, cause->reason);
   return changed.ok() ? route_response(*changed) : error_response(changed.error());
 }
 
@@ -222,8 +228,8 @@ HttpResponse Api::rollback(const Call& call) const {
 }
 
 HttpResponse Api::explain(const Call& call) const {
-  const auto question = call.request.method == "POST" ? question_of_body(call.body)
-                                                      : question_of_query(call.target);
+  const auto question =
+      call.request.method == "POST" ? question_of_body(call.body) : question_of_query(call.target);
   if (!question.ok()) return error_response(question.error());
   std::string_view url = question->url;
   routing::RequestFacts facts;

@@ -37,10 +37,13 @@ void write_log(json::JsonWriter& json, const recorder::RecorderStats& stats) {
   json.member("bytes", stats.log_bytes).member("segments", stats.segments);
   json.member("written", stats.written_offset).member("durable", stats.durable_offset);
   json.member("refused", stats.records_refused).member("syncs", stats.syncs);
-  json.member("last_sync", seconds(stats.last_sync_ns)).member("max_sync", seconds(stats.max_sync_ns));
+  json.member("last_sync", seconds(stats.last_sync_ns))
+      .member("max_sync", seconds(stats.max_sync_ns));
   json.key("oldest");
-  if (stats.oldest_append_wall_ns == 0) json.null();
-  else json.string(format_time(static_cast<std::int64_t>(stats.oldest_append_wall_ns)));
+  if (stats.oldest_append_wall_ns == 0)
+    json.null();
+  else
+    json.string(format_time(static_cast<std::int64_t>(stats.oldest_append_wall_ns)));
   json.member("failed", stats.has_failed).member("failure", stats.failure).end_object();
 }
 

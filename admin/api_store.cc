@@ -75,12 +75,13 @@ Result<std::int64_t> parse_until(std::string_view text, std::int64_t now_ns) {
                     "until must be a date, an RFC 3339 time or a duration like 7d");
 }
 
-Result<replay::RunSpec> spec_of(const json::Value& body, model::LogAccess& log, const Clock& clock) {
-  BANYAN_RETURN_IF_ERROR(check_members(
-      body, {"kind", "to", "from", "from_time", "to_time", "filter", "route", "only", "speed",
-             "concurrency", "dry_run", "reason", "by"}));
+Result<replay::RunSpec> spec_of(const json::Value& body, model::LogAccess& log,
+                                const Clock& clock) {
+  BANYAN_RETURN_IF_ERROR(
+      check_members(body, {"kind", "to", "from", "from_time", "to_time", "filter", "route", "only",
+                           "speed", "concurrency", "dry_run", "reason", "by"}));
   std::string texts[8];
-  static constexpr const char* kNames[8] = {"kind", "to",    "from", "from_time",
+  static constexpr const char* kNames[8] = {"kind",    "to",     "from",  "from_time",
                                             "to_time", "filter", "route", "only"};
   for (int i = 0; i < 8; ++i) {
     auto text = string_member(body, kNames[i], 4096);
@@ -92,8 +93,10 @@ Result<replay::RunSpec> spec_of(const json::Value& body, model::LogAccess& log, 
   };
   const auto& [kind, to, from, from_time, to_time, filter, route, only] = texts;
   replay::RunSpec spec;
-  if (kind == "reconcile") spec.kind = replay::RunKind::kReconcile;
-  else if (!kind.empty() && kind != "replay") return bad("kind must be replay or reconcile");
+  if (kind == "reconcile")
+    spec.kind = replay::RunKind::kReconcile;
+  else if (!kind.empty() && kind != "replay")
+    return bad("kind must be replay or reconcile");
   if (!to.empty()) {
     const auto system = parse_system(to);
     if (!system) return bad("to must be legacy or candidate");

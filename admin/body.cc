@@ -35,8 +35,8 @@ Status check_members(const json::Value& body, std::initializer_list<std::string_
   for (const auto& [name, value] : body.members) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       const auto near = nearest_name(name, {known.begin(), known.end()});
-      return bad("unknown member " + quoted(name) + (near ? "; did you mean " + quoted(*near) : "") +
-                 (near ? "?" : ""));
+      return bad("unknown member " + quoted(name) +
+                 (near ? "; did you mean " + quoted(*near) : "") + (near ? "?" : ""));
     }
     if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
       return bad("member " + quoted(name) + " comes twice");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Strict reading of the small JSON objects that changes carry: unknown and repeated members and wrong
-// types are errors that name the member.
+// Strict reading of the small JSON objects that changes carry: unknown and repeated members and
+// wrong types are errors that name the member.
 #pragma once
 
 #include <cstdint>

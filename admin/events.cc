@@ -50,7 +50,8 @@ void Events::publish(std::string_view type, std::string_view json) {
 
 void Events::beat() {
   for_each([this](std::uint64_t connection, std::uint64_t&) {
-    if (server_->stream_waiting(connection).value_or(1) == 0) server_->push(connection, ": beat\n\n");
+    if (server_->stream_waiting(connection).value_or(1) == 0)
+      server_->push(connection, ": beat\n\n");
   });
 }
 

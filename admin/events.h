@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GET events: server-sent events to a bounded number of subscribers. One that does not keep up misses
-// events and is told how many. Loop-confined.
+// GET events: server-sent events to a bounded number of subscribers. One that does not keep up
+// misses events and is told how many. Loop-confined.
 #pragma once
 
 #include <cstdint>

@@ -30,7 +30,8 @@ class Collection {
   explicit Collection(ExchangeId exchange) : exchange_(exchange) {}
 
   void take(const model::SourcedRecord& sourced) {
-    if (sourced.kind != model::SourcedRecord::Kind::kRecord || sourced.exchange != exchange_) return;
+    if (sourced.kind != model::SourcedRecord::Kind::kRecord || sourced.exchange != exchange_)
+      return;
     if (sourced.type == model::RecordType::kChunk) {
       ++chunks_;
       return;
@@ -136,12 +137,16 @@ void write_response(json::JsonWriter& json, const model::Answer& answer, std::st
                     std::int64_t started_mono_ns, std::string_view cause) {
   json.key(to_string(answer.system)).begin_object().member("role", role);
   json.key("status");
-  if (answer.status == 0) json.null();
-  else json.number(int{answer.status});
+  if (answer.status == 0)
+    json.null();
+  else
+    json.number(int{answer.status});
   const std::int64_t duration_ns = answer.ended.mono_ns - started_mono_ns;
   json.key("duration");
-  if (duration_ns < 0) json.null();
-  else json.number(static_cast<double>(duration_ns) / 1e9);
+  if (duration_ns < 0)
+    json.null();
+  else
+    json.number(static_cast<double>(duration_ns) / 1e9);
   json.member("body_bytes", answer.body.length).member("body_complete", answer.body.is_complete);
   if (answer.status == 0) json.member("no_answer", cause);
   json.end_object();
@@ -209,23 +214,22 @@ void write_records(json::JsonWriter& json, const Collection& collection, Exchang
   json.end_array();
 }
 
-// Forwards from where the REQUEST lies, until nothing is missing; then a little further, for a verdict
-// of newer rules. False where nothing was found there.
+// Forwards from where the REQUEST lies, until nothing is missing; then a little further, for a
+// verdict of newer rules. False where nothing was found there.
 Result<bool> collect_from(model::LogAccess& log, const model::Cursor::Place& place,
                           const Patience& patience, Collection& collection) {
   model::Cursor from = log.begin();
   from.set(place.stream, place.next);
   std::optional<Patience> enough;
   std::size_t seen = 0;
-  const auto end =
-      scan_forwards(log, from, {}, patience, [&](const model::SourcedRecord& sourced) {
-        collection.take(sourced);
-        if (collection.records().size() != seen) {
-          seen = collection.records().size();
-          if (!enough && is_whole(parts_of(collection))) enough.emplace(kNewerVerdictPatienceNs);
-        }
-        return !enough || !enough->is_over();
-      });
+  const auto end = scan_forwards(log, from, {}, patience, [&](const model::SourcedRecord& sourced) {
+    collection.take(sourced);
+    if (collection.records().size() != seen) {
+      seen = collection.records().size();
+      if (!enough && is_whole(parts_of(collection))) enough.emplace(kNewerVerdictPatienceNs);
+    }
+    return !enough || !enough->is_over();
+  });
   if (!end.ok()) return end.error();
   return collection.has_request();
 }
@@ -261,9 +265,9 @@ Result<std::string> exchange_json(model::LogAccess& log, const Clock& clock, Exc
                           "further back: banyan log cat --filter exchange:" +
                               exchange.to_string());
       }
-      return make_error(ErrorCode::kNotFound, ErrorOrigin::kClient,
-                        "the log holds no exchange " + exchange.to_string() +
-                            " (retention may have removed it)");
+      return make_error(
+          ErrorCode::kNotFound, ErrorOrigin::kClient,
+          "the log holds no exchange " + exchange.to_string() + " (retention may have removed it)");
     }
   }
   const Parts parts = parts_of(collection);

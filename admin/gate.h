@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one gate before every endpoint: who may come in. Foreign Host and Origin are refused whatever
-// the setting (DNS rebinding, cross-site requests), then the token, then the content type of changes.
-// A valid token always passes, so that noise from a peer never locks a person out of a rollback; only
-// failures are limited. Loop-confined.
+// the setting (DNS rebinding, cross-site requests), then the token, then the content type of
+// changes. A valid token always passes, so that noise from a peer never locks a person out of a
+// rollback; only failures are limited. Loop-confined.
 #pragma once
 
 #include <cstdint>

@@ -71,14 +71,10 @@ void HttpServer::Connection::on_readable() {
   const net::Received received =
       net::receive(fd_.get(), server_.loop_.scratch(), net::EventLoop::kScratchBytes);
   switch (received.outcome) {
-    case net::ReceiveOutcome::kWouldBlock:
-      return;
+    case net::ReceiveOutcome::kWouldBlock: return;
     case net::ReceiveOutcome::kClosed:
-    case net::ReceiveOutcome::kFailed:
-      close();
-      return;
-    case net::ReceiveOutcome::kBytes:
-      break;
+    case net::ReceiveOutcome::kFailed: close(); return;
+    case net::ReceiveOutcome::kBytes: break;
   }
   // A subscriber and a client that is being let go have nothing more to say.
   if (state_ == State::kStreaming || state_ == State::kLingering) return;
@@ -112,20 +108,11 @@ void HttpServer::Connection::process() {
 
 void HttpServer::Connection::take_event(http::ReadEvent event) {
   switch (event) {
-    case http::ReadEvent::kHead:
-      on_head();
-      return;
-    case http::ReadEvent::kBody:
-      body_.append(reader_.body());
-      return;
-    case http::ReadEvent::kComplete:
-      on_request();
-      return;
-    case http::ReadEvent::kError:
-      refuse_and_close(reader_.error());
-      return;
-    case http::ReadEvent::kNeedMore:
-      return;
+    case http::ReadEvent::kHead: on_head(); return;
+    case http::ReadEvent::kBody: body_.append(reader_.body()); return;
+    case http::ReadEvent::kComplete: on_request(); return;
+    case http::ReadEvent::kError: refuse_and_close(reader_.error()); return;
+    case http::ReadEvent::kNeedMore: return;
   }
 }
 
@@ -140,7 +127,8 @@ void HttpServer::Connection::on_request() {
   request.method = head.method;
   request.target = head.target;
   request.authority = head.authority;
-  for (const http::Header& field : head.fields) request.fields.emplace_back(field.name, field.value);
+  for (const http::Header& field : head.fields)
+    request.fields.emplace_back(field.name, field.value);
   request.body = std::move(body_);
   request.peer = peer_;
   request.local_host = local_host_;
@@ -237,8 +225,7 @@ void HttpServer::Connection::check_deadlines(std::int64_t now_mono_ns) {
       return;
     case State::kBusy:
     case State::kStreaming:
-    case State::kClosed:
-      return;
+    case State::kClosed: return;
   }
 }
 

@@ -29,11 +29,8 @@ void HttpServer::on_acceptable() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     net::Accepted accepted;
     switch (net::accept_from(listening_.fd.get(), accepted)) {
-      case net::AcceptOutcome::kAccepted:
-        admit(std::move(accepted));
-        break;
-      case net::AcceptOutcome::kNothing:
-        return;
+      case net::AcceptOutcome::kAccepted: admit(std::move(accepted)); break;
+      case net::AcceptOutcome::kNothing: return;
       case net::AcceptOutcome::kExhausted:
         // The next sweep listens again.
         acceptor_.want_read(false);
@@ -56,7 +53,8 @@ void HttpServer::admit(net::Accepted accepted) {
   connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(accepted)));
 }
 
-// Idle and half-sent connections make room, the oldest first, so that they cannot keep a person out.
+// Idle and half-sent connections make room, the oldest first, so that they cannot keep a person
+// out.
 bool HttpServer::evict_idle() {
   const Connection* oldest = nullptr;
   std::uint64_t oldest_id = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The small HTTP/1.1 server of the admin port. Everything is bounded: connections, heads, bodies, and
-// the time each step may take. A connection handles one request at a time; pipelined ones wait.
+// The small HTTP/1.1 server of the admin port. Everything is bounded: connections, heads, bodies,
+// and the time each step may take. A connection handles one request at a time; pipelined ones wait.
 // Loop-confined.
 #pragma once
 

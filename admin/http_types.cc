@@ -59,7 +59,7 @@ Status parse_query(std::string_view query, Target& out) {
     auto name = decode_parameter(pair.substr(0, equals));
     if (!name.ok()) return name.error();
     auto value = decode_parameter(equals == std::string_view::npos ? std::string_view()
-                                                                    : pair.substr(equals + 1));
+                                                                   : pair.substr(equals + 1));
     if (!value.ok()) return value.error();
     out.query.emplace_back(*std::move(name), *std::move(value));
   }

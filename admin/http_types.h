@@ -19,8 +19,8 @@ struct HttpRequest {
   std::string authority;  // the value of Host
   std::vector<std::pair<std::string, std::string>> fields;
   std::string body;
-  std::string peer;         // address of the client, without port
-  std::string local_host;   // address the client reached, without port
+  std::string peer;        // address of the client, without port
+  std::string local_host;  // address the client reached, without port
   // First value, nullopt where absent; names without case.
   std::optional<std::string_view> field(std::string_view name) const;
   std::size_t count_field(std::string_view name) const;
@@ -40,8 +40,8 @@ struct Target {
   // First value of the parameter, "" where absent.
   std::string_view parameter(std::string_view name) const;
 };
-// kInvalidArgument for bad escapes, empty, "." and ".." segments (before or after decoding), control
-// bytes, invalid UTF-8 and more than kSegmentsMax segments or kParametersMax parameters.
+// kInvalidArgument for bad escapes, empty, "." and ".." segments (before or after decoding),
+// control bytes, invalid UTF-8 and more than kSegmentsMax segments or kParametersMax parameters.
 inline constexpr std::size_t kSegmentsMax = 16;
 inline constexpr std::size_t kParametersMax = 64;
 Result<Target> parse_target(std::string_view target);

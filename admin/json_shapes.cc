@@ -21,8 +21,10 @@ void write_strings(json::JsonWriter& json, std::string_view name,
 
 void write_time(json::JsonWriter& json, std::string_view name, std::int64_t wall_ns) {
   json.key(name);
-  if (wall_ns == 0 || wall_ns == INT64_MAX) json.null();
-  else json.string(format_time(wall_ns));
+  if (wall_ns == 0 || wall_ns == INT64_MAX)
+    json.null();
+  else
+    json.string(format_time(wall_ns));
 }
 
 }  // namespace
@@ -128,8 +130,10 @@ void write_run(json::JsonWriter& json, const replay::RunStatus& run) {
   json.member("filter", run.spec.filter).member("route", run.spec.route);
   json.member("only", to_string(run.spec.only));
   json.key("speed");
-  if (run.spec.speed == 0) json.string("max");
-  else json.number(run.spec.speed);
+  if (run.spec.speed == 0)
+    json.string("max");
+  else
+    json.number(run.spec.speed);
   json.member("concurrency", static_cast<std::uint64_t>(run.spec.concurrency));
   json.member("dry_run", run.spec.is_dry_run);
   json.member("considered", run.considered).member("selected", run.selected);

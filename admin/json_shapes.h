@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The contract's JSON shapes, shared by the API and the offline verbs of the command line. Everything
-// recorded goes through JsonWriter and is escaped there.
+// The contract's JSON shapes, shared by the API and the offline verbs of the command line.
+// Everything recorded goes through JsonWriter and is escaped there.
 #pragma once
 
 #include <cstdint>

@@ -77,13 +77,20 @@ Result<LogFilter> LogFilter::parse(std::string_view text) {
     const std::string_view value =
         colon == std::string_view::npos ? std::string_view() : word.substr(colon + 1);
     Key key = Key::kType;
-    if (name == "type") key = Key::kType;
-    else if (name == "route") key = Key::kRoute;
-    else if (name == "exchange") key = Key::kExchange;
-    else if (name == "method") key = Key::kMethod;
-    else if (name == "path") key = Key::kPath;
-    else if (name == "status") key = Key::kStatus;
-    else if (name == "system") key = Key::kSystem;
+    if (name == "type")
+      key = Key::kType;
+    else if (name == "route")
+      key = Key::kRoute;
+    else if (name == "exchange")
+      key = Key::kExchange;
+    else if (name == "method")
+      key = Key::kMethod;
+    else if (name == "path")
+      key = Key::kPath;
+    else if (name == "status")
+      key = Key::kStatus;
+    else if (name == "system")
+      key = Key::kSystem;
     else
       return bad_word(word, "words are type: route: exchange: method: path: status: system:");
     if (value.empty()) return bad_word(word, "it has no value");
@@ -114,18 +121,12 @@ bool LogFilter::holds(const Word& word, const model::SourcedRecord&,
   const Facts facts = std::visit(FactsOf(), record);
   switch (word.key) {
     case Key::kType:
-    case Key::kExchange:
-      return true;  // told by may_match()
-    case Key::kRoute:
-      return facts.route && glob_match(word.value, *facts.route);
-    case Key::kMethod:
-      return facts.method && equal_ignoring_case(word.value, *facts.method);
-    case Key::kPath:
-      return facts.path && glob_match(word.value, *facts.path);
-    case Key::kStatus:
-      return facts.status && status_matches(word.value, *facts.status);
-    case Key::kSystem:
-      return facts.system && to_string(*facts.system) == word.value;
+    case Key::kExchange: return true;  // told by may_match()
+    case Key::kRoute: return facts.route && glob_match(word.value, *facts.route);
+    case Key::kMethod: return facts.method && equal_ignoring_case(word.value, *facts.method);
+    case Key::kPath: return facts.path && glob_match(word.value, *facts.path);
+    case Key::kStatus: return facts.status && status_matches(word.value, *facts.status);
+    case Key::kSystem: return facts.system && to_string(*facts.system) == word.value;
   }
   return false;
 }

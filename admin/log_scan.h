@@ -23,7 +23,8 @@ class Patience {
   std::chrono::steady_clock::time_point deadline_;
 };
 
-// Reads [from, to) forwards; `to` empty: up to what is written now. `on_record` answers false to stop.
+// Reads [from, to) forwards; `to` empty: up to what is written now. `on_record` answers false to
+// stop.
 Result<ScanEnd> scan_forwards(model::LogAccess& log, const model::Cursor& from,
                               const model::Cursor& to, const Patience& patience,
                               const std::function<bool(const model::SourcedRecord&)>& on_record);

@@ -34,7 +34,8 @@ Error not_a_place(std::string_view text) {
 
 }  // namespace
 
-Result<model::Cursor> parse_place(model::LogAccess& log, const Clock& clock, std::string_view text) {
+Result<model::Cursor> parse_place(model::LogAccess& log, const Clock& clock,
+                                  std::string_view text) {
   if (text.empty()) return log.begin();
   if (const auto offset = parse_u64(text)) {
     // A bare offset means the main stream, and the others from where they begin.
@@ -61,8 +62,8 @@ Result<std::string> log_page_json(model::LogAccess& log, const Clock& clock, con
     if (!time) return not_a_place(query.to);
     to_wall_ns = *time;
   }
-  const auto from_time = parse_u64(query.from) ? std::nullopt
-                                               : parse_time(query.from, clock.wall_ns());
+  const auto from_time =
+      parse_u64(query.from) ? std::nullopt : parse_time(query.from, clock.wall_ns());
   const std::size_t limit = std::min(query.limit, kPageRecordsMax);
   model::Cursor next = *from;
   Status damaged;

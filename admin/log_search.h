@@ -25,8 +25,8 @@ struct LogQuery {
 inline constexpr std::size_t kPageRecordsMax = 1000;
 inline constexpr std::size_t kPageBytesMax = 4 << 20;
 
-// {"schema","records":[…],"next","at_end"}: go on with from=next. A page may be empty before the end
-// where the patience ended first.
+// {"schema","records":[…],"next","at_end"}: go on with from=next. A page may be empty before the
+// end where the patience ended first.
 Result<std::string> log_page_json(model::LogAccess& log, const Clock& clock, const LogQuery& query,
                                   std::int64_t patience_ns);
 
@@ -35,8 +35,9 @@ Result<std::string> route_history_json(model::LogAccess& log, const Clock& clock
                                        std::string_view route, std::size_t limit,
                                        std::int64_t patience_ns);
 
-// The contract's exchange object. `hint`: where its REQUEST lies, if known; else the log is searched
-// from its end backwards. kNotFound after all of it was read, kTimeout when the patience ended before.
+// The contract's exchange object. `hint`: where its REQUEST lies, if known; else the log is
+// searched from its end backwards. kNotFound after all of it was read, kTimeout when the patience
+// ended before.
 Result<std::string> exchange_json(model::LogAccess& log, const Clock& clock, ExchangeId exchange,
                                   const std::optional<model::Cursor::Place>& hint,
                                   bool with_records, std::int64_t patience_ns);

@@ -12,18 +12,18 @@ struct AdminOptions {
   bool needs_token = true;                 // false only on loopback; config refuses else
   std::string data_dir;                    // admin.token lies here
   std::size_t connections_max = 64;
-  std::size_t events_subscribers_max = 16;    // of GET events, out of connections_max
-  std::size_t event_bytes_max = 256 * 1024;   // queued for one subscriber; past it events are left out
-                                              // and the subscriber is told how many
+  std::size_t events_subscribers_max = 16;   // of GET events, out of connections_max
+  std::size_t event_bytes_max = 256 * 1024;  // queued for one subscriber; past it events are left
+                                             // out and the subscriber is told how many
   std::size_t head_bytes_max = 16 * 1024;
   std::size_t body_bytes_max = 64 * 1024;
-  std::size_t store_queue_max = 64;           // requests waiting for the store thread; past it 503
-  std::int64_t request_timeout_ns = 10'000'000'000;     // from a request's first byte to its last
+  std::size_t store_queue_max = 64;  // requests waiting for the store thread; past it 503
+  std::int64_t request_timeout_ns = 10'000'000'000;  // from a request's first byte to its last
   std::int64_t keep_alive_ns = 30'000'000'000;
-  std::int64_t write_timeout_ns = 30'000'000'000;       // longest stall of a client that does not read
-  std::int64_t store_patience_ns = 30'000'000'000;      // for an answer of the store thread; then 504
-  std::int64_t search_patience_ns = 10'000'000'000;     // of one search of the log
-  int auth_failures_per_second = 5;                     // of one peer; past it 429
+  std::int64_t write_timeout_ns = 30'000'000'000;    // longest stall of a client that does not read
+  std::int64_t store_patience_ns = 30'000'000'000;   // for an answer of the store thread; then 504
+  std::int64_t search_patience_ns = 10'000'000'000;  // of one search of the log
+  int auth_failures_per_second = 5;                  // of one peer; past it 429
 };
 
 // What status and readiness say of the configuration.

@@ -33,16 +33,12 @@ void write_headers(JsonWriter& json, std::string_view name, const http::HeaderLi
 void write_body(JsonWriter& json, const model::Body& body) {
   json.member("body_bytes", body.length).member("body_complete", body.is_complete);
   switch (body.kind) {
-    case model::Body::Kind::kNone:
-      json.key("body").null();
-      return;
+    case model::Body::Kind::kNone: json.key("body").null(); return;
     case model::Body::Kind::kInline:
       write_text(json, "body", body.bytes);
       json.member("body_redacted", body.is_redacted);
       return;
-    case model::Body::Kind::kChunks:
-      json.key("body").null().member("body_in", "chunks");
-      return;
+    case model::Body::Kind::kChunks: json.key("body").null().member("body_in", "chunks"); return;
     case model::Body::Kind::kNotRecorded:
       json.key("body").null().member("body_in", "not_recorded");
       return;
@@ -168,8 +164,10 @@ void write_record(JsonWriter& json, const model::SourcedRecord& sourced,
     return;
   }
   json.member("type", to_string(sourced.type)).key("exchange");
-  if (sourced.exchange.is_null()) json.null();
-  else json.string(sourced.exchange.to_string());
+  if (sourced.exchange.is_null())
+    json.null();
+  else
+    json.string(sourced.exchange.to_string());
   const std::int64_t told = std::visit(TimeOf(), *record);
   json.member("time", format_time(told != 0 ? told : sourced.append_wall_ns));
   json.member("route", std::visit(RouteOf(), *record));

@@ -22,17 +22,15 @@ std::vector<const Finding*> open_findings(const ReportData& data) {
       open.push_back(&finding);
     }
   }
-  std::stable_sort(open.begin(), open.end(), [](const Finding* a, const Finding* b) {
-    return a->exchanges > b->exchanges;
-  });
+  std::stable_sort(open.begin(), open.end(),
+                   [](const Finding* a, const Finding* b) { return a->exchanges > b->exchanges; });
   return open;
 }
 
 ReportGate gate_of(const ReportData& data) {
   ReportGate gate;
   if (const std::size_t open = open_findings(data).size(); open > 0) {
-    gate.reasons.push_back(std::to_string(open) +
-                           (open == 1 ? " open finding" : " open findings"));
+    gate.reasons.push_back(std::to_string(open) + (open == 1 ? " open finding" : " open findings"));
   }
   if (!data.ledger.is_balanced()) gate.reasons.emplace_back("the ledger does not balance");
   gate.passed = gate.reasons.empty();
@@ -70,9 +68,8 @@ std::vector<const EndpointLatency*> slower_endpoints(const ReportData& data) {
       out.push_back(&one);
     }
   }
-  std::stable_sort(out.begin(), out.end(), [&](const auto* a, const auto* b) {
-    return added_ms(a) > added_ms(b);
-  });
+  std::stable_sort(out.begin(), out.end(),
+                   [&](const auto* a, const auto* b) { return added_ms(a) > added_ms(b); });
   return out;
 }
 

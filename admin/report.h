@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What Banyan knows about a migration, on one page: for people (text, markdown, HTML), programs (JSON)
-// and CI (JUnit). Pure: the caller gathers the data, offline or in the server. Any thread.
+// What Banyan knows about a migration, on one page: for people (text, markdown, HTML), programs
+// (JSON) and CI (JUnit). Pure: the caller gathers the data, offline or in the server. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ struct ReportData {
   std::vector<ReportRoute> routes;  // empty where routing state is not at hand
 };
 
-// The gate: no open finding, and the ledger balances. A finding whose every occurrence is covered by a
-// rule is not open.
+// The gate: no open finding, and the ledger balances. A finding whose every occurrence is covered
+// by a rule is not open.
 struct ReportGate {
   bool passed = false;
   std::vector<std::string> reasons;  // why not, in words
@@ -54,7 +54,8 @@ std::vector<const comparator::EndpointLatency*> slower_endpoints(const ReportDat
 // Findings that count as open: state open and not wholly tolerated, most frequent first.
 std::vector<const comparator::Finding*> open_findings(const ReportData& data);
 
-// Recorded bytes are escaped for the format; the HTML is one file without scripts or foreign assets.
+// Recorded bytes are escaped for the format; the HTML is one file without scripts or foreign
+// assets.
 std::string render_report(const ReportData& data, ReportFormat format);
 
 }  // namespace banyan::admin

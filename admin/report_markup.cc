@@ -39,8 +39,18 @@ std::string markdown(std::string_view text) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
       case '>': out += "&gt;"; break;
-      case '|': case '`': case '*': case '_': case '[': case ']': case '\\': case '!': case '#':
-      case '~': case '(': case ')':
+      case '|':
+      case '`':
+      case '*':
+      case '_':
+      case '[':
+      case ']':
+      case '\\':
+      case '!':
+      case '#':
+      case '~':
+      case '(':
+      case ')':
         out += '\\';
         out += c;
         break;
@@ -65,8 +75,9 @@ std::string gate_text(const ReportGate& gate) {
 }
 
 void add_html_findings(const ReportData& data, std::string& out) {
-  out += "<table><tr><th>id<th>state<th>route<th>endpoint<th>path<th>kind<th>exchanges"
-         "<th>legacy<th>candidate<th>exemplar</tr>\n";
+  out +=
+      "<table><tr><th>id<th>state<th>route<th>endpoint<th>path<th>kind<th>exchanges"
+      "<th>legacy<th>candidate<th>exemplar</tr>\n";
   const auto add = [&](const Finding& finding) {
     out += "<tr><td>" + code(finding.id) + "</td><td>" +
            (finding.tolerated_by.empty() ? std::string(name_of(finding.state))
@@ -100,11 +111,12 @@ std::string render_html(const ReportData& data) {
   out += kStyle;
   out += "</style></head><body>\n<h1>Banyan report</h1>\n<p>" +
          format_time(data.generated_wall_ns) + ", banyan " + html(data.version) + ", " +
-         code(data.data_dir) + "</p>\n<p>Gate: <strong class=\"" +
-         (gate.passed ? "ok" : "bad") + "\">" + html(gate_text(gate)) + "</strong></p>\n";
-  out += "<h2>Routes</h2>\n<table><tr><th>route<th>stage<th>candidate<th>mirror<th>admitted"
-         "<th>mirrored<th>skipped<th>dropped<th>equal<th>tolerated<th>different<th>incomparable"
-         "</tr>\n";
+         code(data.data_dir) + "</p>\n<p>Gate: <strong class=\"" + (gate.passed ? "ok" : "bad") +
+         "\">" + html(gate_text(gate)) + "</strong></p>\n";
+  out +=
+      "<h2>Routes</h2>\n<table><tr><th>route<th>stage<th>candidate<th>mirror<th>admitted"
+      "<th>mirrored<th>skipped<th>dropped<th>equal<th>tolerated<th>different<th>incomparable"
+      "</tr>\n";
   for (const ReportRow& row : account_rows(data)) {
     out += "<tr><td>" + html(row.name) + "</td><td>" + html(row.stage) + "</td><td>" +
            html(row.candidate) + "</td><td>" + html(row.mirror) + "</td>" + number(row.admitted) +
@@ -114,14 +126,16 @@ std::string render_html(const ReportData& data) {
   out += "</table>\n<h2>Findings</h2>\n<p>" + std::to_string(open_findings(data).size()) +
          " open</p>\n";
   add_html_findings(data, out);
-  out += print("<h2>Latency</h2>\n<p>Endpoints whose candidate p50 is at least %.1f × "
-               "legacy.</p>\n<ul>\n", kSlowRatio);
+  out += print(
+      "<h2>Latency</h2>\n<p>Endpoints whose candidate p50 is at least %.1f × "
+      "legacy.</p>\n<ul>\n",
+      kSlowRatio);
   bool is_empty = true;
   for (const comparator::EndpointLatency* slower : slower_endpoints(data)) {
     const comparator::EndpointLatency& one = *slower;
     is_empty = false;
-    out += "<li>" + html(one.route) + " " + code(one.endpoint) + ": " + latency_text(one) +
-           "</li>\n";
+    out +=
+        "<li>" + html(one.route) + " " + code(one.endpoint) + ": " + latency_text(one) + "</li>\n";
   }
   if (is_empty) out += "<li>none</li>\n";
   out += "</ul>\n<h2>Ledger</h2>\n<p>" + std::to_string(data.ledger.total.admitted) +
@@ -137,22 +151,23 @@ std::string render_html(const ReportData& data) {
 }
 
 std::string render_markdown(const ReportData& data) {
-  std::string out = "# Banyan report\n\n" + format_time(data.generated_wall_ns) + ", banyan " +
-                    markdown(data.version) + "\n\n**Gate " + gate_text(gate_of(data)) +
-                    "**\n\n## Routes\n\n| route | stage | admitted | mirrored | skipped | dropped | "
-                    "equal | tolerated | different | incomparable |\n"
-                    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+  std::string out =
+      "# Banyan report\n\n" + format_time(data.generated_wall_ns) + ", banyan " +
+      markdown(data.version) + "\n\n**Gate " + gate_text(gate_of(data)) +
+      "**\n\n## Routes\n\n| route | stage | admitted | mirrored | skipped | dropped | "
+      "equal | tolerated | different | incomparable |\n"
+      "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (const ReportRow& row : account_rows(data)) {
     out += "| " + markdown(row.name) + " | " + markdown(row.stage);
     for (const std::uint64_t value : {row.admitted, row.mirrored, row.skipped, row.dropped,
-                                      row.equal, row.tolerated, row.different,
-                                      row.incomparable}) {
+                                      row.equal, row.tolerated, row.different, row.incomparable}) {
       out += " | " + std::to_string(value);
     }
     out += " |\n";
   }
-  out += "\n## Open findings\n\n| id | route | endpoint | path | kind | exchanges | legacy | "
-         "candidate |\n|---|---|---|---|---|--:|---|---|\n";
+  out +=
+      "\n## Open findings\n\n| id | route | endpoint | path | kind | exchanges | legacy | "
+      "candidate |\n|---|---|---|---|---|--:|---|---|\n";
   for (const Finding* finding : open_findings(data)) {
     out += "| " + finding->id + " | " + markdown(finding->route) + " | " +
            markdown(finding->endpoint) + " | " + markdown(finding->path) + " | " + finding->kind +
@@ -165,8 +180,8 @@ std::string render_markdown(const ReportData& data) {
   for (const comparator::EndpointLatency* slower : slower_endpoints(data)) {
     const comparator::EndpointLatency& one = *slower;
     is_empty = false;
-    out += "- " + markdown(one.route) + " " + markdown(one.endpoint) + ": " + latency_text(one) +
-           "\n";
+    out +=
+        "- " + markdown(one.route) + " " + markdown(one.endpoint) + ": " + latency_text(one) + "\n";
   }
   if (is_empty) out += "No endpoint is slower by half.\n";
   return out + "\n## Ledger\n\n" + std::to_string(data.ledger.total.admitted) + " admitted, " +
@@ -177,9 +192,9 @@ std::string render_junit(const ReportData& data) {
   const auto open = open_findings(data);
   const bool balances = data.ledger.is_balanced();
   const std::size_t failures = open.size() + (balances ? 0 : 1);
-  std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"banyan\" tests=\"" +
-                    std::to_string(open.size() + 1) + "\" failures=\"" + std::to_string(failures) +
-                    "\">\n";
+  std::string out =
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"banyan\" tests=\"" +
+      std::to_string(open.size() + 1) + "\" failures=\"" + std::to_string(failures) + "\">\n";
   out += "  <testcase classname=\"ledger\" name=\"balances\">";
   if (!balances) out += "<failure message=\"the ledger does not balance\"/>";
   out += "</testcase>\n";
@@ -187,8 +202,8 @@ std::string render_junit(const ReportData& data) {
     out += "  <testcase classname=\"" + html(finding->route) + "\" name=\"" +
            html(finding->endpoint) + " " + html(finding->path) + " " + html(finding->kind) +
            "\"><failure message=\"" + finding->id + " in " + std::to_string(finding->exchanges) +
-           " exchanges\">legacy: " + html(finding->example_legacy) + "\ncandidate: " +
-           html(finding->example_candidate) + "</failure></testcase>\n";
+           " exchanges\">legacy: " + html(finding->example_legacy) +
+           "\ncandidate: " + html(finding->example_candidate) + "</failure></testcase>\n";
   }
   return out + "</testsuite>\n";
 }

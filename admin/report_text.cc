@@ -30,8 +30,7 @@ void add_routes(const ReportData& data, std::string& out) {
            pad(row.candidate.empty() ? "-" : row.candidate, 11) +
            pad(row.mirror.empty() ? "-" : row.mirror, 9);
     for (const std::uint64_t value : {row.admitted, row.mirrored, row.skipped, row.dropped,
-                                      row.equal, row.tolerated, row.different,
-                                      row.incomparable}) {
+                                      row.equal, row.tolerated, row.different, row.incomparable}) {
       out += print("%10llu", static_cast<unsigned long long>(value));
     }
     out += row.is_balanced ? "\n" : "  DOES NOT BALANCE\n";
@@ -73,28 +72,28 @@ void add_latency(const ReportData& data, std::string& out) {
     const comparator::EndpointLatency& one = *slower;
     is_empty = false;
     out += "  " + safe(one.route) + "  " + safe(one.endpoint);
-    out += print("  legacy p50 %.2f ms, p95 %.2f ms; candidate p50 %.2f ms, p95 %.2f ms"
-                 "  (%.1f ×, %llu pairs)\n",
-                 one.legacy_p50_ms, one.legacy_p95_ms, one.candidate_p50_ms, one.candidate_p95_ms,
-                 one.candidate_p50_ms / one.legacy_p50_ms,
-                 static_cast<unsigned long long>(one.pairs));
+    out += print(
+        "  legacy p50 %.2f ms, p95 %.2f ms; candidate p50 %.2f ms, p95 %.2f ms"
+        "  (%.1f ×, %llu pairs)\n",
+        one.legacy_p50_ms, one.legacy_p95_ms, one.candidate_p50_ms, one.candidate_p95_ms,
+        one.candidate_p50_ms / one.legacy_p50_ms, static_cast<unsigned long long>(one.pairs));
   }
   if (is_empty) out += "  none\n";
 }
 
 void add_ledger(const ReportData& data, std::string& out) {
   const ledger::Account& total = data.ledger.total;
-  out += print("\nLedger: admitted %llu = open %llu + legacy %llu + candidate %llu + banyan %llu + "
-               "aborted %llu + unknown %llu; gaps %llu; %s\n",
-               static_cast<unsigned long long>(total.admitted),
-               static_cast<unsigned long long>(total.open),
-               static_cast<unsigned long long>(total.answered.legacy),
-               static_cast<unsigned long long>(total.answered.candidate),
-               static_cast<unsigned long long>(total.answered.banyan),
-               static_cast<unsigned long long>(total.answered.aborted),
-               static_cast<unsigned long long>(total.answered.unknown),
-               static_cast<unsigned long long>(total.gaps),
-               data.ledger.is_balanced() ? "balanced" : "DOES NOT BALANCE");
+  out += print(
+      "\nLedger: admitted %llu = open %llu + legacy %llu + candidate %llu + banyan %llu + "
+      "aborted %llu + unknown %llu; gaps %llu; %s\n",
+      static_cast<unsigned long long>(total.admitted), static_cast<unsigned long long>(total.open),
+      static_cast<unsigned long long>(total.answered.legacy),
+      static_cast<unsigned long long>(total.answered.candidate),
+      static_cast<unsigned long long>(total.answered.banyan),
+      static_cast<unsigned long long>(total.answered.aborted),
+      static_cast<unsigned long long>(total.answered.unknown),
+      static_cast<unsigned long long>(total.gaps),
+      data.ledger.is_balanced() ? "balanced" : "DOES NOT BALANCE");
   for (const auto& [label, reasons] :
        {std::pair("skipped", &total.mirror.skipped), std::pair("dropped", &total.mirror.dropped)}) {
     if (reasons->empty()) continue;

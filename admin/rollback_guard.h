@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Remembers rollbacks, so that a change of the dials that was asked for before one and waits for a slow
-// disk cannot undo it afterwards. Any thread.
+// Remembers rollbacks, so that a change of the dials that was asked for before one and waits for a
+// slow disk cannot undo it afterwards. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,10 @@ class RollbackGuard {
   // `route` "" means all.
   void note(std::string_view route) {
     MutexLock lock(mutex_);
-    if (route.empty()) ++all_;
-    else ++routes_[std::string(route)];
+    if (route.empty())
+      ++all_;
+    else
+      ++routes_[std::string(route)];
   }
   Mark mark(std::string_view route) const {
     MutexLock lock(mutex_);
@@ -34,7 +36,8 @@ class RollbackGuard {
 
  private:
   mutable Mutex mutex_;
-  std::map<std::string, std::uint64_t, std::less<>> routes_ GUARDED_BY(mutex_);  // known routes only
+  std::map<std::string, std::uint64_t, std::less<>> routes_
+      GUARDED_BY(mutex_);  // known routes only
   std::uint64_t all_ GUARDED_BY(mutex_) = 0;
 };
 

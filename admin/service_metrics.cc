@@ -32,7 +32,8 @@ double resident_bytes() {
   unsigned long total = 0, resident = 0;
   const int read = std::fscanf(file, "%lu %lu", &total, &resident);
   std::fclose(file);
-  return read == 2 ? static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) : 0;
+  return read == 2 ? static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE))
+                   : 0;
 }
 
 double open_descriptors() {
@@ -88,7 +89,9 @@ class Registrar {
 
 void add_process(Registrar& add, const AdminFacts& facts) {
   add.many("banyan_build_info", "gauge", "Version of this process; always 1.",
-           [version = facts.version](const Metrics::Emit& emit) { emit({{"version", version}}, 1); });
+           [version = facts.version](const Metrics::Emit& emit) {
+             emit({{"version", version}}, 1);
+           });
   add.one("banyan_start_time_seconds", "gauge", "When this process started, in Unix time.",
           [at = facts.started_wall_ns] { return seconds(at); });
   add.one("banyan_process_resident_bytes", "gauge", "Resident memory.", resident_bytes);
@@ -119,7 +122,8 @@ void add_recorder(Registrar& add, const recorder::Recorder& recorder) {
        [](const Stats& s) { return seconds(s.max_sync_ns); });
   stat("banyan_log_durable_lag_records", "gauge", "Records written and not yet durable.",
        [](const Stats& s) {
-         return s.written_offset > s.durable_offset ? number(s.written_offset - s.durable_offset) : 0;
+         return s.written_offset > s.durable_offset ? number(s.written_offset - s.durable_offset)
+                                                    : 0;
        });
   stat("banyan_log_segments", "gauge", "Segments of the log.",
        [](const Stats& s) { return number(s.segments); });
@@ -164,10 +168,12 @@ void add_mirror(Registrar& add, const replay::Mirror& mirror) {
                           const Metrics::Emit& emit) {
     for (const auto& [reason, count] : counts) emit({{"reason", reason}}, number(count));
   };
-  add.many("banyan_mirror_skipped_total", "counter", "Exchanges not copied on purpose, by reason.",
-           [&mirror, reasons](const Metrics::Emit& emit) { reasons(mirror.stats().skipped, emit); });
-  add.many("banyan_mirror_dropped_total", "counter", "Exchanges whose copy was lost, by reason.",
-           [&mirror, reasons](const Metrics::Emit& emit) { reasons(mirror.stats().dropped, emit); });
+  add.many(
+      "banyan_mirror_skipped_total", "counter", "Exchanges not copied on purpose, by reason.",
+      [&mirror, reasons](const Metrics::Emit& emit) { reasons(mirror.stats().skipped, emit); });
+  add.many(
+      "banyan_mirror_dropped_total", "counter", "Exchanges whose copy was lost, by reason.",
+      [&mirror, reasons](const Metrics::Emit& emit) { reasons(mirror.stats().dropped, emit); });
 }
 
 void add_comparator(Registrar& add, const comparator::Comparator& comparator) {
@@ -235,8 +241,8 @@ void add_ledger(Registrar& add, const ledger::Ledger& ledger) {
           [&ledger] { return number(ledger.snapshot().total.gaps); });
   add.one("banyan_ledger_balanced", "gauge", "1 while every identity of the ledger holds.",
           [&ledger] { return ledger.snapshot().is_balanced() ? 1.0 : 0.0; });
-  add.many("banyan_ledger_refused_total", "counter", "Requests refused before admission, by status.",
-           [&ledger](const Metrics::Emit& emit) {
+  add.many("banyan_ledger_refused_total", "counter",
+           "Requests refused before admission, by status.", [&ledger](const Metrics::Emit& emit) {
              for (const auto& [status, count] : ledger.snapshot().refused) {
                emit({{"status", std::to_string(status)}}, number(count));
              }
@@ -244,7 +250,8 @@ void add_ledger(Registrar& add, const ledger::Ledger& ledger) {
 }
 
 void add_routing(Registrar& add, const routing::RoutingControl& routing) {
-  add.many("banyan_route_candidate_ratio", "gauge", "Share of sessions the candidate answers, 0 to 1.",
+  add.many("banyan_route_candidate_ratio", "gauge",
+           "Share of sessions the candidate answers, 0 to 1.",
            [&routing](const Metrics::Emit& emit) {
              for (const auto& route : routing.list()) {
                emit({{"route", route.name}}, route.dials.candidate_share / 10000.0);
@@ -269,12 +276,11 @@ void add_routing(Registrar& add, const routing::RoutingControl& routing) {
 }
 
 void add_store(Registrar& add, const StoreFacts& facts, const StoreWorker& worker) {
-  add.many("banyan_findings", "gauge", "Findings, by state.",
-           [&facts](const Metrics::Emit& emit) {
-             emit({{"state", "open"}}, number(facts.findings_open.load()));
-             emit({{"state", "accepted"}}, number(facts.findings_accepted.load()));
-             emit({{"state", "bug"}}, number(facts.findings_bug.load()));
-           });
+  add.many("banyan_findings", "gauge", "Findings, by state.", [&facts](const Metrics::Emit& emit) {
+    emit({{"state", "open"}}, number(facts.findings_open.load()));
+    emit({{"state", "accepted"}}, number(facts.findings_accepted.load()));
+    emit({{"state", "bug"}}, number(facts.findings_bug.load()));
+  });
   add.one("banyan_findings_failures_total", "counter", "Failures to keep the findings up to date.",
           [&facts] { return number(facts.findings_failures.load()); });
   add.one("banyan_admin_store_waiting", "gauge", "Requests that wait for the store thread.",

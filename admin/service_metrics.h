@@ -10,8 +10,8 @@
 
 namespace banyan::admin {
 
-// Families stay registered for as long as the Metrics live; close() turns them silent, so that a late
-// scrape never touches a service that is gone. Any thread.
+// Families stay registered for as long as the Metrics live; close() turns them silent, so that a
+// late scrape never touches a service that is gone. Any thread.
 class ServiceMetrics {
  public:
   ServiceMetrics(const AdminServices& services, const AdminFacts& facts,

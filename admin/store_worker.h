@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The store thread: SQLite, log queries and everything else that may block on a disk. Tasks wait in a
-// bounded queue. A task whose patience ended while it waited never runs, so nothing happens after
+// The store thread: SQLite, log queries and everything else that may block on a disk. Tasks wait in
+// a bounded queue. A task whose patience ended while it waited never runs, so nothing happens after
 // somebody was told that it did not.
 #pragma once
 
@@ -38,8 +38,8 @@ class StoreTask {
 
 class StoreWorker {
  public:
-  // `idle` runs between tasks, at least every kIdleEvery when nothing else is to do; it answers true
-  // while it has more to do.
+  // `idle` runs between tasks, at least every kIdleEvery when nothing else is to do; it answers
+  // true while it has more to do.
   StoreWorker(std::size_t queue_max, std::function<bool()> idle);
   ~StoreWorker();
   void start();

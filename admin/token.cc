@@ -30,8 +30,9 @@ Result<std::string> read_admin_token(FileSystem& files, const std::string& data_
   const auto bytes = bytes_of_hex(token);
   if (!bytes || bytes->size() != kTokenBytes) {
     return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
-                      path + " does not hold 64 hex digits; remove it and restart the server to "
-                             "get a new token");
+                      path +
+                          " does not hold 64 hex digits; remove it and restart the server to "
+                          "get a new token");
   }
   return std::string(token);
 }

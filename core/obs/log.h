@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The operator's log (stderr, spdlog behind it): one line per event, control bytes escaped, never a
-// secret or a payload. A reader of stderr that does not keep up costs lines, counted, and never holds a
-// thread for longer than kLogPatience. Any thread.
+// secret or a payload. A reader of stderr that does not keep up costs lines, counted, and never
+// holds a thread for longer than kLogPatience. Any thread.
 #pragma once
 
 #include <chrono>

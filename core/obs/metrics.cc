@@ -26,10 +26,14 @@ bool is_name(std::string_view name) {
 
 void append_escaped(std::string& out, std::string_view text, bool escapes_quotes) {
   for (const char c : text) {
-    if (c == '\\') out += "\\\\";
-    else if (c == '\n') out += "\\n";
-    else if (c == '"' && escapes_quotes) out += "\\\"";
-    else out.push_back(c);
+    if (c == '\\')
+      out += "\\\\";
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '"' && escapes_quotes)
+      out += "\\\"";
+    else
+      out.push_back(c);
   }
 }
 
@@ -42,9 +46,9 @@ void append_number(std::string& out, double value) {
     char buffer[64];
     const double size = std::abs(value);
     const bool is_plain = size == 0 || (size >= 1e-6 && size < 1e15);
-    const auto result = std::to_chars(buffer, buffer + sizeof buffer, value,
-                                      is_plain ? std::chars_format::fixed
-                                               : std::chars_format::general);
+    const auto result =
+        std::to_chars(buffer, buffer + sizeof buffer, value,
+                      is_plain ? std::chars_format::fixed : std::chars_format::general);
     out.append(buffer, result.ptr);
   }
 }
@@ -181,14 +185,14 @@ void append_histogram(std::string& out, std::string_view name, const std::string
     total += histogram.bucket(i);
     std::string bound;
     append_number(bound, i < Histogram::kBuckets ? kBounds[i] : INFINITY);
-    append_sample(out, name, "_bucket", label_text_with(labels, bound),
-                  static_cast<double>(total));
+    append_sample(out, name, "_bucket", label_text_with(labels, bound), static_cast<double>(total));
   }
   append_sample(out, name, "_sum", labels, static_cast<double>(histogram.sum_ns()) / 1e9);
   append_sample(out, name, "_count", labels, static_cast<double>(total));
 }
 
-// What a family collects at scrape time, bounded like the rest. Samples past the bound are added up.
+// What a family collects at scrape time, bounded like the rest. Samples past the bound are added
+// up.
 void append_collected(std::string& out, std::string_view name,
                       const std::function<void(const Metrics::Emit&)>& collect) {
   std::map<std::string, double> samples;

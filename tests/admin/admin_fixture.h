@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The admin server on real services. The log and the state lie on two disks in memory, so that a test
-// can hang either; findings lie in a temporary folder.
+// The admin server on real services. The log and the state lie on two disks in memory, so that a
+// test can hang either; findings lie in a temporary folder.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -51,9 +51,10 @@ class AdminFixture : public ::testing::Test {
     std::vector<std::string> warnings;
     ASSERT_TRUE(state_disk_.make_directories("state").ok());
     ASSERT_TRUE(state_disk_.make_directories("data").ok());
-    routing_ = take(routing::RoutingControl::open(state_disk_, clock_, routing, *keys_, sink_.get(),
-                                                  warnings));
-    ledger_ = take(ledger::Ledger::open(state_disk_, clock_, recorder_->access(), "state", warnings));
+    routing_ = take(
+        routing::RoutingControl::open(state_disk_, clock_, routing, *keys_, sink_.get(), warnings));
+    ledger_ =
+        take(ledger::Ledger::open(state_disk_, clock_, recorder_->access(), "state", warnings));
     ledger_->start();
     findings_ = take(comparator::FindingsStore::open(folder_ + "/findings.sqlite", clock_));
   }

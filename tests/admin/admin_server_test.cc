@@ -111,8 +111,8 @@ TEST_F(AdminServerTest, OddTargetsAndMethodsGetFittingAnswers) {
 
 TEST_F(AdminServerTest, DialsMoveAndAreTold) {
   start();
-  json::Value route = value_of(ask("PATCH", "/api/v1/routes/orders",
-                                   "{\"candidate_percent\":12.5,\"reason\":\"canary\"}"));
+  json::Value route = value_of(
+      ask("PATCH", "/api/v1/routes/orders", "{\"candidate_percent\":12.5,\"reason\":\"canary\"}"));
   EXPECT_EQ(route.number_or("candidate_percent", 0), 12.5);
   EXPECT_EQ(route.string_or("stage", ""), "canary");
   EXPECT_EQ(route.find("changed")->string_or("reason", ""), "canary");
@@ -136,8 +136,8 @@ TEST_F(AdminServerTest, RollbackTakesAnyBody) {
   EXPECT_EQ(share_of("orders"), 0u);
 }
 
-// Reads of the log hang: its queries wait, then are refused when the queue is full, and a rollback is
-// in force at once all the same.
+// Reads of the log hang: its queries wait, then are refused when the queue is full, and a rollback
+// is in force at once all the same.
 TEST_F(AdminServerTest, RollbackWorksWhileTheStoreThreadHangs) {
   AdminOptions options;
   options.store_queue_max = 2;
@@ -157,7 +157,8 @@ TEST_F(AdminServerTest, RollbackWorksWhileTheStoreThreadHangs) {
     waiting.push_back(std::make_unique<RawClient>(admin_->address()));
     waiting.back()->send(text_of("GET", "/api/v1/log?from=0"));
     // A change waits behind them; it must not come to life after the rollback.
-    is_refused = i > 2 && ask("PATCH", "/api/v1/routes/stock", "{\"candidate_percent\":5}").status == 503;
+    is_refused =
+        i > 2 && ask("PATCH", "/api/v1/routes/stock", "{\"candidate_percent\":5}").status == 503;
   }
   EXPECT_TRUE(is_refused);
   const auto begin = std::chrono::steady_clock::now();
@@ -257,7 +258,8 @@ TEST_F(AdminServerTest, FindingsAreFoldedJudgedAndAnnounced) {
   // The first count of the findings tells which ones are old news.
   ASSERT_EQ(ask("GET", "/api/v1/findings").status, 200);
   ASSERT_TRUE(wait_until([&] {
-    return ask("GET", "/metrics").body.find("banyan_findings{state=\"open\"} 0") != std::string::npos;
+    return ask("GET", "/metrics").body.find("banyan_findings{state=\"open\"} 0") !=
+           std::string::npos;
   }));
   model::VerdictRecord verdict;
   verdict.exchange = support::exchange_id(5);
@@ -283,8 +285,8 @@ TEST_F(AdminServerTest, FindingsAreFoldedJudgedAndAnnounced) {
   EXPECT_EQ(ask("PATCH", "/api/v1/findings/" + id, "{\"state\":\"accepted\"}").status, 400);
   EXPECT_EQ(ask("PATCH", "/api/v1/findings/" + id, "{\"state\":\"fine\"}").status, 400);
   EXPECT_EQ(ask("PATCH", "/api/v1/findings/nope", "{\"state\":\"bug\"}").status, 404);
-  const json::Value accepted = value_of(ask("PATCH", "/api/v1/findings/" + id,
-                                            "{\"state\":\"accepted\",\"reason\":\"rounding\"}"));
+  const json::Value accepted = value_of(
+      ask("PATCH", "/api/v1/findings/" + id, "{\"state\":\"accepted\",\"reason\":\"rounding\"}"));
   EXPECT_EQ(accepted.string_or("state", ""), "accepted");
   EXPECT_EQ(get("/api/v1/findings?state=open").find("findings")->items.size(), 0u);
   ASSERT_EQ(ask("PATCH", "/api/v1/routes/orders", "{\"mirror_percent\":50}").status, 200);
@@ -319,10 +321,9 @@ TEST_F(AdminServerTest, ListOfMetricsIsTheScrape) {
   for (std::string line; std::getline(file, line);) {
     const std::string name = name_in(line, "| `", '`');
     if (name.empty()) continue;
-    const bool is_elsewhere = name.rfind("banyan_mirror_", 0) == 0 ||
-                              name.rfind("banyan_compare_", 0) == 0 ||
-                              name.rfind("banyan_proxy_", 0) == 0 ||
-                              name.rfind("banyan_request", 0) == 0;
+    const bool is_elsewhere =
+        name.rfind("banyan_mirror_", 0) == 0 || name.rfind("banyan_compare_", 0) == 0 ||
+        name.rfind("banyan_proxy_", 0) == 0 || name.rfind("banyan_request", 0) == 0;
     if (!is_elsewhere) listed.insert(name);
   }
   const std::string text = ask("GET", "/metrics").body;

@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "admin/events.h"
 #include <gtest/gtest.h>
+#include "admin/events.h"
 #include "tests/admin/raw_client.h"
 
 namespace banyan::admin {
@@ -52,8 +52,9 @@ class HttpServerTest : public ::testing::Test {
 TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrder) {
   start();
   RawClient client(address_);
-  client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
-              "\r\nhiGET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.send(
+      "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+      "\r\nhiGET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(client.receive_answer().body, "GET /1 ");
   EXPECT_EQ(client.receive_answer().body, "POST /2 hi");
   EXPECT_EQ(client.receive_answer().body, "GET /3 ");

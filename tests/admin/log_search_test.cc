@@ -3,10 +3,10 @@
 
 #include <string>
 
+#include <gtest/gtest.h>
 #include "admin/json_shapes.h"
 #include "core/base/text.h"
 #include "core/json/value.h"
-#include <gtest/gtest.h>
 #include "tests/support/memory_log.h"
 #include "tests/support/records.h"
 
@@ -67,8 +67,8 @@ TEST_F(LogSearchTest, ExchangeIsPutTogetherFromItsRecords) {
   log_.append(support::response(id));
   log_.append(shadow(id, 4));  // of a replay run: not ours
   log_.append(verdict(id, Verdict::kDifferent, 1));
-  for (const auto& hint : {std::optional<model::Cursor::Place>(),
-                           std::optional<model::Cursor::Place>({"main", at})}) {
+  for (const auto& hint :
+       {std::optional<model::Cursor::Place>(), std::optional<model::Cursor::Place>({"main", at})}) {
     const json::Value told = exchange(id, hint);
     EXPECT_EQ(told.string_or("id", ""), id.to_string());
     EXPECT_EQ(told.string_or("route", ""), "orders");

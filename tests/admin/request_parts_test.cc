@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string>
 
+#include <gtest/gtest.h>
 #include "admin/body.h"
 #include "admin/http_types.h"
 #include "admin/log_filter.h"
 #include "core/json/value.h"
-#include <gtest/gtest.h>
 
 namespace banyan::admin {
 namespace {
@@ -21,8 +21,9 @@ TEST(TargetTest, SegmentsAndParametersAreDecoded) {
 }
 
 TEST(TargetTest, TraversalAndOddBytesAreRefused) {
-  for (const char* text : {"", "api", "*", "/a//b", "/a/../b", "/a/%2e%2e/b", "/a/./b", "/a/%2E",
-                           "/a/%00", "/a/%0a", "/a/%zz", "/a/%f", "/a/%ff", "/a?x=%00", "/a?%c3=1"}) {
+  for (const char* text :
+       {"", "api", "*", "/a//b", "/a/../b", "/a/%2e%2e/b", "/a/./b", "/a/%2E", "/a/%00", "/a/%0a",
+        "/a/%zz", "/a/%f", "/a/%ff", "/a?x=%00", "/a?%c3=1"}) {
     EXPECT_FALSE(parse_target(text).ok()) << text;
   }
 }
@@ -78,7 +79,8 @@ TEST(BodyTest, CauseHasDefaultsAndBounds) {
 }
 
 TEST(LogFilterTest, BadWordsAreRefused) {
-  for (const char* text : {"x", "color:red", "status:", "status:6xx", "status:1000", "system:new"}) {
+  for (const char* text :
+       {"x", "color:red", "status:", "status:6xx", "status:1000", "system:new"}) {
     EXPECT_FALSE(LogFilter::parse(text).ok()) << text;
   }
   std::string many;

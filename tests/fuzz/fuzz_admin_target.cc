@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a client of the admin port writes: targets, filters and authorities, one kind by the first byte.
+// What a client of the admin port writes: targets, filters and authorities, one kind by the first
+// byte.
 #include <cstdint>
 #include <string>
 #include <string_view>

@@ -73,8 +73,8 @@ TEST_F(LogTest, LevelsBelowTheChosenOneAreSilent) {
   EXPECT_THAT(read_all(), HasSubstr("debug   a: loud"));
 }
 
-// A pipe nobody reads: the writer must come back, lines must be counted, and the log must work again
-// once there is room.
+// A pipe nobody reads: the writer must come back, lines must be counted, and the log must work
+// again once there is room.
 TEST_F(LogTest, FullPipeCostsLinesAndNotTime) {
   const std::uint64_t before = log_lines_lost();
   const std::string message(1500, 'x');
