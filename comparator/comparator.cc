@@ -17,6 +17,7 @@
 #include <utility>
 #include <variant>
 
+#include "comparator/copy_key.h"
 #include "comparator/late_lookup.h"
 #include "core/base/mutex.h"
 #include "core/obs/log.h"
@@ -30,17 +31,6 @@ constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happ
 constexpr std::chrono::milliseconds kRetry{100};  // the log takes no records now
 constexpr std::int64_t kCommitEveryNs = 1'000'000'000;
 constexpr std::size_t kStep = 4096;  // records between two looks at the clock and the stop flag
-
-struct CopyKey {
-  ExchangeId exchange;
-  std::uint64_t run = 0;
-  bool operator==(const CopyKey&) const = default;
-};
-struct CopyKeyHash {
-  std::size_t operator()(const CopyKey& key) const {
-    return std::hash<ExchangeId>()(key.exchange) ^ (key.run * 0x9E3779B97F4A7C15ULL);
-  }
-};
 
 std::uint64_t sum_of(const model::Cursor& cursor) {
   std::uint64_t sum = 0;

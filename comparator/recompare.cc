@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "comparator/comparator.h"
+#include "comparator/copy_key.h"
 #include "comparator/late_lookup.h"
 
 namespace banyan::comparator {
@@ -20,16 +21,6 @@ constexpr std::uint64_t kProgressEvery = 10'000;
 constexpr std::chrono::milliseconds kRetry{20};
 constexpr int kRetriesMax = 500;  // 10 s for a log that takes no records
 
-struct CopyKey {
-  ExchangeId exchange;
-  std::uint64_t run = 0;
-  bool operator==(const CopyKey&) const = default;
-};
-struct CopyKeyHash {
-  std::size_t operator()(const CopyKey& key) const {
-    return std::hash<ExchangeId>()(key.exchange) ^ (key.run * 0x9E3779B97F4A7C15ULL);
-  }
-};
 struct Newest {
   std::uint32_t generation = 1;
   Verdict verdict = Verdict::kEqual;
