@@ -106,7 +106,9 @@ bool is_sane_traceparent(std::string_view value) {
 
 void append_hex(std::string& out, std::uint64_t value) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  for (int shift = 60; shift >= 0; shift -= 4) out.push_back(kDigits[(value >> shift) & 0xf]);
+  char digits[16];
+  for (int i = 15; i >= 0; --i, value >>= 4) digits[i] = kDigits[value & 0xf];
+  out.append(digits, sizeof digits);
 }
 
 // Spreads the bits of an exchange id, whose own digits are too regular for samplers of trace ids.
