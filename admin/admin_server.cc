@@ -115,6 +115,7 @@ struct AdminServer::Impl {
 
   void tick() {
     api.check_patience(loop->now().mono_ns);
+    api.note_rates(loop->now().mono_ns);
     if (services.mirror != nullptr) {
       const replay::MirrorStats stats = services.mirror->stats();
       std::string text;

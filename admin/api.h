@@ -19,6 +19,7 @@
 #include "admin/gate.h"
 #include "admin/http_server.h"
 #include "admin/http_types.h"
+#include "admin/rate_meter.h"
 #include "admin/rollback_guard.h"
 #include "admin/store_worker.h"
 #include "core/json/value.h"
@@ -52,6 +53,8 @@ class Api {
   void handle(RequestId id, HttpRequest request);
   // Answers for store work whose patience ended.
   void check_patience(std::int64_t now_mono_ns);
+  // Samples the counters whose rates the status shows; about twice a second.
+  void note_rates(std::int64_t now_mono_ns);
   // At the end: what waits for the store thread never runs.
   void abandon_all();
 
@@ -119,6 +122,9 @@ class Api {
   Gate& gate_;
   RollbackGuard& rollbacks_;
   HttpServer* server_ = nullptr;
+  RateMeter requests_;
+  RateMeter mirrored_;
+  RateMeter compared_;
 
   struct Pending {
     RequestId id;

@@ -47,7 +47,7 @@ void write_log(json::JsonWriter& json, const recorder::RecorderStats& stats) {
   json.member("failed", stats.has_failed).member("failure", stats.failure).end_object();
 }
 
-void write_mirror(json::JsonWriter& json, const replay::Mirror* mirror) {
+void write_mirror(json::JsonWriter& json, const replay::Mirror* mirror, const RateMeter& rate) {
   json.key("mirror");
   if (mirror == nullptr) {
     json.null();
@@ -57,13 +57,15 @@ void write_mirror(json::JsonWriter& json, const replay::Mirror* mirror) {
   json.begin_object().member("paused", stats.is_paused).member("pending", stats.pending);
   json.member("pending_writes", stats.pending_writes).member("in_flight", stats.in_flight);
   json.member("mirrored", stats.mirrored).member("no_answer", stats.no_answer);
+  json.member("mirrored_per_second", rate.per_second());
   write_counts(json, "skipped", stats.skipped);
   write_counts(json, "dropped", stats.dropped);
   json.member("lag", seconds(stats.lag_ns)).member("lag_records", stats.lag_records);
   json.member("waiting_for", stats.waiting_for).end_object();
 }
 
-void write_comparator(json::JsonWriter& json, const comparator::Comparator* comparator) {
+void write_comparator(json::JsonWriter& json, const comparator::Comparator* comparator,
+                      const RateMeter& rate) {
   json.key("comparator");
   if (comparator == nullptr) {
     json.null();
@@ -73,10 +75,11 @@ void write_comparator(json::JsonWriter& json, const comparator::Comparator* comp
   json.begin_object().member("compared", stats.compared).member("equal", stats.equal);
   json.member("tolerated", stats.tolerated).member("different", stats.different);
   json.member("incomparable", stats.incomparable).member("joins_open", stats.joins_open);
+  json.member("compared_per_second", rate.per_second());
   json.member("lag_records", stats.lag_records).end_object();
 }
 
-void write_proxy(json::JsonWriter& json, const proxy::Proxy* proxy) {
+void write_proxy(json::JsonWriter& json, const proxy::Proxy* proxy, const RateMeter& rate) {
   json.key("listeners").begin_array();
   if (proxy != nullptr) {
     for (const std::string& address : proxy->addresses()) json.string(address);
@@ -90,6 +93,7 @@ void write_proxy(json::JsonWriter& json, const proxy::Proxy* proxy) {
   json.begin_object().member("connections_open", stats.connections_open);
   json.member("connections_accepted", stats.connections_accepted);
   json.member("exchanges_open", stats.exchanges_open).member("exchanges", stats.exchanges);
+  json.member("requests_per_second", rate.per_second());
   json.member("refused", stats.refused).member("durable_waits", stats.durable_waits);
   json.member("durable_timeouts", stats.durable_timeouts).end_object();
 }
@@ -126,6 +130,14 @@ Api::Health Api::health() const {
   return health;
 }
 
+void Api::note_rates(std::int64_t now_mono_ns) {
+  if (services_.proxy != nullptr) requests_.note(now_mono_ns, services_.proxy->stats().exchanges);
+  if (services_.mirror != nullptr) mirrored_.note(now_mono_ns, services_.mirror->stats().mirrored);
+  if (services_.comparator != nullptr) {
+    compared_.note(now_mono_ns, services_.comparator->stats().compared);
+  }
+}
+
 std::string Api::status_json() const {
   const Health now = health();
   const ledger::LedgerSnapshot ledger = services_.ledger.snapshot();
@@ -139,7 +151,7 @@ std::string Api::status_json() const {
   write_strings(json, "roles", facts_.roles);
   json.member("ready", now.is_ready);
   write_strings(json, "alarms", now.alarms);
-  write_proxy(json, services_.proxy);
+  write_proxy(json, services_.proxy, requests_);
   json.key("systems").begin_object().key("legacy").begin_object();
   write_strings(json, "urls", facts_.legacy_urls);
   json.end_object().key("candidate").begin_object();
@@ -153,8 +165,8 @@ std::string Api::status_json() const {
   }
   json.end_array();
   write_log(json, services_.recorder.stats());
-  write_mirror(json, services_.mirror);
-  write_comparator(json, services_.comparator);
+  write_mirror(json, services_.mirror, mirrored_);
+  write_comparator(json, services_.comparator, compared_);
   json.key("findings").begin_object().member("open", store_facts_.findings_open.load());
   json.member("accepted", store_facts_.findings_accepted.load());
   json.member("bug", store_facts_.findings_bug.load()).end_object();
@@ -183,7 +195,7 @@ HttpResponse Api::set_mirror_paused(bool paused) const {
   HttpResponse response;
   json::JsonWriter json(response.body);
   json.begin_object().member("schema", "banyan/mirror/1").member("paused", paused);
-  write_mirror(json, services_.mirror);
+  write_mirror(json, services_.mirror, mirrored_);
   json.end_object();
   return response;
 }

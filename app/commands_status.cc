@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -23,35 +25,121 @@ extern "C" void on_interrupt(int) {
   if (g_interrupts > 1) _exit(kInterrupted);
 }
 
+double number(const json::Value& object, std::string_view member) {
+  const json::Value* found = object.find(member);
+  if (found == nullptr || found->type != json::Value::Type::kNumber) return 0;
+  return std::strtod(found->text.c_str(), nullptr);
+}
+
+bool is_true(const json::Value& object, std::string_view member) {
+  return shown(object, member) == "yes";
+}
+
+std::string in_short(double seconds) {
+  return format_duration_ns(static_cast<std::int64_t>(seconds * 1e9));
+}
+
+std::string per_second(const json::Value& object, std::string_view member) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f/s", number(object, member));
+  return text;
+}
+
+void print_line(const char* what, const std::string& text) {
+  std::printf("%-11s%s\n", what, text.c_str());
+}
+
+void print_systems(const json::Value& status) {
+  const json::Value* systems = status.find("systems");
+  if (systems == nullptr || !systems->is_object()) return;
+  for (const char* name : {"legacy", "candidate"}) {
+    const json::Value* system = systems->find(name);
+    const json::Value* urls = system == nullptr ? nullptr : system->find("urls");
+    if (urls == nullptr) continue;
+    std::string line;
+    for (const json::Value& url : urls->items) {
+      line += (line.empty() ? "" : ", ") + escape_for_terminal(url.text);
+    }
+    print_line(name, line);
+  }
+}
+
+void print_proxy(const json::Value& proxy) {
+  print_line("traffic", per_second(proxy, "requests_per_second") + ", " +
+                            shown(proxy, "exchanges_open") + " open, " + shown(proxy, "exchanges") +
+                            " since the start, " + shown(proxy, "refused") + " refused, " +
+                            shown(proxy, "connections_open") + " connections");
+}
+
+void print_mirror(const json::Value& mirror) {
+  std::string line = per_second(mirror, "mirrored_per_second") + ", " + shown(mirror, "pending") +
+                     " pending (" + shown(mirror, "pending_writes") + " writes), " +
+                     shown(mirror, "in_flight") + " in flight, lag " +
+                     in_short(number(mirror, "lag"));
+  if (is_true(mirror, "paused")) line += ", PAUSED";
+  if (const std::string why = shown(mirror, "waiting_for"); !why.empty()) {
+    line += ", waits for " + why;
+  }
+  print_line("mirror", line);
+}
+
+void print_comparator(const json::Value& comparator) {
+  print_line("compare", per_second(comparator, "compared_per_second") + ", " +
+                            shown(comparator, "equal") + " equal, " +
+                            shown(comparator, "tolerated") + " tolerated, " +
+                            shown(comparator, "different") + " different, " +
+                            shown(comparator, "incomparable") + " incomparable, " +
+                            shown(comparator, "lag_records") + " records behind");
+}
+
+void print_log(const json::Value& log) {
+  std::string line = format_size(static_cast<std::uint64_t>(number(log, "bytes"))) + " in " +
+                     shown(log, "segments") + " segments, last sync " +
+                     in_short(number(log, "last_sync"));
+  if (const std::string failure = shown(log, "failure"); !failure.empty()) {
+    line += ", FAILED: " + failure;
+  }
+  print_line("log", line);
+}
+
+void print_routes(const json::Value& routes) {
+  std::vector<std::vector<std::string>> rows = {
+      {"ROUTE", "STAGE", "CANDIDATE", "MIRROR", "DIFFERING", "NOTE"}};
+  for (const json::Value& route : routes.items) {
+    rows.push_back({shown(route, "name"), shown(route, "stage"),
+                    shown(route, "candidate_percent") + " %",
+                    shown(route, "mirror_percent") + " %", shown(route, "differing"),
+                    shown(route, "conflict")});
+  }
+  print_table(rows);
+}
+
 void print_status(const json::Value& status) {
-  std::printf("banyan %s, up since %s, log epoch %s\n", shown(status, "version").c_str(),
-              shown(status, "started").c_str(), shown(status, "epoch").c_str());
-  if (const json::Value* mirror = status.find("mirror"); mirror && mirror->is_object()) {
-    std::printf("mirror     pending %s, in flight %s, lag %s s %s\n",
-                shown(*mirror, "pending").c_str(), shown(*mirror, "in_flight").c_str(),
-                shown(*mirror, "lag").c_str(), shown(*mirror, "waiting_for").c_str());
-  }
-  if (const json::Value* log = status.find("log"); log && log->is_object()) {
-    std::printf("log        %s bytes in %s segments%s%s\n", shown(*log, "bytes").c_str(),
-                shown(*log, "segments").c_str(), shown(*log, "failure").empty() ? "" : ", FAILED: ",
-                shown(*log, "failure").c_str());
-  }
+  std::printf("banyan %s, %s, up %s, log epoch %s\n", shown(status, "version").c_str(),
+              is_true(status, "ready") ? "ready" : "NOT READY",
+              in_short(number(status, "uptime")).c_str(), shown(status, "epoch").c_str());
+  print_systems(status);
+  const auto part = [&status](std::string_view name, void (*print)(const json::Value&)) {
+    const json::Value* found = status.find(name);
+    if (found != nullptr && found->is_object()) print(*found);
+  };
+  part("proxy", print_proxy);
+  part("mirror", print_mirror);
+  part("comparator", print_comparator);
+  part("log", print_log);
+  part("findings", [](const json::Value& findings) {
+    print_line("findings", shown(findings, "open") + " open, " + shown(findings, "accepted") +
+                               " accepted, " + shown(findings, "bug") + " bug");
+  });
+  part("ledger", [](const json::Value& ledger) {
+    print_line("ledger", is_true(ledger, "balanced") ? "balances" : "DOES NOT BALANCE");
+  });
   if (const json::Value* alarms = status.find("alarms")) {
     for (const json::Value& alarm : alarms->items) {
-      std::printf("ALARM      %s\n", escape_for_terminal(alarm.text).c_str());
+      print_line("ALARM", escape_for_terminal(alarm.text));
     }
   }
-  if (const json::Value* routes = status.find("routes")) {
-    std::vector<std::vector<std::string>> rows = {
-        {"ROUTE", "STAGE", "CANDIDATE", "MIRROR", "DIFFERING", "NOTE"}};
-    for (const json::Value& route : routes->items) {
-      rows.push_back({shown(route, "name"), shown(route, "stage"),
-                      shown(route, "candidate_percent") + " %",
-                      shown(route, "mirror_percent") + " %", shown(route, "differing"),
-                      shown(route, "conflict")});
-    }
-    print_table(rows);
-  }
+  if (const json::Value* routes = status.find("routes")) print_routes(*routes);
 }
 
 }  // namespace
