@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/comparator.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
-#include <map>
-#include <set>
-#include <thread>
 #include <unordered_set>
 #include <utility>
-#include <variant>
 
 #include "comparator/copy_key.h"
 #include "comparator/late_lookup.h"
-#include "core/base/mutex.h"
+#include "core/model/follower_thread.h"
 #include "core/obs/log.h"
 
 namespace banyan::comparator {
@@ -30,13 +22,8 @@ constexpr std::chrono::milliseconds kPace{5};     // between two drains of a bus
 constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
 constexpr std::chrono::milliseconds kRetry{100};  // the log takes no records now
 constexpr std::int64_t kCommitEveryNs = 1'000'000'000;
-constexpr std::size_t kStep = 4096;  // records between two looks at the clock and the stop flag
-
-std::uint64_t sum_of(const model::Cursor& cursor) {
-  std::uint64_t sum = 0;
-  for (const auto& place : cursor.places) sum += place.next.value;
-  return sum;
-}
+constexpr std::size_t kStep = 4096;       // records between two looks at the stop flag
+constexpr std::size_t kClockEvery = 64;  // records that may share the time of their VERDICTs
 
 }  // namespace
 
@@ -45,6 +32,10 @@ struct Comparator::Impl {
   struct Slot {
     Offset offset;
     model::Ticket ticket;  // 0 until the VERDICT was accepted
+  };
+  struct Slots {
+    std::string stream;
+    std::deque<Slot> waiting;
   };
   struct Outgoing {
     std::string encoded;
@@ -70,15 +61,18 @@ struct Comparator::Impl {
   LateLookup late;
   std::unique_ptr<model::RecordSource> source;
   std::unordered_set<CopyKey, CopyKeyHash> done;  // had a VERDICT behind the cursor at start
-  std::map<std::string, std::deque<Slot>, std::less<>> slots;
+  std::vector<Slots> slots;       // by stream: one, or a few
   std::deque<Outgoing> outgoing;  // the sink refused them; nothing is read until they are out
   std::int64_t committed_mono_ns = 0;
   model::Cursor committed;
 
-  std::thread thread;
-  Mutex mutex;
-  std::condition_variable wake;
-  std::atomic<bool> stopping{false};
+  Instant now;  // of the step; see kClockEvery
+  // Kept for their room.
+  model::RequestRecord request;
+  model::ShadowRecord shadow_head;
+  std::string encoded;
+
+  model::FollowerThread thread;
   std::array<std::atomic<std::uint64_t>, 4> verdicts{};
   std::atomic<std::uint64_t> joins_open{0}, position_sum{0}, pushed_out{0}, failures{0};
 
@@ -120,13 +114,11 @@ struct Comparator::Impl {
   }
 
   void take_request(const model::SourcedRecord& sourced) {
-    const auto record = model::decode(sourced.encoded);
-    if (!record.ok()) return;
-    const auto& request = std::get<model::RequestRecord>(*record);
+    if (!model::decode_head(sourced.encoded, request).ok()) return;
     if (request.mirror != MirrorDecision::kSelected) return;
-    Join join;
+    Join& join = table.add(sourced.exchange);
     note_request(join.exchange, request, sourced);
-    table.add(std::move(join));
+    table.weigh(join);
   }
 
   void take_closing(const model::SourcedRecord& sourced, ExchangeCase::Closing closing) {
@@ -135,8 +127,8 @@ struct Comparator::Impl {
     join->exchange.closing = closing;
     if (join->shadows.empty()) {
       if (closing == ExchangeCase::Closing::kResponse) {
-        join->exchange.response = std::string(sourced.encoded);
-        table.grew(sourced.encoded.size());
+        join->exchange.response = sourced.encoded;
+        table.weigh(*join);
       }
       return;
     }
@@ -159,14 +151,13 @@ struct Comparator::Impl {
   }
 
   void take_shadow(const model::SourcedRecord& sourced) {
-    const auto record = model::decode(sourced.encoded);
-    if (!record.ok()) return;
-    const RunId run = std::get<model::ShadowRecord>(*record).run;
-    if (done.erase(CopyKey{sourced.exchange, run.value}) > 0) {
+    if (!model::decode_head(sourced.encoded, shadow_head).ok()) return;
+    const RunId run = shadow_head.run;
+    if (!done.empty() && done.erase(CopyKey{sourced.exchange, run.value}) > 0) {
       if (run.is_live()) table.erase(sourced.exchange);
       return;
     }
-    slots[std::string(sourced.stream)].push_back(Slot{sourced.offset, {}});
+    slots_of(sourced.stream).push_back(Slot{sourced.offset, {}});
     WaitingShadow shadow{run, Place{std::string(sourced.stream), sourced.offset}, {}};
     Join* join = table.find(sourced.exchange);
     if (join != nullptr && join->exchange.closing != ExchangeCase::Closing::kOpen) {
@@ -176,8 +167,8 @@ struct Comparator::Impl {
     }
     shadow.encoded = std::string(sourced.encoded);
     if (join != nullptr) {
-      table.grew(sizeof(WaitingShadow) + shadow.encoded.size());
       join->shadows.push_back(std::move(shadow));
+      table.weigh(*join);
       return;
     }
     LateCopy copy;
@@ -216,35 +207,45 @@ struct Comparator::Impl {
   }
 
   void decide(const ExchangeCase& exchange, std::string_view response, const WaitingShadow& shadow,
-              std::string_view encoded) {
-    const Draft draft = judge.judge(exchange, response, encoded, shadow.place.stream);
+              std::string_view shadow_bytes) {
+    Draft& draft = judge.judge(exchange, response, shadow_bytes, shadow.place.stream);
     verdicts[static_cast<std::size_t>(draft.comparison.verdict)].fetch_add(
         1, std::memory_order_relaxed);
-    Outgoing out;
-    out.shadow = shadow.place;
-    model::encode(draft.to_record(exchange, shadow.run, rules->version(), clock.now()),
-                  out.encoded);
-    if (outgoing.empty() && send(out)) return;
-    outgoing.push_back(std::move(out));
+    encoded.clear();
+    model::encode(draft.to_record(exchange, shadow.run, rules->version(), now), encoded);
+    if (outgoing.empty() && send(encoded, shadow.place)) return;
+    outgoing.push_back(Outgoing{encoded, shadow.place});
   }
 
-  bool send(const Outgoing& out) {
-    const model::Ticket ticket = sink->append(out.encoded);
+  std::deque<Slot>& slots_of(std::string_view stream) {
+    for (Slots& one : slots) {
+      if (one.stream == stream) return one.waiting;
+    }
+    return slots.emplace_back(Slots{std::string(stream), {}}).waiting;
+  }
+
+  bool send(std::string_view verdict, const Place& shadow) {
+    const model::Ticket ticket = sink->append(verdict);
     if (ticket.is_refused()) {
       failures.fetch_add(1, std::memory_order_relaxed);
       return false;
     }
-    auto& of_stream = slots[out.shadow.stream];
+    auto& waiting = slots_of(shadow.stream);
+    // Mostly it was read just now.
+    if (!waiting.empty() && waiting.back().offset == shadow.offset) {
+      waiting.back().ticket = ticket;
+      return true;
+    }
     const auto slot = std::lower_bound(
-        of_stream.begin(), of_stream.end(), out.shadow.offset,
+        waiting.begin(), waiting.end(), shadow.offset,
         [](const Slot& one, Offset offset) { return one.offset < offset; });
-    if (slot != of_stream.end() && slot->offset == out.shadow.offset) slot->ticket = ticket;
+    if (slot != waiting.end() && slot->offset == shadow.offset) slot->ticket = ticket;
     return true;
   }
 
   bool flush_outgoing() {
     while (!outgoing.empty()) {
-      if (!send(outgoing.front())) return false;
+      if (!send(outgoing.front().encoded, outgoing.front().shadow)) return false;
       outgoing.pop_front();
     }
     return true;
@@ -254,6 +255,7 @@ struct Comparator::Impl {
     if (late.is_empty()) return {};
     auto copies = late.resolve(judge.chunk_starts());
     if (!copies.ok()) return copies.error();
+    now = clock.now();
     for (LateCopy& copy : *copies) {
       const bool waits = copy.exchange.has_request &&
                          copy.exchange.closing == ExchangeCase::Closing::kOpen;
@@ -265,14 +267,11 @@ struct Comparator::Impl {
       const ExchangeId id = copy.exchange.exchange;
       Join* join = table.find(id);
       if (join == nullptr) {
-        Join added;
-        added.exchange = std::move(copy.exchange);
-        added.shadows.push_back(std::move(copy.shadow));
-        table.add(std::move(added));
-      } else {
-        table.grew(sizeof(WaitingShadow) + copy.shadow.encoded.size());
-        join->shadows.push_back(std::move(copy.shadow));
+        join = &table.add(id);
+        join->exchange = std::move(copy.exchange);
       }
+      join->shadows.push_back(std::move(copy.shadow));
+      table.weigh(*join);
     }
     return {};
   }
@@ -282,11 +281,12 @@ struct Comparator::Impl {
   // True where something was read.
   Result<bool> drain() {
     bool has_read = false;
-    while (!stopping.load()) {
+    model::SourcedRecord sourced;
+    while (!thread.is_stopping()) {
       bool is_end = false;
       for (std::size_t i = 0; i < kStep && !is_end; ++i) {
         if (!flush_outgoing()) return has_read;
-        model::SourcedRecord sourced;
+        if (i % kClockEvery == 0) now = clock.now();
         auto more = source->next(sourced);
         if (!more.ok()) return more.error();
         is_end = !*more;
@@ -305,7 +305,7 @@ struct Comparator::Impl {
 
   void publish_stats() {
     joins_open.store(table.size(), std::memory_order_relaxed);
-    position_sum.store(sum_of(source->position()), std::memory_order_relaxed);
+    position_sum.store(source->position().sum(), std::memory_order_relaxed);
     pushed_out.store(table.pushed_out(), std::memory_order_relaxed);
   }
 
@@ -314,12 +314,12 @@ struct Comparator::Impl {
     if (!is_forced && clock.mono_ns() - committed_mono_ns < kCommitEveryNs) return;
     committed_mono_ns = clock.mono_ns();
     model::Cursor cursor = source->position();
-    for (auto& [stream, of_stream] : slots) {
-      while (!of_stream.empty() && !of_stream.front().ticket.is_refused() &&
-             sink->is_durable(of_stream.front().ticket)) {
-        of_stream.pop_front();
+    for (auto& [stream, waiting] : slots) {
+      while (!waiting.empty() && !waiting.front().ticket.is_refused() &&
+             sink->is_durable(waiting.front().ticket)) {
+        waiting.pop_front();
       }
-      if (!of_stream.empty()) cursor.set(stream, of_stream.front().offset);
+      if (!waiting.empty()) cursor.set(stream, waiting.front().offset);
     }
     if (cursor == committed) return;
     const Status status = log.commit_cursor(kConsumer, cursor, true);
@@ -330,22 +330,9 @@ struct Comparator::Impl {
     }
   }
 
-  void pause(std::chrono::milliseconds duration) {
-    const auto deadline = std::chrono::steady_clock::now() + duration;
-    MutexLock lock(mutex);
-    while (!stopping.load()) {
-      const auto left = deadline - std::chrono::steady_clock::now();
-      if (left.count() <= 0) return;
-      lock.wait_for(wake, left);
-    }
-  }
-
   void run() {
-    sched_param priority{};
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
-    pthread_setname_np(pthread_self(), "banyan-compare");
     bool was_failing = false;
-    while (!stopping.load()) {
+    while (!thread.is_stopping()) {
       const auto drained = drain();
       if (!drained.ok()) {
         failures.fetch_add(1, std::memory_order_relaxed);
@@ -353,17 +340,17 @@ struct Comparator::Impl {
           obs::log_error("comparator", "cannot read the log: " + drained.error().message);
         }
         was_failing = true;
-        pause(kIdle);
+        thread.pause(kIdle);
         continue;
       }
       was_failing = false;
       commit(false);
       if (!outgoing.empty()) {
-        pause(kRetry);
+        thread.pause(kRetry);
         continue;
       }
       if (!*drained) source->wait(kIdle);
-      pause(kPace);
+      thread.pause(kPace);
     }
     publish_stats();
     commit(true);
@@ -394,20 +381,11 @@ Result<std::unique_ptr<Comparator>> Comparator::open(Clock& clock, model::LogAcc
 }
 
 void Comparator::start() {
-  CHECK(!impl_->thread.joinable());
-  impl_->stopping.store(false);
-  impl_->thread = std::thread([this] { impl_->run(); });
+  impl_->thread.start("banyan-compare", [impl = impl_.get()] { impl->run(); });
 }
 
 void Comparator::stop() {
-  if (!impl_ || !impl_->thread.joinable()) return;
-  {
-    MutexLock lock(impl_->mutex);
-    impl_->stopping.store(true);
-  }
-  impl_->wake.notify_all();
-  impl_->source->interrupt();
-  impl_->thread.join();
+  if (impl_ && impl_->source) impl_->thread.stop(*impl_->source);
 }
 
 ComparatorStats Comparator::stats() const {
@@ -420,7 +398,7 @@ ComparatorStats Comparator::stats() const {
   stats.joins_open = impl_->joins_open.load(std::memory_order_relaxed);
   stats.pushed_out = impl_->pushed_out.load(std::memory_order_relaxed);
   stats.failures = impl_->failures.load(std::memory_order_relaxed);
-  const std::uint64_t end = sum_of(impl_->log.end());
+  const std::uint64_t end = impl_->log.end().sum();
   const std::uint64_t at = impl_->position_sum.load(std::memory_order_relaxed);
   stats.lag_records = end > at ? end - at : 0;
   return stats;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/compare.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "comparator/body_diff.h"
 #include "comparator/difference_sink.h"
 #include "comparator/header_diff.h"
 #include "comparator/rules.h"
-#include "core/base/text.h"
 
 namespace banyan::comparator {
 namespace {
@@ -50,7 +50,7 @@ Comparison finish(DifferenceSink& sink, std::string reason) {
 }
 
 bool has_digit(std::string_view text) {
-  return text.find_first_of("0123456789") != std::string_view::npos;
+  return std::any_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -92,18 +92,25 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
   return finish(sink, std::move(reason));
 }
 
-std::string endpoint_of(std::string_view method, std::string_view target) {
-  std::string out(method);
+void write_endpoint(std::string_view method, std::string_view target, std::string& out) {
+  out.assign(method);
   out.push_back(' ');
   target = target.substr(0, target.find_first_of("?#"));
-  bool is_first = true;
-  for (const std::string_view segment : split(target, '/')) {
-    if (!is_first) out.push_back('/');
-    is_first = false;
-    if (has_digit(segment)) out += "{}";
-    else out += segment;
+  for (;;) {
+    const std::size_t slash = target.find('/');
+    const std::string_view segment = target.substr(0, slash);
+    out += has_digit(segment) ? std::string_view("{}") : segment;
+    if (slash == std::string_view::npos) break;
+    out.push_back('/');
+    target.remove_prefix(slash + 1);
   }
-  return cut_shown(out, kEndpointBytesMax);
+  if (out.size() > kEndpointBytesMax) out = cut_shown(out, kEndpointBytesMax);
+}
+
+std::string endpoint_of(std::string_view method, std::string_view target) {
+  std::string out;
+  write_endpoint(method, target, out);
+  return out;
 }
 
 }  // namespace banyan::comparator

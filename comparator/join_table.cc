@@ -4,8 +4,9 @@
 #include <utility>
 
 namespace banyan::comparator {
+namespace {
 
-std::size_t JoinTable::bytes_of(const Join& join) {
+std::size_t bytes_of(const Join& join) {
   std::size_t bytes = sizeof(Join) + join.exchange.method.size() + join.exchange.target.size() +
                       join.exchange.route.size() + join.exchange.response.size();
   for (const WaitingShadow& shadow : join.shadows) {
@@ -14,63 +15,86 @@ std::size_t JoinTable::bytes_of(const Join& join) {
   return bytes;
 }
 
+}  // namespace
+
 Join* JoinTable::find(ExchangeId exchange) {
   const auto found = joins_.find(exchange);
   return found == joins_.end() ? nullptr : &found->second;
 }
 
-Join* JoinTable::add(Join join) {
-  const ExchangeId exchange = join.exchange.exchange;
+Join& JoinTable::add(ExchangeId exchange) {
   erase(exchange);
-  bytes_ += bytes_of(join);
-  Join& added = joins_.emplace(exchange, std::move(join)).first->second;
-  order_.push_back(exchange);
-  make_room(exchange);
-  return &added;
+  Join* join = nullptr;
+  if (spare_.empty()) {
+    join = &joins_[exchange];
+  } else {
+    spare_.back().key() = exchange;
+    join = &joins_.insert(std::move(spare_.back())).position->second;
+    spare_.pop_back();
+  }
+  join->exchange.exchange = exchange;
+  list(*join);
+  return *join;
 }
 
-void JoinTable::erase(ExchangeId exchange) {
-  const auto found = joins_.find(exchange);
-  if (found == joins_.end()) return;
-  const std::size_t bytes = bytes_of(found->second);
-  bytes_ -= bytes < bytes_ ? bytes : bytes_;
-  joins_.erase(found);
-}
-
-void JoinTable::make_room(ExchangeId keep) {
-  trim_order();
-  while ((joins_.size() > bounds_.joins_max || bytes_ > bounds_.bytes_max) && !order_.empty()) {
-    const ExchangeId oldest = order_.front();
-    if (oldest == keep) return;
-    order_.pop_front();
-    const auto found = joins_.find(oldest);
-    if (found == joins_.end()) continue;
+void JoinTable::weigh(Join& join) {
+  count(join, bytes_of(join));
+  while ((joins_.size() > bounds_.joins_max || bytes_ > bounds_.bytes_max) && oldest_ != nullptr &&
+         oldest_ != &join) {
     ++pushed_out_;
-    if (found->second.shadows.empty()) {
-      erase(oldest);
+    if (oldest_->shadows.empty()) {
+      erase(oldest_->exchange.exchange);
     } else {
-      strip(found->second);
+      strip(*oldest_);
     }
   }
 }
 
-// A copy that waits must not be forgotten: its place stays, its bytes go.
-void JoinTable::strip(Join& join) {
-  const std::size_t before = bytes_of(join);
-  for (WaitingShadow& shadow : join.shadows) shadow.encoded = std::string();
-  const std::size_t freed = before - bytes_of(join);
-  bytes_ -= freed < bytes_ ? freed : bytes_;
+void JoinTable::erase(ExchangeId exchange) {
+  if (const auto found = joins_.find(exchange); found != joins_.end()) remove(found);
 }
 
-// Names of joins that are gone stay behind one old join; rebuilt before they outnumber the others.
-void JoinTable::trim_order() {
-  while (!order_.empty() && !joins_.contains(order_.front())) order_.pop_front();
-  if (order_.size() <= 2 * joins_.size() + 1024) return;
-  std::deque<ExchangeId> kept;
-  for (const ExchangeId exchange : order_) {
-    if (joins_.contains(exchange)) kept.push_back(exchange);
+void JoinTable::remove(Joins::iterator at) {
+  Join& join = at->second;
+  const bool is_small = join.counted_bytes <= kSpareBytesMax;
+  count(join, 0);
+  unlist(join);
+  if (!is_small || spare_.size() >= kSpareMax) {
+    joins_.erase(at);
+    return;
   }
-  order_ = std::move(kept);
+  join.exchange.clear();
+  join.shadows.clear();
+  spare_.push_back(joins_.extract(at));
+}
+
+// A copy that waits must not be forgotten: its place stays, its bytes go.
+void JoinTable::strip(Join& join) {
+  for (WaitingShadow& shadow : join.shadows) shadow.encoded = std::string();
+  count(join, bytes_of(join));
+  unlist(join);
+}
+
+void JoinTable::count(Join& join, std::size_t bytes) {
+  bytes_ += bytes;
+  bytes_ -= join.counted_bytes;
+  join.counted_bytes = bytes;
+}
+
+void JoinTable::list(Join& join) {
+  join.is_listed = true;
+  join.older = newest_;
+  join.newer = nullptr;
+  (newest_ != nullptr ? newest_->newer : oldest_) = &join;
+  newest_ = &join;
+}
+
+void JoinTable::unlist(Join& join) {
+  if (!join.is_listed) return;
+  (join.older != nullptr ? join.older->newer : oldest_) = join.newer;
+  (join.newer != nullptr ? join.newer->older : newest_) = join.older;
+  join.is_listed = false;
+  join.older = join.newer = nullptr;
 }
 
 }  // namespace banyan::comparator

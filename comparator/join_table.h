@@ -4,8 +4,8 @@
 // bytes. What is pushed out is found again in the log (LateLookup). Inside the comparator only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,6 +24,12 @@ struct WaitingShadow {
 struct Join {
   ExchangeCase exchange;
   std::vector<WaitingShadow> shadows;
+
+  // The table's own: what it counts for, and its neighbours by age where it is listed.
+  std::size_t counted_bytes = 0;
+  bool is_listed = false;
+  Join* older = nullptr;
+  Join* newer = nullptr;
 };
 
 class JoinTable {
@@ -32,27 +38,36 @@ class JoinTable {
     std::size_t joins_max = 65'536;
     std::uint64_t bytes_max = 64ULL << 20;
   };
+  // Joins that are kept for their room when they are done, and the largest that is.
+  static constexpr std::size_t kSpareMax = 512;
+  static constexpr std::size_t kSpareBytesMax = 16 * 1024;
+
   explicit JoinTable(Bounds bounds) : bounds_(bounds) {}
 
   Join* find(ExchangeId exchange);
-  // The oldest joins are pushed out beyond the bounds. The pointer is valid until the next call.
-  Join* add(Join join);
+  // A blank join, in place of one that is there. Call weigh() when it is filled.
+  Join& add(ExchangeId exchange);
+  // Counts the bytes of this join anew, and pushes out the oldest others beyond the bounds: pointers
+  // to others do not outlive this call.
+  void weigh(Join& join);
   void erase(ExchangeId exchange);
-  // Call after a join took more bytes.
-  void grew(std::size_t bytes) { bytes_ += bytes; }
   std::size_t size() const { return joins_.size(); }
   std::uint64_t pushed_out() const { return pushed_out_; }
 
-  static std::size_t bytes_of(const Join& join);
-
  private:
-  void make_room(ExchangeId keep);
+  using Joins = std::unordered_map<ExchangeId, Join>;
+
+  void count(Join& join, std::size_t bytes);
+  void list(Join& join);
+  void unlist(Join& join);
   void strip(Join& join);
-  void trim_order();
+  void remove(Joins::iterator at);
 
   Bounds bounds_;
-  std::unordered_map<ExchangeId, Join> joins_;
-  std::deque<ExchangeId> order_;  // by age; may name joins that are gone
+  Joins joins_;
+  std::vector<Joins::node_type> spare_;
+  Join* oldest_ = nullptr;
+  Join* newest_ = nullptr;
   std::uint64_t bytes_ = 0;
   std::uint64_t pushed_out_ = 0;
 };

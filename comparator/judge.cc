@@ -9,32 +9,39 @@
 namespace banyan::comparator {
 namespace {
 
-LiftedAnswer lift(const model::Answer& answer, bool is_truncated) {
-  LiftedAnswer lifted;
+// Takes the fields over, and leaves its own for the next answer to be decoded into.
+void lift(model::Answer& answer, bool is_truncated, LiftedAnswer& lifted) {
   lifted.status = answer.status;
-  lifted.fields = answer.fields;
+  lifted.fields.swap(answer.fields);
   lifted.body_length = answer.body.length;
   lifted.body_digest = answer.body.digest;
   lifted.is_truncated = is_truncated || !answer.body.is_complete;
-  if (answer.body.kind == model::Body::Kind::kNone) lifted.has_body = true;
+  lifted.has_body = answer.body.kind == model::Body::Kind::kNone;
+  lifted.body = {};
   if (answer.body.kind == model::Body::Kind::kInline) {
     lifted.body = answer.body.bytes;
     lifted.has_body = answer.body.is_complete;
   }
-  return lifted;
 }
 
 std::int64_t duration(const Instant& from, const Instant& to) {
   return to.mono_ns >= from.mono_ns && from.mono_ns > 0 ? to.mono_ns - from.mono_ns : -1;
 }
 
-Draft incomparable(Draft draft, std::string_view reason) {
-  draft.comparison.verdict = Verdict::kIncomparable;
-  draft.comparison.reason = std::string(reason);
-  return draft;
-}
-
 }  // namespace
+
+void ExchangeCase::clear() {
+  has_request = false;
+  method.clear();
+  target.clear();
+  route.clear();
+  response.clear();
+  request_place.stream.clear();
+  request_place.offset = Offset{};
+  exchange = ExchangeId{};
+  started = Instant{};
+  closing = Closing::kOpen;
+}
 
 void ChunkStarts::note(const model::SourcedRecord& sourced) {
   const auto record = model::decode(sourced.encoded);
@@ -57,7 +64,7 @@ std::optional<Place> ChunkStarts::take(ExchangeId exchange, model::Side side, Ru
 }
 
 model::VerdictRecord Draft::to_record(const ExchangeCase& exchange, RunId run,
-                                      std::uint64_t rules_version, Instant at) const {
+                                      std::uint64_t rules_version, Instant at) {
   model::VerdictRecord record;
   record.exchange = exchange.exchange;
   if (exchange.has_request) {
@@ -75,79 +82,77 @@ model::VerdictRecord Draft::to_record(const ExchangeCase& exchange, RunId run,
   record.legacy_duration_ns = legacy_duration_ns;
   record.candidate_duration_ns = candidate_duration_ns;
   record.reason = comparison.reason;
-  record.differences = comparison.differences;
+  record.differences = std::move(comparison.differences);
   return record;
 }
 
-Draft Judge::judge(const ExchangeCase& exchange, std::string_view response,
-                   std::string_view shadow_bytes, std::string_view shadow_stream) {
-  Draft draft;
-  draft.route = exchange.route;
-  draft.endpoint =
-      exchange.has_request ? endpoint_of(exchange.method, exchange.target) : "unknown";
-  const auto shadow_record = model::decode(shadow_bytes);
-  const auto* shadow =
-      shadow_record.ok() ? std::get_if<model::ShadowRecord>(&*shadow_record) : nullptr;
-  if (shadow == nullptr) return incomparable(std::move(draft), "gap");
-  draft.route = std::string(shadow->route);
-  const bool shadow_is_legacy = shadow->answer.system == System::kLegacy;
-  (shadow_is_legacy ? draft.legacy_status : draft.candidate_status) = shadow->answer.status;
-  (shadow_is_legacy ? draft.legacy_duration_ns : draft.candidate_duration_ns) =
-      shadow->answer.status == 0 ? -1 : duration(shadow->sent, shadow->answer.ended);
+Draft& Judge::incomparable(std::string_view reason) {
+  draft_.comparison.verdict = Verdict::kIncomparable;
+  draft_.comparison.reason = std::string(reason);
+  return draft_;
+}
 
-  if (exchange.closing == ExchangeCase::Closing::kOutcome) {
-    return incomparable(std::move(draft), "no_usable_answer");
+Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
+                    std::string_view shadow_bytes, std::string_view shadow_stream) {
+  Draft& draft = draft_;
+  draft.comparison = Comparison{};
+  draft.legacy_status = draft.candidate_status = 0;
+  draft.legacy_duration_ns = draft.candidate_duration_ns = -1;
+  draft.route = exchange.route;
+  if (exchange.has_request) {
+    write_endpoint(exchange.method, exchange.target, draft.endpoint);
+  } else {
+    draft.endpoint = "unknown";
   }
+  if (!model::decode_as(shadow_bytes, shadow_).ok()) return incomparable("gap");
+  draft.route = shadow_.route;
+  const bool shadow_is_legacy = shadow_.answer.system == System::kLegacy;
+  (shadow_is_legacy ? draft.legacy_status : draft.candidate_status) = shadow_.answer.status;
+  (shadow_is_legacy ? draft.legacy_duration_ns : draft.candidate_duration_ns) =
+      shadow_.answer.status == 0 ? -1 : duration(shadow_.sent, shadow_.answer.ended);
+
+  if (exchange.closing == ExchangeCase::Closing::kOutcome) return incomparable("no_usable_answer");
   if (exchange.closing != ExchangeCase::Closing::kResponse || !exchange.has_request) {
-    return incomparable(std::move(draft), "gap");
+    return incomparable("gap");
   }
-  const auto response_record = model::decode(response);
-  const auto* primary =
-      response_record.ok() ? std::get_if<model::ResponseRecord>(&*response_record) : nullptr;
-  if (primary == nullptr) return incomparable(std::move(draft), "gap");
+  if (!model::decode_as(response, response_).ok()) return incomparable("gap");
   // A run may send a copy to the system that answered the client: then the two answers are still
   // compared, the recorded one in the place of the other system.
-  (shadow_is_legacy ? draft.candidate_status : draft.legacy_status) = primary->answer.status;
+  (shadow_is_legacy ? draft.candidate_status : draft.legacy_status) = response_.answer.status;
   (shadow_is_legacy ? draft.candidate_duration_ns : draft.legacy_duration_ns) =
-      duration(primary->started, primary->answer.ended);
+      duration(response_.started, response_.answer.ended);
 
-  LiftedAnswer lifted_primary =
-      lift(primary->answer, primary->delivery == Delivery::kTruncated);
-  LiftedAnswer lifted_shadow = lift(shadow->answer, false);
-  fill_bodies(exchange, primary->answer, *shadow, shadow_stream, lifted_primary, lifted_shadow);
-  draft.comparison =
-      shadow_is_legacy
-          ? compare_answers(rules_, draft.route, exchange.method, lifted_shadow, lifted_primary)
-          : compare_answers(rules_, draft.route, exchange.method, lifted_primary, lifted_shadow);
+  lift(response_.answer, response_.delivery == Delivery::kTruncated, lifted_primary_);
+  lift(shadow_.answer, false, lifted_shadow_);
+  fill_bodies(exchange, shadow_stream);
+  const LiftedAnswer& legacy = shadow_is_legacy ? lifted_shadow_ : lifted_primary_;
+  const LiftedAnswer& candidate = shadow_is_legacy ? lifted_primary_ : lifted_shadow_;
+  draft.comparison = compare_answers(rules_, draft.route, exchange.method, legacy, candidate);
   return draft;
 }
 
-void Judge::fill_bodies(const ExchangeCase& exchange, const model::Answer& primary,
-                        const model::ShadowRecord& shadow, std::string_view shadow_stream,
-                        LiftedAnswer& lifted_primary, LiftedAnswer& lifted_shadow) {
+void Judge::fill_bodies(const ExchangeCase& exchange, std::string_view shadow_stream) {
+  const model::Body& primary = response_.answer.body;
+  const model::Body& shadow = shadow_.answer.body;
   const auto primary_start =
       chunk_starts_.take(exchange.exchange, model::Side::kPrimary, RunId{});
   const auto shadow_start =
-      chunk_starts_.take(exchange.exchange, model::Side::kShadow, shadow.run);
+      chunk_starts_.take(exchange.exchange, model::Side::kShadow, shadow_.run);
   // Equal originals are equal without their bytes.
-  if (primary.body.length == shadow.answer.body.length &&
-      primary.body.digest == shadow.answer.body.digest) {
-    return;
-  }
-  if (primary.body.kind == model::Body::Kind::kChunks) {
-    lifted_primary.has_body =
+  if (primary.length == shadow.length && primary.digest == shadow.digest) return;
+  if (primary.kind == model::Body::Kind::kChunks) {
+    lifted_primary_.has_body =
         fetch(primary_start.value_or(exchange.request_place), exchange.exchange,
-              model::Side::kPrimary, RunId{}, primary.body, primary_body_);
-    lifted_primary.body = lifted_primary.has_body ? primary_body_ : std::string_view();
+              model::Side::kPrimary, RunId{}, primary, primary_body_);
+    lifted_primary_.body = lifted_primary_.has_body ? primary_body_ : std::string_view();
   }
-  if (shadow.answer.body.kind == model::Body::Kind::kChunks) {
+  if (shadow.kind == model::Body::Kind::kChunks) {
     Place from = exchange.request_place;
     from.stream = std::string(shadow_stream);
     if (from.stream != exchange.request_place.stream) from.offset = Offset{};
-    lifted_shadow.has_body =
-        fetch(shadow_start.value_or(from), exchange.exchange, model::Side::kShadow, shadow.run,
-              shadow.answer.body, shadow_body_);
-    lifted_shadow.body = lifted_shadow.has_body ? shadow_body_ : std::string_view();
+    lifted_shadow_.has_body = fetch(shadow_start.value_or(from), exchange.exchange,
+                                    model::Side::kShadow, shadow_.run, shadow, shadow_body_);
+    lifted_shadow_.body = lifted_shadow_.has_body ? shadow_body_ : std::string_view();
   }
 }
 

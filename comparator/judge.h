@@ -36,6 +36,9 @@ struct ExchangeCase {
   Place request_place;
   Closing closing = Closing::kOpen;
   std::string response;
+
+  // As new, but the strings keep their room.
+  void clear();
 };
 
 // Where bodies in chunks begin; bounded, the oldest are forgotten (then the REQUEST's place serves).
@@ -59,16 +62,16 @@ class ChunkStarts {
   std::unordered_map<Key, Place, KeyHash> starts_;
 };
 
-// A VERDICT's facts, owned.
+// A VERDICT's facts.
 struct Draft {
   Comparison comparison;
   std::string endpoint;
   std::string route;
   std::uint16_t legacy_status = 0, candidate_status = 0;
   std::int64_t legacy_duration_ns = -1, candidate_duration_ns = -1;
-  // Views into this draft and the exchange, which must outlive it.
+  // Views into this draft and the exchange, which must outlive it. Takes the differences along.
   model::VerdictRecord to_record(const ExchangeCase& exchange, RunId run,
-                                 std::uint64_t rules_version, Instant at) const;
+                                 std::uint64_t rules_version, Instant at);
 };
 
 class Judge {
@@ -77,14 +80,14 @@ class Judge {
       : log_(log), rules_(rules), body_bytes_max_(body_bytes_max) {}
 
   ChunkStarts& chunk_starts() { return chunk_starts_; }
-  // `shadow` is one encoded SHADOW; kOpen closings are for the caller to wait for.
-  Draft judge(const ExchangeCase& exchange, std::string_view response, std::string_view shadow,
+  // `shadow` is one encoded SHADOW; kOpen closings are for the caller to wait for. The draft is valid
+  // until the next call.
+  Draft& judge(const ExchangeCase& exchange, std::string_view response, std::string_view shadow,
               std::string_view shadow_stream);
 
  private:
-  void fill_bodies(const ExchangeCase& exchange, const model::Answer& primary,
-                   const model::ShadowRecord& shadow, std::string_view shadow_stream,
-                   LiftedAnswer& lifted_primary, LiftedAnswer& lifted_shadow);
+  Draft& incomparable(std::string_view reason);
+  void fill_bodies(const ExchangeCase& exchange, std::string_view shadow_stream);
   bool fetch(const Place& from, ExchangeId exchange, model::Side side, RunId run,
              const model::Body& body, std::string& out);
 
@@ -92,6 +95,11 @@ class Judge {
   const CompiledRules& rules_;
   const std::uint64_t body_bytes_max_;
   ChunkStarts chunk_starts_;
+  // Of the exchange at hand; kept for their room.
+  Draft draft_;
+  model::ResponseRecord response_;
+  model::ShadowRecord shadow_;
+  LiftedAnswer lifted_primary_, lifted_shadow_;
   std::string primary_body_, shadow_body_;
 };
 

@@ -22,10 +22,9 @@ void fill(std::vector<LateCopy*>& copies, const model::SourcedRecord& sourced) {
   for (LateCopy* copy : copies) {
     ExchangeCase& exchange = copy->exchange;
     if (sourced.type == model::RecordType::kRequest && !exchange.has_request) {
-      const auto record = model::decode(sourced.encoded);
-      if (!record.ok()) continue;
-      if (const auto* request = std::get_if<model::RequestRecord>(&*record)) {
-        note_request(exchange, *request, sourced);
+      model::RequestRecord request;
+      if (model::decode_head(sourced.encoded, request).ok()) {
+        note_request(exchange, request, sourced);
       }
     } else if (sourced.type == model::RecordType::kResponse &&
                exchange.closing != ExchangeCase::Closing::kResponse) {
@@ -48,11 +47,12 @@ void note_request(ExchangeCase& exchange, const model::RequestRecord& record,
                   const model::SourcedRecord& sourced) {
   exchange.exchange = record.exchange;
   exchange.has_request = true;
-  exchange.method = std::string(record.method);
-  exchange.target = std::string(record.target);
-  exchange.route = std::string(record.route);
+  exchange.method = record.method;
+  exchange.target = record.target;
+  exchange.route = record.route;
   exchange.started = record.started;
-  exchange.request_place = Place{std::string(sourced.stream), sourced.offset};
+  exchange.request_place.stream = sourced.stream;
+  exchange.request_place.offset = sourced.offset;
 }
 
 void note_gap(ExchangeCase& exchange, std::uint8_t sides) {

@@ -86,9 +86,8 @@ class Recomparison {
 
   Status learn(const model::SourcedRecord& sourced) {
     if (sourced.type != model::RecordType::kVerdict) return {};
-    const auto record = model::decode(sourced.encoded);
-    if (!record.ok()) return {};
-    const auto& verdict = std::get<model::VerdictRecord>(*record);
+    model::VerdictRecord verdict;
+    if (!model::decode_head(sourced.encoded, verdict).ok()) return {};
     if (verdict.generation <= 1) return {};
     Newest& newest = newer_[CopyKey{verdict.exchange, verdict.run.value}];
     if (verdict.generation >= newest.generation) {
@@ -108,8 +107,8 @@ class Recomparison {
         Join* join = table_.find(sourced.exchange);
         if (join == nullptr) return {};
         join->exchange.closing = ExchangeCase::Closing::kResponse;
-        join->exchange.response = std::string(sourced.encoded);
-        table_.grew(sourced.encoded.size());
+        join->exchange.response = sourced.encoded;
+        table_.weigh(*join);
         return {};
       }
       case model::RecordType::kOutcome: {
@@ -124,39 +123,30 @@ class Recomparison {
   }
 
   void take_request(const model::SourcedRecord& sourced) {
-    const auto record = model::decode(sourced.encoded);
-    if (!record.ok()) return;
-    const auto& request = std::get<model::RequestRecord>(*record);
+    model::RequestRecord request;
+    if (!model::decode_head(sourced.encoded, request).ok()) return;
     if (request.mirror != MirrorDecision::kSelected) return;
-    Join join;
+    Join& join = table_.add(sourced.exchange);
     note_request(join.exchange, request, sourced);
-    table_.add(std::move(join));
+    table_.weigh(join);
   }
 
   // A copy's place is kept even where its exchange is not at hand: one map, bounded by the VERDICTs
   // that follow soon.
   void take_shadow(const model::SourcedRecord& sourced) {
-    const auto record = model::decode(sourced.encoded);
-    if (!record.ok()) return;
-    const RunId run = std::get<model::ShadowRecord>(*record).run;
-    WaitingShadow shadow{run, Place{std::string(sourced.stream), sourced.offset},
-                         std::string(sourced.encoded)};
+    model::ShadowRecord record;
+    if (!model::decode_head(sourced.encoded, record).ok()) return;
     Join* join = table_.find(sourced.exchange);
-    if (join == nullptr) {
-      Join orphan;
-      orphan.exchange.exchange = sourced.exchange;
-      orphan.shadows.push_back(std::move(shadow));
-      table_.add(std::move(orphan));
-      return;
-    }
-    table_.grew(sizeof(WaitingShadow) + shadow.encoded.size());
-    join->shadows.push_back(std::move(shadow));
+    if (join == nullptr) join = &table_.add(sourced.exchange);
+    join->shadows.push_back(WaitingShadow{record.run,
+                                          Place{std::string(sourced.stream), sourced.offset},
+                                          std::string(sourced.encoded)});
+    table_.weigh(*join);
   }
 
   Status take_verdict(const model::SourcedRecord& sourced) {
-    const auto record = model::decode(sourced.encoded);
-    if (!record.ok()) return {};
-    const auto& verdict = std::get<model::VerdictRecord>(*record);
+    model::VerdictRecord verdict;
+    if (!model::decode_head(sourced.encoded, verdict).ok()) return {};
     if (verdict.generation != 1) return {};
     Join* join = table_.find(verdict.exchange);
     if (join == nullptr) return {};
@@ -201,7 +191,7 @@ class Recomparison {
     first_.erase(first);
     if (!is_in_range(exchange)) return {};
     if (const auto newer = newer_.find(key); newer != newer_.end()) before = newer->second;
-    const Draft draft =
+    Draft& draft =
         judge_.judge(exchange, exchange.response, shadow.encoded, shadow.place.stream);
     const Verdict after = draft.comparison.verdict;
     ++report_.compared;

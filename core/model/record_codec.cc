@@ -4,103 +4,16 @@
 // read cannot drift apart. docs/formats/log.md describes the same bytes for people.
 #include "core/model/record_codec.h"
 
-#include <algorithm>
 #include <concepts>
 #include <type_traits>
 
 #include "core/base/bytes.h"
+#include "core/model/record_archive.h"
 
 namespace banyan::model {
 namespace {
 
 constexpr std::uint8_t kRecordVersion = 1;
-
-constexpr bool is_skip_reason(SkipReason reason) {
-  return reason <= SkipReason::kRouteOff ||
-         (reason >= SkipReason::kQueueFull && reason <= SkipReason::kGap);
-}
-
-class Packer {
- public:
-  explicit Packer(std::string& out) : out_(out) {}
-
-  template <std::unsigned_integral T>
-  void number(const T& value) {
-    out_.varint(value);
-  }
-  void fixed64(const std::uint64_t& value) { out_.u64(value); }
-  void time(const std::int64_t& value) { out_.i64(value); }
-  void text(std::string_view value) { out_.bytes(value); }
-  void flag(const bool& value) { out_.u8(value ? 1 : 0); }
-  template <typename Enum>
-  void choice(const Enum& value, Enum) {
-    out_.u8(static_cast<std::uint8_t>(value));
-  }
-  void reason(const SkipReason& value) { out_.u8(static_cast<std::uint8_t>(value)); }
-  template <typename T, typename Each>
-  void list(const std::vector<T>& items, Each each) {
-    out_.varint(items.size());
-    for (const T& item : items) each(*this, item);
-  }
-
- private:
-  ByteWriter out_;
-};
-
-class Unpacker {
- public:
-  explicit Unpacker(std::string_view input) : in_(input) {}
-
-  template <std::unsigned_integral T>
-  void number(T& value) {
-    const std::uint64_t wide = in_.varint();
-    value = static_cast<T>(wide);
-    if (value != wide) in_.fail();
-  }
-  void fixed64(std::uint64_t& value) { value = in_.u64(); }
-  void time(std::int64_t& value) { value = in_.i64(); }
-  void text(std::string_view& value) { value = in_.bytes(); }
-  void text(std::string& value) { value = std::string(in_.bytes()); }
-  void flag(bool& value) {
-    const std::uint8_t byte = in_.u8();
-    if (byte > 1) in_.fail();
-    value = byte == 1;
-  }
-  template <typename Enum>
-  void choice(Enum& value, Enum last) {
-    const std::uint8_t byte = in_.u8();
-    if (byte > static_cast<std::uint8_t>(last)) {
-      in_.fail();
-      return;
-    }
-    value = static_cast<Enum>(byte);
-  }
-  void reason(SkipReason& value) {
-    const auto read = static_cast<SkipReason>(in_.u8());
-    if (!is_skip_reason(read)) {
-      in_.fail();
-      return;
-    }
-    value = read;
-  }
-  template <typename T, typename Each>
-  void list(std::vector<T>& items, Each each) {
-    const std::uint64_t count = in_.varint();
-    // Each item takes at least two bytes, so a hostile count cannot make us reserve much.
-    if (count > in_.remaining() / 2) {
-      in_.fail();
-      return;
-    }
-    items.clear();
-    items.reserve(count);
-    for (std::uint64_t i = 0; i < count && in_.ok(); ++i) each(*this, items.emplace_back());
-  }
-
-  bool is_done() const { return in_.ok() && in_.remaining() == 0; }
-
- private:
-  ByteReader in_;
-};
 
 template <typename Archive, typename T>
 void layout_exchange(Archive& a, T& id) {
@@ -140,12 +53,16 @@ void layout_body(Archive& a, T& body) {
 }
 
 template <typename Archive, typename T>
-void layout_answer(Archive& a, T& answer) {
+void layout_answer_head(Archive& a, T& answer) {
   a.choice(answer.system, System::kCandidate);
   a.number(answer.status);
   a.number(answer.version_minor);
   layout_instant(a, answer.first_byte);
   layout_instant(a, answer.ended);
+}
+
+template <typename Archive, typename T>
+void layout_answer_rest(Archive& a, T& answer) {
   layout_fields(a, answer.fields);
   layout_fields(a, answer.trailers);
   layout_body(a, answer.body);
@@ -161,8 +78,9 @@ void layout_dials(Archive& a, T& dials) {
 template <typename T, typename Record>
 concept Is = std::same_as<std::remove_const_t<T>, Record>;
 
+// The records that are read most have a head: all before their first list (see decode_head()).
 template <typename Archive, Is<RequestRecord> T>
-void layout(Archive& a, T& r) {
+void layout_head(Archive& a, T& r) {
   layout_exchange(a, r.exchange);
   layout_instant(a, r.started);
   a.text(r.route);
@@ -177,19 +95,30 @@ void layout(Archive& a, T& r) {
   a.text(r.method);
   a.text(r.target);
   a.number(r.version_minor);
+}
+
+template <typename Archive, Is<RequestRecord> T>
+void layout(Archive& a, T& r) {
+  layout_head(a, r);
   layout_fields(a, r.fields);
   layout_body(a, r.body);
   a.text(r.sealed);
 }
 
 template <typename Archive, Is<ResponseRecord> T>
-void layout(Archive& a, T& r) {
+void layout_head(Archive& a, T& r) {
   layout_exchange(a, r.exchange);
   layout_instant(a, r.started);
   a.text(r.route);
   a.flag(r.is_write);
   a.choice(r.delivery, Delivery::kClientLeft);
-  layout_answer(a, r.answer);
+  layout_answer_head(a, r.answer);
+}
+
+template <typename Archive, Is<ResponseRecord> T>
+void layout(Archive& a, T& r) {
+  layout_head(a, r);
+  layout_answer_rest(a, r.answer);
 }
 
 template <typename Archive, Is<OutcomeRecord> T>
@@ -204,13 +133,19 @@ void layout(Archive& a, T& r) {
 }
 
 template <typename Archive, Is<ShadowRecord> T>
-void layout(Archive& a, T& r) {
+void layout_head(Archive& a, T& r) {
   layout_exchange(a, r.exchange);
   a.number(r.run.value);
   layout_instant(a, r.sent);
   a.text(r.route);
   a.flag(r.is_write);
-  layout_answer(a, r.answer);
+  layout_answer_head(a, r.answer);
+}
+
+template <typename Archive, Is<ShadowRecord> T>
+void layout(Archive& a, T& r) {
+  layout_head(a, r);
+  layout_answer_rest(a, r.answer);
   a.text(r.cause);
   a.text(r.idempotency_key);
 }
@@ -225,7 +160,7 @@ void layout(Archive& a, T& r) {
 }
 
 template <typename Archive, Is<VerdictRecord> T>
-void layout(Archive& a, T& r) {
+void layout_head(Archive& a, T& r) {
   layout_exchange(a, r.exchange);
   a.number(r.run.value);
   layout_instant(a, r.at);
@@ -243,6 +178,11 @@ void layout(Archive& a, T& r) {
   a.time(r.legacy_duration_ns);
   a.time(r.candidate_duration_ns);
   a.text(r.reason);
+}
+
+template <typename Archive, Is<VerdictRecord> T>
+void layout(Archive& a, T& r) {
+  layout_head(a, r);
   a.list(r.differences, [](Archive& inner, auto& difference) {
     inner.text(difference.path);
     inner.text(difference.at);
@@ -315,12 +255,14 @@ Error damaged(std::string message) {
   return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk, std::move(message));
 }
 
+Error malformed() { return damaged("a record of the log does not have its type's form"); }
+
 template <typename Record>
 Result<AnyRecord> unpack(std::string_view payload) {
   Record record;
   Unpacker unpacker(payload);
   layout(unpacker, record);
-  if (!unpacker.is_done()) return damaged("a record of the log does not have its type's form");
+  if (!unpacker.is_done()) return malformed();
   return AnyRecord(std::move(record));
 }
 
@@ -357,6 +299,50 @@ Result<RecordType> type_of(std::string_view bytes) {
                    "; this Banyan reads version " + std::to_string(kRecordVersion));
   }
   return static_cast<RecordType>(number);
+}
+
+template <typename Record>
+constexpr RecordType kTypeOf{};
+template <>
+constexpr RecordType kTypeOf<RequestRecord> = RecordType::kRequest;
+template <>
+constexpr RecordType kTypeOf<ResponseRecord> = RecordType::kResponse;
+template <>
+constexpr RecordType kTypeOf<ShadowRecord> = RecordType::kShadow;
+template <>
+constexpr RecordType kTypeOf<VerdictRecord> = RecordType::kVerdict;
+
+template <typename Record>
+Status expect(std::string_view bytes) {
+  const auto type = type_of(bytes);
+  if (!type.ok()) return type.error();
+  if (*type == kTypeOf<Record>) return {};
+  return damaged("a record of the log is a " + std::string(to_string(*type)) + " and not a " +
+                 std::string(to_string(kTypeOf<Record>)));
+}
+
+void reset(Answer& answer) {
+  answer.fields.clear();
+  answer.trailers.clear();
+  answer.body = Body{};
+}
+
+// What reading a head leaves as it is; the lists keep their room.
+template <typename Record>
+void reset_rest(Record& record) {
+  if constexpr (std::same_as<Record, RequestRecord>) {
+    record.fields.clear();
+    record.body = Body{};
+    record.sealed = {};
+  } else if constexpr (std::same_as<Record, VerdictRecord>) {
+    record.differences.clear();
+  } else {
+    reset(record.answer);
+  }
+  if constexpr (std::same_as<Record, ShadowRecord>) {
+    record.cause = {};
+    record.idempotency_key = {};
+  }
 }
 
 }  // namespace
@@ -421,6 +407,32 @@ Result<AnyRecord> decode(std::string_view bytes) {
   }
   return damaged("a record of the log has no type");
 }
+
+template <typename Record>
+Status decode_as(std::string_view bytes, Record& record) {
+  BANYAN_RETURN_IF_ERROR(expect<Record>(bytes));
+  reset_rest(record);
+  Unpacker unpacker(bytes.substr(2));
+  layout(unpacker, record);
+  return unpacker.is_done() ? Status() : malformed();
+}
+template Status decode_as(std::string_view, RequestRecord&);
+template Status decode_as(std::string_view, ResponseRecord&);
+template Status decode_as(std::string_view, ShadowRecord&);
+template Status decode_as(std::string_view, VerdictRecord&);
+
+template <typename Record>
+Status decode_head(std::string_view bytes, Record& record) {
+  BANYAN_RETURN_IF_ERROR(expect<Record>(bytes));
+  reset_rest(record);
+  Unpacker unpacker(bytes.substr(2));
+  layout_head(unpacker, record);
+  return unpacker.is_ok() ? Status() : malformed();
+}
+template Status decode_head(std::string_view, RequestRecord&);
+template Status decode_head(std::string_view, ResponseRecord&);
+template Status decode_head(std::string_view, ShadowRecord&);
+template Status decode_head(std::string_view, VerdictRecord&);
 
 Result<RecordPeek> peek(std::string_view bytes) {
   const auto type = type_of(bytes);

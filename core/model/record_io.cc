@@ -53,6 +53,12 @@ void Cursor::set(std::string_view stream, Offset next) {
   }
 }
 
+std::uint64_t Cursor::sum() const {
+  std::uint64_t sum = 0;
+  for (const Place& place : places) sum += place.next.value;
+  return sum;
+}
+
 std::string Cursor::to_string() const {
   std::string text;
   for (const Place& place : places) {

@@ -64,6 +64,8 @@ struct Cursor {
   bool operator==(const Cursor&) const = default;
   Offset next_of(std::string_view stream) const;  // 0 where it is not named
   void set(std::string_view stream, Offset next);
+  // Of all streams: how far it is from another cursor, in records.
+  std::uint64_t sum() const;
 
   // "main:1234,compare:17"
   std::string to_string() const;
