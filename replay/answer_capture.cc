@@ -4,6 +4,26 @@
 #include <algorithm>
 
 namespace banyan::replay {
+namespace {
+
+// Room that is kept from one answer to the next.
+constexpr std::size_t kKeptBodyBytesMax = 16U << 10;
+
+}  // namespace
+
+void AnswerCapture::begin(const CaptureContext& context) {
+  context_ = context;
+  status_ = 0;
+  version_minor_ = 1;
+  first_byte_ = Instant();
+  length_ = recorded_ = 0;
+  sequence_ = 0;
+  digest_.reset();
+  is_streaming_ = is_discarding_ = has_lost_bytes_ = false;
+  fields_.clear();
+  body_.clear();
+  if (body_.capacity() > kKeptBodyBytesMax) body_ = std::string();
+}
 
 void AnswerCapture::on_head(const http::ResponseHead& head, Instant now) {
   status_ = static_cast<std::uint16_t>(head.status);
@@ -28,8 +48,9 @@ void AnswerCapture::keep(const http::HeaderList& fields) {
     field_bytes_.append(text);
     return std::string_view(field_bytes_).substr(at, text.size());
   };
+  const http::ConnectionFields connection(fields);
   for (const http::Header& field : fields) {
-    if (http::is_connection_specific(fields, field.name)) continue;
+    if (connection.contains(field.name)) continue;
     const std::string_view name = put(field.name);
     fields_.push_back({name, put(field.value)});
   }
@@ -80,9 +101,8 @@ void AnswerCapture::append_chunk(std::string_view bytes) {
   body_.clear();
 }
 
-model::Answer AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
-                                    model::RedactedMessage& redacted) {
-  model::Answer answer;
+void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
+                           model::RedactedMessage& redacted, model::Answer& answer) {
   answer.system = context_.system;
   answer.status = status_;
   answer.version_minor = version_minor_;
@@ -92,7 +112,7 @@ model::Answer AnswerCapture::finish(const http::HeaderList& trailers, Instant no
   const std::string_view type = http::find_header(fields_, "content-type").value_or("");
   const std::string_view inline_body = is_streaming_ ? std::string_view() : body_;
   redacted = context_.redactor->redact(context_.exchange, "", fields_, inline_body, type);
-  answer.fields = redacted.fields;
+  answer.fields = std::move(redacted.fields);
   model::Body& body = answer.body;
   body.length = length_;
   if (is_streaming_) {
@@ -111,7 +131,6 @@ model::Answer AnswerCapture::finish(const http::HeaderList& trailers, Instant no
     body.is_redacted = redacted.body_is_redacted;
     body.digest = xxh3_128(body_, context_.digest_seed);
   }
-  return answer;
 }
 
 }  // namespace banyan::replay

@@ -31,10 +31,11 @@ struct CaptureContext {
   std::uint64_t body_bytes_max = 0;
 };
 
+// Used for one answer after the other.
 class AnswerCapture {
  public:
-  explicit AnswerCapture(CaptureContext context) : context_(context) {}
-
+  // Forgets the answer before.
+  void begin(const CaptureContext& context);
   void on_head(const http::ResponseHead& head, Instant now);
   void on_body(std::string_view piece);
   // The answer is not to be recorded (yet): nothing of its body goes to the log.
@@ -42,9 +43,10 @@ class AnswerCapture {
   bool has_head() const { return status_ != 0; }
   std::uint16_t status() const { return status_; }
 
-  // The whole answer as it belongs into a SHADOW; views are valid while this and `redacted` live.
-  model::Answer finish(const http::HeaderList& trailers, Instant now,
-                       model::RedactedMessage& redacted);
+  // The whole answer as it belongs into a SHADOW; its views are valid until the next begin() and
+  // while `redacted` lives.
+  void finish(const http::HeaderList& trailers, Instant now, model::RedactedMessage& redacted,
+              model::Answer& answer);
 
  private:
   void keep(const http::HeaderList& fields);

@@ -11,24 +11,18 @@
 namespace banyan::replay {
 namespace {
 
-constexpr std::string_view kTokenPrefix = "banyan:t:";
-
-bool holds_token(std::string_view text) { return text.find(kTokenPrefix) != std::string_view::npos; }
-
-// Opening the sealed part copies everything; most requests hold no secret and go out as they are.
-bool needs_restore(const model::RequestRecord& request) {
-  if (!request.sealed.empty() || request.body.is_redacted || holds_token(request.target)) return true;
-  for (const http::Header& field : request.fields) {
-    if (holds_token(field.value)) return true;
+// Framing is ours; Expect would make us wait; a Banyan-* field is ours alone.
+bool is_left_out(std::string_view name) {
+  switch (name.size()) {  // By length first: this runs for every field of every copy.
+    case 4: return equal_ignoring_case(name, "host");
+    case 6: return equal_ignoring_case(name, "expect");
+    case 14: return equal_ignoring_case(name, "content-length");
+    default: return false;
   }
-  return false;
 }
 
-// Framing is ours; Expect would make us wait; a Banyan-* field is ours alone.
-bool is_left_out(const http::HeaderList& fields, std::string_view name) {
-  return equal_ignoring_case(name, "content-length") || equal_ignoring_case(name, "expect") ||
-         equal_ignoring_case(name, "host") || starts_with_ignoring_case(name, "banyan-") ||
-         http::is_connection_specific(fields, name);
+bool is_ours(std::string_view name) {
+  return !name.empty() && (name[0] | 0x20) == 'b' && starts_with_ignoring_case(name, "banyan-");
 }
 
 // The recorded Host is the one that the primary got. Where that was a configured name, the client's
@@ -52,15 +46,15 @@ struct Parts {
   std::string_view body;
 };
 
-Result<CopyMessage> write_copy(const model::RequestRecord& request, const Parts& parts,
-                               std::string_view host, const StreamedBody& streamed) {
-  CopyMessage copy;
+Status write_copy(const model::RequestRecord& request, const Parts& parts, std::string_view host,
+                  const StreamedBody& streamed, CopyMessage& copy) {
   std::string& head = copy.head;
   head.reserve(512);
   bool is_clean = http::write_request_line(head, request.method, parts.target);
   is_clean &= http::write_field(head, "Host", host.empty() ? client_host(*parts.fields) : host);
+  const http::ConnectionFields connection(*parts.fields);
   for (const http::Header& field : *parts.fields) {
-    if (is_left_out(*parts.fields, field.name)) continue;
+    if (is_left_out(field.name) || is_ours(field.name) || connection.contains(field.name)) continue;
     if (request.is_write && equal_ignoring_case(field.name, "idempotency-key")) {
       copy.idempotency_key = field.value;
     }
@@ -85,7 +79,7 @@ Result<CopyMessage> write_copy(const model::RequestRecord& request, const Parts&
     copy.body = parts.body;
   }
   http::write_end_of_head(head);
-  return copy;
+  return {};
 }
 
 }  // namespace
@@ -104,10 +98,15 @@ std::string idempotency_key_of(ExchangeId exchange) {
          hex.substr(16, 4) + "-" + hex.substr(20);
 }
 
-Result<CopyMessage> build_copy(const model::RequestRecord& request, const model::Redactor& redactor,
-                               std::string_view host, const StreamedBody& streamed) {
-  if (!needs_restore(request)) {
-    return write_copy(request, {request.target, &request.fields, request.body.bytes}, host, streamed);
+Status build_copy(const model::RequestRecord& request, const model::Redactor& redactor,
+                  std::string_view host, const StreamedBody& streamed, CopyMessage& copy) {
+  copy.head.clear();
+  copy.body.clear();
+  copy.idempotency_key.clear();
+  // Most requests hold no secret and go out as they are.
+  if (request.sealed.empty()) {
+    return write_copy(request, {request.target, &request.fields, request.body.bytes}, host, streamed,
+                      copy);
   }
   auto restored = redactor.restore(request.exchange, request.target, request.fields,
                                    request.body.bytes, request.sealed);
@@ -115,7 +114,7 @@ Result<CopyMessage> build_copy(const model::RequestRecord& request, const model:
   http::HeaderList fields;
   fields.reserve(restored->fields.size());
   for (const auto& [name, value] : restored->fields) fields.push_back({name, value});
-  return write_copy(request, {restored->target, &fields, restored->body}, host, streamed);
+  return write_copy(request, {restored->target, &fields, restored->body}, host, streamed, copy);
 }
 
 }  // namespace banyan::replay

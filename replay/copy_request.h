@@ -31,8 +31,9 @@ struct CopyMessage {
 std::string idempotency_key_of(ExchangeId exchange);
 
 // `host` replaces the recorded one unless it is "" (then the client's). An error: what the record
-// sealed cannot be opened, or it holds bytes that no message may carry.
-Result<CopyMessage> build_copy(const model::RequestRecord& request, const model::Redactor& redactor,
-                               std::string_view host, const StreamedBody& streamed);
+// sealed cannot be opened, or it holds bytes that no message may carry. `copy` is written anew; its
+// strings keep their room.
+Status build_copy(const model::RequestRecord& request, const model::Redactor& redactor,
+                  std::string_view host, const StreamedBody& streamed, CopyMessage& copy);
 
 }  // namespace banyan::replay

@@ -2,6 +2,7 @@
 #include "replay/mirror_core.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/obs/log.h"
@@ -37,12 +38,15 @@ MirrorCore::MirrorCore(net::EventLoop& loop, Clock& clock, model::LogAccess& log
       fetcher_(log),
       resume_(log),
       pacer_(options.rate_per_second, options.catch_up),
+      turn_clock_(loop, clock),
       now_(clock.now()) {}
 
 MirrorCore::~MirrorCore() {
-  // Calls refer to the sender and to their copies.
   for (auto& [name, stream] : streams_) {
-    for (Copy& copy : stream.copies) copy.call.reset();
+    while (!stream.copies.empty()) {
+      const std::unique_ptr<Copy> copy(stream.copies.front());
+      stream.copies.erase(*copy);
+    }
   }
 }
 
@@ -108,12 +112,11 @@ std::int64_t MirrorCore::tick_after_ns() const {
 
 void MirrorCore::move_to(Copy& copy, Stage stage, std::int64_t key) {
   if (copy.stage != Stage::kGathering && copy.stage != Stage::kEnded) {
-    line(copy.stage).erase(copy.key);
+    line(copy.stage).erase(copy);
   }
   copy.stage = stage;
   if (stage == Stage::kGathering || stage == Stage::kEnded) return;
-  copy.key = {key, copy.sequence};
-  line(stage).emplace_hint(line(stage).end(), copy.key, &copy);
+  line(stage).insert(copy, {key, copy.sequence});
 }
 
 void MirrorCore::make_ready(Copy& copy) {
@@ -129,16 +132,16 @@ std::int64_t MirrorCore::age_ns(const Copy& copy) const {
 void MirrorCore::expire_overdue() {
   Line& in_flight = line(Stage::kInFlight);
   while (!in_flight.empty()) {
-    const auto& [key, copy] = *in_flight.begin();
-    if (key.first + options_.deadline_ns > now_.mono_ns) break;
-    copy->call->expire();  // ends in on_copy_end, which takes it out of the line
+    Copy& copy = *in_flight.front();
+    if (copy.place.key.first + options_.deadline_ns > now_.mono_ns) break;
+    copy.call->expire();  // ends in on_copy_end, which takes it out of the line
   }
 }
 
 void MirrorCore::release_delayed() {
   Line& delayed = line(Stage::kDelayed);
-  while (!delayed.empty() && delayed.begin()->first.first <= now_.mono_ns) {
-    make_ready(*delayed.begin()->second);
+  while (!delayed.empty() && delayed.front()->place.key.first <= now_.mono_ns) {
+    make_ready(*delayed.front());
   }
 }
 
@@ -148,9 +151,9 @@ void MirrorCore::sweep() {
   std::vector<Copy*> found;
   for (const Stage stage : {Stage::kArrived, Stage::kWaiting, Stage::kReadyLegacy,
                             Stage::kReadyCandidate, Stage::kDelayed}) {
-    for (const auto& [key, copy] : line(stage)) {
-      if (is_stale(*copy)) found.push_back(copy);
-    }
+    line(stage).for_each([&](Copy& copy) {
+      if (is_stale(copy)) found.push_back(&copy);
+    });
   }
   for (Copy* const copy : found) {
     // Skipping one may have freed or ended another.
@@ -159,18 +162,14 @@ void MirrorCore::sweep() {
     }
   }
   found.clear();
-  for (const auto& [key, copy] : line(Stage::kParked)) {
-    if (is_mirrored(*copy->route)) found.push_back(copy);
-  }
+  line(Stage::kParked).for_each([&](Copy& copy) {
+    if (is_mirrored(*copy.route)) found.push_back(&copy);
+  });
   for (Copy* const copy : found) make_ready(*copy);
 }
 
 void MirrorCore::forget_durable() {
-  while (!ended_.empty() && sink_.is_durable(ended_.front()->ticket)) {
-    Copy* const copy = ended_.front();
-    ended_.pop_front();
-    copy->stream->copies.erase(copy->self);
-  }
+  while (!ended_.empty() && sink_.is_durable(ended_.front().ticket)) ended_.pop_front();
 }
 
 // Nothing that a crash could undo may lie before the cursor: it stands at the oldest exchange without
@@ -180,7 +179,12 @@ void MirrorCore::commit_cursor() {
   forget_durable();
   model::Cursor cursor = source_->position();
   for (const auto& [name, stream] : streams_) {
-    if (!stream.copies.empty()) cursor.set(name, stream.copies.front().offset);
+    std::optional<Offset> oldest;
+    if (!stream.copies.empty()) oldest = stream.copies.front()->offset;
+    for (const Ended& ended : ended_) {
+      if (ended.stream == &stream && (!oldest || ended.offset < *oldest)) oldest = ended.offset;
+    }
+    if (oldest) cursor.set(name, *oldest);
   }
   if (cursor == committed_) return;
   if (const Status status = log_.commit_cursor(kConsumer, cursor, true); !status.ok()) {
@@ -207,18 +211,12 @@ void MirrorCore::update_gauges() {
   in_flight_count_.store(line(Stage::kInFlight).size(), std::memory_order_relaxed);
 }
 
-// Looks past the copies that wait for the disk only, so it runs at the tick and not at every turn.
 void MirrorCore::update_lag() {
   std::int64_t oldest = 0;
   for (const auto& [name, stream] : streams_) {
-    for (const Copy& copy : stream.copies) {
-      if (copy.stage == Stage::kEnded) {
-        if (&copy == ended_.back()) break;
-        continue;
-      }
-      if (oldest == 0 || copy.started.wall_ns < oldest) oldest = copy.started.wall_ns;
-      break;
-    }
+    const Copy* const first = stream.copies.front();
+    if (first == nullptr) continue;
+    if (oldest == 0 || first->started.wall_ns < oldest) oldest = first->started.wall_ns;
   }
   oldest_wall_ns_.store(oldest, std::memory_order_relaxed);
 }

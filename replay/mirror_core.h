@@ -4,14 +4,13 @@
 // records how each one ended. Inside of mirror.h; not for other rooms.
 //
 // A selected exchange becomes a Copy, which moves from stage to stage until a SHADOW or a SKIP of it is
-// durable. Confined to the loop, but for the few members marked "any thread".
+// appended; from then on only its place in the log is kept, until that record is durable. Confined to the loop, but for the few members marked "any thread".
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,6 +20,7 @@
 #include "core/base/mutex.h"
 #include "core/model/record_io.h"
 #include "core/net/event_loop.h"
+#include "replay/linked_list.h"
 #include "replay/mirror.h"
 #include "replay/pacer.h"
 #include "replay/primary_end.h"
@@ -28,6 +28,8 @@
 #include "replay/resume_scan.h"
 #include "replay/sender.h"
 #include "replay/session_order.h"
+#include "replay/stage_line.h"
+#include "replay/turn_clock.h"
 
 namespace banyan::replay {
 
@@ -70,24 +72,24 @@ class MirrorCore {
     kParked,   // a write whose route is not mirrored now
     kInFlight,
     kUnrecorded,  // ended, but the log refused the record; tried again
-    kEnded,       // leaves when its record is durable
+    kEnded,       // its object waits for the next exchange
   };
   static constexpr int kStages = 11;
 
+  struct Copy;
   struct Stream;
+  using Pending = std::unordered_map<ExchangeId, Copy*>;
+  // An entry that is taken out goes in again without a new allocation.
+  using PendingNode = Pending::node_type;
   struct Route {
     std::string name;
     std::uint64_t asked_in_turn = 0;
     bool is_mirrored = true;
   };
-  struct Copy final : OrderedCopy, CopyOwner {
-    explicit Copy(MirrorCore& owner) : core(owner) {}
-    void on_copy_end(CopyCall&, const CopyEnd& how) override { core.on_copy_end(*this, how); }
-
-    MirrorCore& core;
+  // What is new with each exchange that a Copy serves.
+  struct CopyState {
     ExchangeId exchange;
     Stream* stream = nullptr;
-    std::list<Copy>::iterator self;
     Offset offset;          // of the REQUEST
     Offset closing_offset;  // of the record after which nothing of it is missing
     std::int64_t append_wall_ns = 0;
@@ -100,18 +102,35 @@ class MirrorCore {
     bool has_chunks = false, chunks_ended = false, chunks_complete = false;
     StreamedBody body;
     PrimaryEnd end;
-    std::pair<std::int64_t, std::uint64_t> key;  // in the line of its stage
-    std::string request;  // encoded REQUEST; "" when it is read again from the log
-    std::unique_ptr<model::AnyRecord> decoded;  // views `request`; while in flight
-    std::unique_ptr<CopyCall> call;
+    std::size_t kept_bytes = 0;  // of it, what counts in kept_bytes_
     std::uint32_t attempts = 0;
+  };
+  // Used again by a later exchange, with the memory it holds.
+  struct Copy final : OrderedCopy, CopyOwner, CopyState {
+    explicit Copy(MirrorCore& owner) : core(owner) {}
+    void on_copy_end(CopyCall&, const CopyEnd& how) override { core.on_copy_end(*this, how); }
+    void clear();
+
+    MirrorCore& core;
+    Link<Copy> log_link;    // in its stream
+    Link<Copy> stage_link;  // in the line of its stage
+    LinePlace place;        // likewise
+    PendingNode pending_node;
+    std::string request;  // encoded REQUEST; "" when it is read again from the log
+    model::RequestRecord decoded;  // views `request`; valid while that is there
+    CopyCallPtr call;
     std::string unrecorded;
-    model::Ticket ticket;
   };
   struct Stream {
     std::string name;
-    std::list<Copy> copies;  // in log order
-    Offset retention_end;    // what is before it goes away now
+    LinkedList<Copy, &Copy::log_link> copies;  // not ended, in log order
+    Offset retention_end;                      // what is before it goes away now
+  };
+  // An exchange whose SHADOW or SKIP a crash could still undo.
+  struct Ended {
+    const Stream* stream = nullptr;
+    Offset offset;
+    model::Ticket ticket;
   };
   // What is known of one system: reachable, or probed by one copy at a time.
   struct Gate {
@@ -121,7 +140,9 @@ class MirrorCore {
     int unavailable_in_a_row = 0;
     std::string cause;
   };
-  using Line = std::map<std::pair<std::int64_t, std::uint64_t>, Copy*>;
+  using Line = StageLine<Copy, &Copy::stage_link>;
+  // Copies that wait for the next exchange; more are freed.
+  static constexpr std::size_t kSpareMax = 1024;
 
   // mirror_intake.cc: from records to copies that may go.
   void read();
@@ -132,6 +153,10 @@ class MirrorCore {
   void on_primary_end(Copy& copy, const model::SourcedRecord& sourced);
   void on_gap(const model::GapRecord& gap);
   void on_hole(const model::SourcedRecord& hole);
+  std::unique_ptr<Copy> new_copy();
+  void spare(std::unique_ptr<Copy> copy);
+  Result<bool> fill(Copy& copy, const model::SourcedRecord& sourced);
+  void enter(Copy& copy);
   void settle(Copy& copy);
   void release_durable();
   void release_arrived();
@@ -147,6 +172,7 @@ class MirrorCore {
   bool is_stale(const Copy& copy) const;
   bool is_mirrored(Route& route);
   bool load_request(Copy& copy);
+  void count_kept(Copy& copy);
   void on_copy_end(Copy& copy, const CopyEnd& end);
   void on_not_sent(Copy& copy, std::string_view cause);
   void on_unavailable(Copy& copy);
@@ -190,14 +216,17 @@ class MirrorCore {
 
   std::map<std::string, Stream, std::less<>> streams_;
   std::map<std::string, Route, std::less<>> routes_;
-  std::unordered_map<ExchangeId, Copy*> pending_;  // not ended
+  Pending pending_;  // not ended
   std::array<Line, kStages> lines_;
-  std::deque<Copy*> ended_;
+  std::deque<Ended> ended_;
+  std::vector<std::unique_ptr<Copy>> spare_;
+  std::string encoded_skip_;
   std::array<Gate, 2> gates_;
   std::uint64_t sequence_ = 0;
   std::uint64_t turn_ = 0;
   std::size_t kept_bytes_ = 0;
   std::int64_t last_append_wall_ns_ = 0;
+  TurnClock turn_clock_;
   Instant now_;
   std::int64_t swept_ns_ = 0;
   std::int64_t committed_ns_ = 0;

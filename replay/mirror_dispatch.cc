@@ -3,7 +3,6 @@
 // The mirror's sending half: from copies that may go to their SHADOW or SKIP.
 #include <algorithm>
 #include <utility>
-#include <variant>
 
 #include "core/obs/log.h"
 #include "replay/mirror_core.h"
@@ -34,7 +33,7 @@ void MirrorCore::dispatch() {
   } else if (!is_draining_) {
     for (const System to : {System::kCandidate, System::kLegacy}) {
       if (ready(to).empty()) continue;
-      const bool is_catching_up = age_ns(*ready(to).begin()->second) > kCatchUpAgeNs;
+      const bool is_catching_up = age_ns(*ready(to).front()) > kCatchUpAgeNs;
       pacer_.refill(now_.mono_ns, is_catching_up, is_exhausted_);
       dispatch_to(to);
     }
@@ -52,7 +51,7 @@ void MirrorCore::dispatch() {
 
 void MirrorCore::dispatch_to(System to) {
   Line& waiting = ready(to);
-  while (!waiting.empty() && may_send(to)) start(*waiting.begin()->second);
+  while (!waiting.empty() && may_send(to)) start(*waiting.front());
 }
 
 bool MirrorCore::may_send(System to) const {
@@ -82,7 +81,7 @@ void MirrorCore::start(Copy& copy) {
   }
   if (!load_request(copy)) return;
   CopyJob job;
-  job.request = &std::get<model::RequestRecord>(*copy.decoded);
+  job.request = &copy.decoded;
   job.stream = copy.stream->name;
   job.offset = copy.offset;
   job.to = copy.to;
@@ -101,30 +100,33 @@ void MirrorCore::start(Copy& copy) {
 
 // False: the request is gone from the log, and the copy has been dropped.
 bool MirrorCore::load_request(Copy& copy) {
-  if (copy.request.empty()) {
-    auto fetched = fetcher_.fetch(copy.stream->name, copy.offset);
-    if (!fetched.ok()) {
-      const bool is_retention = fetched.error().message == "retention";
-      skip(copy, is_retention ? SkipReason::kRetention : SkipReason::kGap);
-      return false;
-    }
-    copy.request = *fetched;
-    kept_bytes_ += copy.request.size();
+  if (!copy.request.empty()) return true;
+  auto fetched = fetcher_.fetch(copy.stream->name, copy.offset);
+  if (!fetched.ok()) {
+    const bool is_retention = fetched.error().message == "retention";
+    skip(copy, is_retention ? SkipReason::kRetention : SkipReason::kGap);
+    return false;
   }
-  auto decoded = model::decode(copy.request);
-  if (!decoded.ok() || !std::holds_alternative<model::RequestRecord>(*decoded)) {
+  copy.request = *fetched;
+  if (!model::decode_as(copy.request, copy.decoded).ok()) {
     skip(copy, SkipReason::kGap);
     return false;
   }
-  copy.decoded = std::make_unique<model::AnyRecord>(std::move(*decoded));
+  count_kept(copy);
   return true;
 }
 
+// A request that is held in memory, with what its decoded form takes.
+void MirrorCore::count_kept(Copy& copy) {
+  copy.kept_bytes = copy.request.size() + copy.decoded.fields.size() * sizeof(http::Header);
+  kept_bytes_ += copy.kept_bytes;
+}
+
 void MirrorCore::on_copy_end(Copy& copy, const CopyEnd& end) {
-  now_ = clock_.now();
+  now_ = turn_clock_.now();
   needs_dispatch_ = true;
   // Dies at the end: the call is still on the stack below us.
-  const std::unique_ptr<CopyCall> call = std::move(copy.call);
+  const CopyCallPtr call = std::move(copy.call);
   switch (end.kind) {
     case CopyEndKind::kNotSent: return on_not_sent(copy, end.cause);
     case CopyEndKind::kUnavailable: return on_unavailable(copy);
@@ -150,7 +152,6 @@ void MirrorCore::on_not_sent(Copy& copy, std::string_view cause) {
   }
   if (gate.probe == &copy) gate.probe = nullptr;
   gate.cause = cause;
-  copy.decoded.reset();
   make_ready(copy);
 }
 
@@ -167,7 +168,6 @@ void MirrorCore::on_unavailable(Copy& copy) {
     gate.failures = 0;  // it can be reached again; each copy has its own back-off
   }
   ++copy.attempts;
-  copy.decoded.reset();
   move_to(copy, Stage::kDelayed, now_.mono_ns + backoff_ns(static_cast<int>(copy.attempts)));
 }
 
@@ -185,9 +185,9 @@ void MirrorCore::skip(Copy& copy, SkipReason reason) {
   record_of_skip.at = now_;
   record_of_skip.reason = reason;
   skipped_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
-  std::string encoded;
-  model::encode(record_of_skip, encoded);
-  record(copy, encoded);
+  encoded_skip_.clear();
+  model::encode(record_of_skip, encoded_skip_);
+  record(copy, encoded_skip_);
 }
 
 // Every selected exchange gets exactly one record of its end, so a refused one is kept and tried
@@ -203,7 +203,7 @@ void MirrorCore::record(Copy& copy, std::string_view encoded) {
 void MirrorCore::retry_unrecorded() {
   Line& unrecorded = line(Stage::kUnrecorded);
   while (!unrecorded.empty()) {
-    Copy& copy = *unrecorded.begin()->second;
+    Copy& copy = *unrecorded.front();
     const model::Ticket ticket = sink_.append(copy.unrecorded);
     if (ticket.is_refused()) return;
     finish(copy, ticket);
@@ -212,18 +212,16 @@ void MirrorCore::retry_unrecorded() {
 
 void MirrorCore::finish(Copy& copy, model::Ticket ticket) {
   move_to(copy, Stage::kEnded);
-  copy.ticket = ticket;
-  copy.decoded.reset();
-  kept_bytes_ -= std::min(kept_bytes_, copy.request.size());
-  copy.request = std::string();
-  copy.unrecorded = std::string();
-  pending_.erase(copy.exchange);
+  kept_bytes_ -= copy.kept_bytes;
+  copy.pending_node = pending_.extract(copy.exchange);
   if (copy.is_write) pending_writes_.fetch_sub(1, std::memory_order_relaxed);
-  ended_.push_back(&copy);
+  ended_.push_back({copy.stream, copy.offset, ticket});
   std::vector<OrderedCopy*> freed;
   order_.release(copy, freed);
   for (OrderedCopy* const next : freed) make_ready(static_cast<Copy&>(*next));
   needs_dispatch_ = true;
+  copy.stream->copies.erase(copy);
+  spare(std::unique_ptr<Copy>(&copy));
 }
 
 }  // namespace banyan::replay

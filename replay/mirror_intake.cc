@@ -16,6 +16,8 @@ constexpr int kReadMax = 4096;
 // Encoded requests held in memory; what is above is read from the log again when it is sent.
 constexpr std::size_t kKeptBytesMax = 64U << 20;
 constexpr std::size_t kKeptRequestBytesMax = 64U << 10;
+// Room that a buffer keeps for the next exchange.
+constexpr std::size_t kSpareBytesMax = 16U << 10;
 // While the log cannot be read to its end, a copy is judged once the log was read on by this much.
 constexpr std::int64_t kSettleNs = 100'000'000;
 
@@ -98,22 +100,56 @@ Status MirrorCore::apply(const model::SourcedRecord& record) {
 }
 
 Status MirrorCore::on_request(const model::SourcedRecord& sourced) {
-  auto decoded = model::decode(sourced.encoded);
-  if (!decoded.ok()) return decoded.error();
-  const auto& request = std::get<model::RequestRecord>(*decoded);
+  std::unique_ptr<Copy> copy = new_copy();
+  const auto is_selected = fill(*copy, sourced);
+  if (!is_selected.ok() || !*is_selected) {
+    spare(std::move(copy));
+    return is_selected.ok() ? Status() : Status(is_selected.error());
+  }
+  enter(*copy.release());
+  return {};
+}
+
+std::unique_ptr<MirrorCore::Copy> MirrorCore::new_copy() {
+  if (spare_.empty()) return std::make_unique<Copy>(*this);
+  std::unique_ptr<Copy> copy = std::move(spare_.back());
+  spare_.pop_back();
+  copy->stage = Stage::kGathering;
+  return copy;
+}
+
+void MirrorCore::spare(std::unique_ptr<Copy> copy) {
+  if (spare_.size() >= kSpareMax) return;
+  copy->clear();
+  copy->stage = Stage::kEnded;
+  spare_.push_back(std::move(copy));
+}
+
+void MirrorCore::Copy::clear() {
+  static_cast<OrderedCopy&>(*this) = OrderedCopy();
+  static_cast<CopyState&>(*this) = CopyState();
+  for (std::string* const buffer : {&request, &unrecorded}) {
+    buffer->clear();
+    if (buffer->capacity() > kSpareBytesMax) *buffer = std::string();
+  }
+}
+
+// What the REQUEST says; false where no copy of it is due.
+Result<bool> MirrorCore::fill(Copy& copy, const model::SourcedRecord& sourced) {
+  const std::size_t size = sourced.encoded.size();
+  const bool is_kept = size <= kKeptRequestBytesMax && kept_bytes_ + size <= kKeptBytesMax;
+  if (is_kept) copy.request = sourced.encoded;
+  // Where it is not kept, the record is decoded again when it is sent.
+  const model::RequestRecord& request = copy.decoded;
+  BANYAN_RETURN_IF_ERROR(
+      model::decode_as(is_kept ? std::string_view(copy.request) : sourced.encoded, copy.decoded));
   auto is_due = resume_.is_due(sourced.stream, sourced.offset, request.exchange);
   if (!is_due.ok()) return is_due.error();
   if (request.mirror != MirrorDecision::kSelected || !*is_due ||
       pending_.count(request.exchange) > 0) {
-    return {};
+    return false;
   }
-  pacer_.on_arrival(request.started.mono_ns);
-
-  Stream& stream = stream_of(sourced.stream);
-  const auto self = stream.copies.emplace(stream.copies.end(), *this);
-  Copy& copy = *self;
-  copy.self = self;
-  copy.stream = &stream;
+  copy.stream = &stream_of(sourced.stream);
   copy.exchange = request.exchange;
   copy.offset = copy.closing_offset = sourced.offset;
   copy.append_wall_ns = sourced.append_wall_ns;
@@ -127,26 +163,29 @@ Status MirrorCore::on_request(const model::SourcedRecord& sourced) {
   copy.started_mono_ns = request.started.mono_ns;
   copy.sequence = ++sequence_;
   copy.has_chunks = request.body.kind == model::Body::Kind::kChunks;
-  pending_.emplace(copy.exchange, &copy);
-  if (copy.is_write) pending_writes_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
 
-  if (sourced.offset < stream.retention_end) {
-    skip(copy, SkipReason::kRetention);
-    return {};
+// From here on the copy belongs to its stream, until finish().
+void MirrorCore::enter(Copy& copy) {
+  pacer_.on_arrival(copy.started.mono_ns);
+  copy.stream->copies.push_back(copy);
+  if (copy.pending_node.empty()) {
+    pending_.emplace(copy.exchange, &copy);
+  } else {
+    copy.pending_node.key() = copy.exchange;
+    pending_.insert(std::move(copy.pending_node));
   }
-  if (request.body.kind == model::Body::Kind::kNotRecorded ||
-      (request.body.kind == model::Body::Kind::kInline &&
-       request.body.length > options_.body_bytes_max)) {
-    skip(copy, SkipReason::kBodyTooLarge);
-    return {};
-  }
-  if (sourced.encoded.size() <= kKeptRequestBytesMax &&
-      kept_bytes_ + sourced.encoded.size() <= kKeptBytesMax) {
-    copy.request = sourced.encoded;
-    kept_bytes_ += copy.request.size();
+  if (copy.is_write) pending_writes_.fetch_add(1, std::memory_order_relaxed);
+  if (!copy.request.empty()) count_kept(copy);
+
+  if (copy.offset < copy.stream->retention_end) return skip(copy, SkipReason::kRetention);
+  const model::Body& body = copy.decoded.body;
+  if (body.kind == model::Body::Kind::kNotRecorded ||
+      (body.kind == model::Body::Kind::kInline && body.length > options_.body_bytes_max)) {
+    return skip(copy, SkipReason::kBodyTooLarge);
   }
   if (!copy.is_write && !copy.has_chunks) move_to(copy, Stage::kArrived);
-  return {};
 }
 
 void MirrorCore::on_chunk(Copy& copy, const model::SourcedRecord& sourced) {
@@ -217,8 +256,9 @@ void MirrorCore::on_hole(const model::SourcedRecord& hole) {
   const SkipReason reason =
       hole.hole_cause == "retention" ? SkipReason::kRetention : SkipReason::kGap;
   std::vector<Copy*> waiting;
-  for (Copy& copy : stream_of(hole.stream).copies) {
-    if (copy.stage == Stage::kGathering) waiting.push_back(&copy);
+  const auto& copies = stream_of(hole.stream).copies;
+  for (Copy* copy = copies.front(); copy != nullptr; copy = copies.after(*copy)) {
+    if (copy->stage == Stage::kGathering) waiting.push_back(copy);
   }
   for (Copy* const copy : waiting) skip(*copy, reason);
 }
@@ -229,11 +269,10 @@ void MirrorCore::on_retention(const std::string& stream_name, Offset end) {
   if (end <= stream.retention_end) return;
   stream.retention_end = end;
   std::vector<Copy*> leaving;
-  for (Copy& copy : stream.copies) {
-    if (copy.offset >= end) break;
-    if (copy.stage != Stage::kInFlight && copy.stage != Stage::kUnrecorded &&
-        copy.stage != Stage::kEnded) {
-      leaving.push_back(&copy);
+  for (Copy* copy = stream.copies.front(); copy != nullptr && copy->offset < end;
+       copy = stream.copies.after(*copy)) {
+    if (copy->stage != Stage::kInFlight && copy->stage != Stage::kUnrecorded) {
+      leaving.push_back(copy);
     }
   }
   for (Copy* const copy : leaving) {
@@ -245,21 +284,26 @@ void MirrorCore::on_retention(const std::string& stream_name, Offset end) {
 // Copies of writes act only on what a crash cannot undo.
 void MirrorCore::release_durable() {
   Line& awaiting = line(Stage::kAwaitingDurable);
-  for (auto at = awaiting.begin(); at != awaiting.end();) {
-    Copy& copy = *at->second;
-    ++at;
-    if (!source_->is_durable(copy.stream->name, copy.closing_offset)) {
-      if (streams_.size() == 1) break;  // the line is in the order of closing
-      continue;
+  const auto is_durable = [this](const Copy& copy) {
+    return source_->is_durable(copy.stream->name, copy.closing_offset);
+  };
+  if (streams_.size() == 1) {  // the line is in the order of closing
+    while (!awaiting.empty() && is_durable(*awaiting.front())) {
+      move_to(*awaiting.front(), Stage::kArrived);
     }
-    move_to(copy, Stage::kArrived);
+    return;
   }
+  std::vector<Copy*> released;
+  awaiting.for_each([&](Copy& copy) {
+    if (is_durable(copy)) released.push_back(&copy);
+  });
+  for (Copy* const copy : released) move_to(*copy, Stage::kArrived);
 }
 
 void MirrorCore::release_arrived() {
   Line& arrived = line(Stage::kArrived);
   while (!arrived.empty()) {
-    Copy& copy = *arrived.begin()->second;
+    Copy& copy = *arrived.front();
     // Records of one cut of the log stand in no order among themselves: the end of an earlier write
     // may follow. With nothing else to do there is no point in waiting: reading stands still.
     const bool is_settled = is_exhausted_ ||

@@ -154,7 +154,7 @@ void RunExecution::start(Going& going) {
 }
 
 void RunExecution::on_copy_end(Going& going, const CopyEnd& how) {
-  const std::unique_ptr<CopyCall> call = std::move(going.call);
+  const CopyCallPtr call = std::move(going.call);
   --in_flight_;
   needs_pump_ = true;
   if (how.kind == CopyEndKind::kNotSent) return on_not_sent(going, how.cause);

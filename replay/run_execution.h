@@ -55,7 +55,7 @@ class RunExecution {
     std::list<Going>::iterator self;
     std::string request;
     std::unique_ptr<model::AnyRecord> decoded;
-    std::unique_ptr<CopyCall> call;
+    CopyCallPtr call;
     std::int64_t sent_ns = 0;
     std::int64_t due_ns = 0;  // after a 503
     std::uint32_t attempts = 0;

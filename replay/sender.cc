@@ -3,12 +3,20 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "core/model/record_codec.h"
 #include "replay/answer_capture.h"
 #include "replay/chunk_stream.h"
+#include "replay/turn_clock.h"
 
 namespace banyan::replay {
+namespace {
+
+// Finished calls that wait for the next copy; more are freed.
+constexpr std::size_t kSpareCallsMax = 256;
+
+}  // namespace
 
 struct Sender::Parts {
   Parts(net::EventLoop& loop_in, Clock& clock_in, model::LogAccess& log_in,
@@ -19,6 +27,7 @@ struct Sender::Parts {
         sink(sink_in),
         redactor(redactor_in),
         systems(std::move(systems_in)),
+        turn_clock(loop_in, clock_in),
         pools{net::UpstreamPool(loop, systems.legacy), net::UpstreamPool(loop, systems.candidate)} {}
 
   net::EventLoop& loop;
@@ -28,26 +37,33 @@ struct Sender::Parts {
   const model::Redactor& redactor;
   const SystemsOptions systems;
   std::uint64_t body_bytes_max = 0;
+  TurnClock turn_clock;  // of answers
   net::UpstreamPool pools[2];
   std::string scratch;  // of encoded SHADOWs
+  std::vector<std::unique_ptr<Call>> spare;
 };
 
 class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
  public:
-  Call(Parts& parts, const CopyJob& job, CopyOwner& owner)
-      : parts_(parts), job_(job), owner_(owner), capture_(context()) {}
+  explicit Call(Parts& parts) : parts_(parts) {}
 
-  Status start(CopyMessage message) {
-    key_ = std::move(message.idempotency_key);
+  Status start(const CopyJob& job, CopyOwner& owner) {
+    const std::string& host = job.to == System::kLegacy ? parts_.systems.legacy_host
+                                                        : parts_.systems.candidate_host;
+    BANYAN_RETURN_IF_ERROR(build_copy(*job.request, parts_.redactor, host, job.body, message_));
+    job_ = job;
+    owner_ = &owner;
+    capture_.begin(context());
     if (job_.body.is_streamed) {
+      alive_ = std::make_shared<int>(0);
       auto chunks = ChunkStream::open(parts_.log, job_.stream, job_.offset,
                                       job_.request->exchange, job_.body.has_trailers);
       if (!chunks.ok()) return chunks.error();
       chunks_ = std::move(*chunks);
     }
     net::UpstreamRequest request;
-    request.head = std::move(message.head);
-    request.body = std::move(message.body);
+    request.head = std::move(message_.head);
+    request.body = std::move(message_.body);
     request.streams_body = chunks_ != nullptr;
     request.method = job_.request->method;
     // A reused connection that turns out to be closed is no answer lost: nothing came of it. A write
@@ -66,6 +82,17 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
   }
 
  private:
+  void give_back() override {
+    if (call_ != nullptr) {
+      call_->take_buffers(message_.head, message_.body);
+      call_.reset();
+    }
+    chunks_.reset();
+    alive_.reset();
+    std::unique_ptr<Call> self(this);
+    if (parts_.spare.size() < kSpareCallsMax) parts_.spare.push_back(std::move(self));
+  }
+
   CaptureContext context() const {
     CaptureContext context;
     context.exchange = job_.request->exchange;
@@ -97,7 +124,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
   bool is_unavailable() const { return capture_.status() == 503 && !job_.records_unavailable; }
 
   void on_head(const http::ResponseHead& head) override {
-    capture_.on_head(head, parts_.clock.now());
+    capture_.on_head(head, parts_.turn_clock.now());
     if (is_unavailable()) capture_.discard_body();
   }
   void on_body(std::string_view piece) override { capture_.on_body(piece); }
@@ -107,7 +134,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     if (is_unavailable()) return end(CopyEnd{CopyEndKind::kUnavailable, 503, {}, "unavailable"});
     model::RedactedMessage redacted;
     model::ShadowRecord shadow = opened_shadow();
-    shadow.answer = capture_.finish(trailers, parts_.clock.now(), redacted);
+    capture_.finish(trailers, parts_.turn_clock.now(), redacted, shadow.answer);
     end_recorded(CopyEndKind::kAnswered, shadow);
   }
 
@@ -132,7 +159,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     shadow.route = job_.request->route;
     shadow.is_write = job_.request->is_write;
     shadow.sent = sent_;
-    shadow.idempotency_key = key_;
+    shadow.idempotency_key = message_.idempotency_key;
     return shadow;
   }
 
@@ -147,17 +174,17 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
   // Nothing of this object may be touched after it.
   void end(const CopyEnd& end) {
     chunks_.reset();
-    owner_.on_copy_end(*this, end);
+    owner_->on_copy_end(*this, end);
   }
 
   Parts& parts_;
-  const CopyJob job_;
-  CopyOwner& owner_;
+  CopyJob job_;
+  CopyOwner* owner_ = nullptr;
   AnswerCapture capture_;
-  std::string key_;
+  CopyMessage message_;
   Instant sent_;
   std::unique_ptr<ChunkStream> chunks_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  std::shared_ptr<int> alive_;  // while a body is streamed: what posted steps hold weakly
   std::unique_ptr<net::UpstreamCall> call_;
 };
 
@@ -174,14 +201,18 @@ Sender::Sender(net::EventLoop& loop, Clock& clock, model::LogAccess& log, model:
 
 Sender::~Sender() = default;
 
-Result<std::unique_ptr<CopyCall>> Sender::start(const CopyJob& job, CopyOwner& owner) {
-  const std::string& host =
-      job.to == System::kLegacy ? parts_->systems.legacy_host : parts_->systems.candidate_host;
-  auto message = build_copy(*job.request, parts_->redactor, host, job.body);
-  if (!message.ok()) return message.error();
-  auto call = std::make_unique<Call>(*parts_, job, owner);
-  BANYAN_RETURN_IF_ERROR(call->start(std::move(*message)));
-  return std::unique_ptr<CopyCall>(std::move(call));
+void CopyCallReturn::operator()(CopyCall* call) const { call->give_back(); }
+
+Result<CopyCallPtr> Sender::start(const CopyJob& job, CopyOwner& owner) {
+  std::unique_ptr<Call> call;
+  if (parts_->spare.empty()) {
+    call = std::make_unique<Call>(*parts_);
+  } else {
+    call = std::move(parts_->spare.back());
+    parts_->spare.pop_back();
+  }
+  BANYAN_RETURN_IF_ERROR(call->start(job, owner));
+  return CopyCallPtr(call.release());
 }
 
 }  // namespace banyan::replay

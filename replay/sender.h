@@ -47,31 +47,40 @@ struct CopyEnd {
 };
 
 class CopyCall;
+// Gives the call back to its sender, which uses it again.
+struct CopyCallReturn {
+  void operator()(CopyCall* call) const;
+};
+using CopyCallPtr = std::unique_ptr<CopyCall, CopyCallReturn>;
 
 class CopyOwner {
  public:
   virtual ~CopyOwner() = default;
-  // Exactly once per call, never inside Sender::start(). The call may be destroyed inside.
+  // Exactly once per call, never inside Sender::start(). The call may be given back inside.
   virtual void on_copy_end(CopyCall& call, const CopyEnd& end) = 0;
 };
 
-// One copy under way; destroying it cancels.
+// One copy under way; giving it back cancels.
 class CopyCall {
  public:
   virtual ~CopyCall() = default;
   // The owner's deadline passed: ends it as kNoAnswer, or as kNotSent if nothing went out.
   virtual void expire() = 0;
+
+ private:
+  friend struct CopyCallReturn;
+  virtual void give_back() = 0;
 };
 
 class Sender {
  public:
-  // `connections_max` bounds each system's pool.
+  // `connections_max` bounds each system's pool. Its calls must be given back before it dies.
   Sender(net::EventLoop& loop, Clock& clock, model::LogAccess& log, model::RecordSink& sink,
          const model::Redactor& redactor, SystemsOptions systems, std::size_t connections_max,
          std::uint64_t body_bytes_max);
   ~Sender();
   // An error: this copy can never be built (see build_copy).
-  Result<std::unique_ptr<CopyCall>> start(const CopyJob& job, CopyOwner& owner);
+  Result<CopyCallPtr> start(const CopyJob& job, CopyOwner& owner);
 
  private:
   class Call;

@@ -146,6 +146,14 @@ bool is_connection_specific(const HeaderList& fields, std::string_view name) {
   return is_hop_by_hop(name) || list_field_contains(fields, "Connection", name);
 }
 
+ConnectionFields::ConnectionFields(const HeaderList& fields) : fields_(fields) {
+  for (const Header& field : fields) {
+    if (!same_name(field.name, "Connection")) continue;
+    names_others_ |= any_element(
+        field.value, [](std::string_view element) { return !is_hop_by_hop(element); });
+  }
+}
+
 std::string_view reason_phrase(int status) {
   const auto found =
       std::lower_bound(kPhrases.begin(), kPhrases.end(), status,

@@ -66,6 +66,20 @@ bool is_idempotent_method(std::string_view method);
 bool is_hop_by_hop(std::string_view name);
 // Hop-by-hop, or named by a Connection field of `fields`.
 bool is_connection_specific(const HeaderList& fields, std::string_view name);
+
+// is_connection_specific() for all fields of one message: looks at Connection once. Views `fields`.
+class ConnectionFields {
+ public:
+  explicit ConnectionFields(const HeaderList& fields);
+  bool contains(std::string_view name) const {
+    return is_hop_by_hop(name) || (names_others_ && list_field_contains(fields_, "Connection", name));
+  }
+
+ private:
+  const HeaderList& fields_;
+  bool names_others_ = false;  // beyond the hop-by-hop ones
+};
+
 std::string_view reason_phrase(int status);
 
 }  // namespace banyan::http

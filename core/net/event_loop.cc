@@ -39,6 +39,7 @@ struct EventLoop::Impl {
   // The clock is read at the first question of a turn, so that a turn nobody asks in costs nothing.
   mutable Instant turn_time;
   mutable bool has_turn_time = false;
+  std::uint64_t turn = 1;
   std::unique_ptr<char[]> scratch;
 
   void wake() {
@@ -56,6 +57,10 @@ struct EventLoop::Impl {
     static_cast<Impl*>(self)->drain_wake();
   }
 
+  void begin_turn() {
+    has_turn_time = false;
+    ++turn;
+  }
   void run_posted() {
     {
       MutexLock lock(mutex);
@@ -88,7 +93,7 @@ struct EventLoop::Impl {
     destroy_doomed();
     run_hooks();
     destroy_doomed();
-    has_turn_time = false;
+    begin_turn();
   }
 };
 
@@ -134,7 +139,7 @@ EventLoop::~EventLoop() {
 
 void EventLoop::run() {
   while (!impl_->is_stopping.load(std::memory_order_acquire)) {
-    impl_->has_turn_time = false;
+    impl_->begin_turn();
     event_base_loop(impl_->base, EVLOOP_ONCE);
     impl_->end_turn();
   }
@@ -147,7 +152,7 @@ void EventLoop::run() {
 }
 
 void EventLoop::run_once_for_test(std::int64_t patience_ns) {
-  impl_->has_turn_time = false;
+  impl_->begin_turn();
   if (patience_ns > 0) {
     Timer limit(*this, [] {});
     limit.start(patience_ns);
@@ -191,6 +196,8 @@ Instant EventLoop::now() const {
   return impl_->turn_time;
 }
 
+std::uint64_t EventLoop::turn() const { return impl_->turn; }
+
 event_base* EventLoop::base() const { return impl_->base; }
 
 char* EventLoop::scratch() {
@@ -215,13 +222,14 @@ struct Timer::Impl {
   explicit Impl(EventLoop& owner) : loop(owner) {}
   ~Impl() { event_del(&timer); }
 
+  // First what every restart looks at.
   EventLoop& loop;
-  std::function<void()> on_fire;
-  event timer{};
   std::int64_t deadline_ns = 0;
   std::int64_t armed_for_ns = 0;
   bool is_armed = false;
   bool is_running = false;
+  std::function<void()> on_fire;
+  event timer{};
 
   void arm(std::int64_t delay_ns) {
     const std::int64_t delay_us = std::max<std::int64_t>(delay_ns / 1000, 1000);
@@ -268,11 +276,12 @@ void Timer::stop() { impl_->is_running = false; }
 bool Timer::is_running() const { return impl_->is_running; }
 
 struct FdWatch::Impl {
+  // First what every request looks at.
+  bool wants_read = false;
+  bool wants_write = false;
   std::function<void(Ready)> on_ready;
   event read_event{};
   event write_event{};
-  bool wants_read = false;
-  bool wants_write = false;
 
   static void on_read(evutil_socket_t, short, void* self) {
     static_cast<Impl*>(self)->on_ready(Ready::kRead);

@@ -47,6 +47,8 @@ class EventLoop {
 
   // Monotonic and wall time, read once per turn.
   Instant now() const;
+  // Counts the turns, from 1: for who keeps something for one turn.
+  std::uint64_t turn() const;
   event_base* base() const;
 
   // One buffer for all sockets of the loop: receive into it, use the bytes, return to the loop.

@@ -97,6 +97,8 @@ class UpstreamCall {
   // What one recv brought (at most EventLoop::kScratchBytes) is still delivered, the end included.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
+  // Gives the request's strings back for their room. The last thing to be asked of a call.
+  virtual void take_buffers(std::string& head, std::string& body) = 0;
 };
 
 struct UpstreamStats {

@@ -71,6 +71,11 @@ void UpstreamCallImpl::resume_reading() {
   if (connection_ != nullptr) connection_->set_paused(false);
 }
 
+void UpstreamCallImpl::take_buffers(std::string& head, std::string& body) {
+  head = std::move(request_.head);
+  body = std::move(request_.body);
+}
+
 // Once, before any byte of an answer, and only with a request that can be sent again as a whole.
 // Where not one byte left, nothing can have been done twice, whatever the method.
 bool UpstreamCallImpl::may_retry() const {

@@ -33,6 +33,7 @@ class UpstreamCallImpl final : public UpstreamCall {
   bool any_byte_sent() const override { return any_byte_sent_; }
   void pause_reading() override;
   void resume_reading() override;
+  void take_buffers(std::string& head, std::string& body) override;
 
  private:
   friend class UpstreamConnection;
