@@ -58,6 +58,13 @@ TEST(MessageTest, FindsFieldsWithoutCase) {
   EXPECT_TRUE(is_connection_specific(fields, "x-hop"));
   EXPECT_TRUE(is_connection_specific(fields, "TE"));
   EXPECT_FALSE(is_connection_specific(fields, "X-A"));
+  const ConnectionFields connection(fields);
+  EXPECT_TRUE(connection.contains("x-hop"));
+  EXPECT_TRUE(connection.contains("TE"));
+  EXPECT_FALSE(connection.contains("X-A"));
+  const HeaderList plain{{"Connection", "keep-alive"}, {"X-Hop", "1"}};
+  EXPECT_FALSE(ConnectionFields(plain).contains("X-Hop"));
+  EXPECT_TRUE(ConnectionFields(plain).contains("Connection"));
 }
 
 TEST(MessageTest, KnowsMethodsAndPhrases) {
