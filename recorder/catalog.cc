@@ -183,8 +183,9 @@ Catalog::Place Catalog::locate(Offset offset) const {
   return place;
 }
 
-void Catalog::set_live(Offset end) {
+void Catalog::set_live(Offset end, std::uint64_t tail_bytes_max) {
   is_live_ = true;
+  tail_.set_bytes_max(tail_bytes_max);
   set_written(end);
   set_durable(end);
 }

@@ -18,6 +18,7 @@
 #include "core/model/record_io.h"
 #include "recorder/format.h"
 #include "recorder/sparse_index.h"
+#include "recorder/tail.h"
 
 namespace banyan::recorder {
 
@@ -93,13 +94,16 @@ class Catalog {
 
   // Fences; a foreign stream has none, readers go as far as whole batches do.
   bool is_live() const { return is_live_; }
-  void set_live(Offset end);
+  void set_live(Offset end, std::uint64_t tail_bytes_max);
   Offset fence(model::Fence fence) const {
     const auto& value = fence == model::Fence::kWritten ? written_ : durable_;
     return Offset{value.load(std::memory_order_acquire)};
   }
   void set_written(Offset end) { written_.store(end.value, std::memory_order_release); }
   void set_durable(Offset end) { durable_.store(end.value, std::memory_order_release); }
+
+  // The newest cuts of a live stream; of another one it is empty.
+  Tail& tail() { return tail_; }
 
   Offset begin() const;
   // Behind the last whole batch.
@@ -112,6 +116,7 @@ class Catalog {
   bool is_live_ = false;  // set once, before the catalog is shared
   alignas(64) std::atomic<std::uint64_t> written_{kOpenEnd};
   std::atomic<std::uint64_t> durable_{kOpenEnd};
+  Tail tail_;
   // Held for a few instructions only; readers take it when they change segments.
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<Segment>> segments_ GUARDED_BY(mutex_);

@@ -23,7 +23,8 @@ void Sequencer::apply_retention() {
       MutexLock lock(listener_mutex_);
       if (retention_listener_) retention_listener_(catalog_->stream(), oldest.base(), oldest.end());
     }
-    // Readers look here before they open a file, so the entry goes first.
+    // Readers look here before they open a file, so the entries go first.
+    catalog_->tail().forget_before(oldest.end());
     catalog_->remove(oldest);
     if (const auto status = files_.remove(oldest.path()); !status.ok()) {
       obs::log_warning("recorder", status.error().message);
@@ -45,6 +46,10 @@ RecorderStats Sequencer::stats() const {
   copy.written_offset = catalog_->fence(model::Fence::kWritten).value;
   copy.durable_offset = catalog_->fence(model::Fence::kDurable).value;
   copy.has_failed = has_failed();
+  const Tail::Stats tail = catalog_->tail().stats();
+  copy.tail_bytes = tail.bytes;
+  copy.tail_hits = tail.hits;
+  copy.tail_misses = tail.misses;
   const auto segments = catalog_->segments();
   copy.segments = segments.size();
   for (const auto& segment : segments) copy.log_bytes += segment->bytes();

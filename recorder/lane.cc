@@ -3,50 +3,24 @@
 
 #include <utility>
 
-#include "core/base/bytes.h"
 #include "core/model/record_codec.h"
 #include "recorder/format.h"
 
 namespace banyan::recorder {
-namespace {
 
-constexpr std::size_t kLengthBytesMax = 5;
-// A buffer that grew past this in a burst is not kept for reuse.
-constexpr std::size_t kBufferKeptBytesMax = 4U << 20;
-
-}  // namespace
-
-void LaneBuffer::clear() {
-  if (bytes.capacity() > kBufferKeptBytesMax) bytes = std::string();
-  bytes.clear();
-  records = 0;
-  splits.clear();
-  batch_begin_ = 0;
-}
-
-void LaneBuffer::add(std::string_view encoded) {
-  // A batch ends before the record that would take it past its target.
-  const std::size_t in_batch = bytes.size() - batch_begin_;
-  if (in_batch > 0 && in_batch + encoded.size() > kBatchBytesTarget) {
-    splits.push_back({bytes.size(), records});
-    records = 0;
-    batch_begin_ = bytes.size();
-  }
-  ByteWriter(bytes).bytes(encoded);
-  ++records;
-}
-
-Lane::Lane(LaneOwner& owner, std::size_t bytes_max, std::function<void()> wake)
-    : owner_(owner), bytes_max_(bytes_max), wake_(std::move(wake)) {}
+Lane::Lane(LaneOwner& owner, std::size_t bytes_max, std::shared_ptr<BatchBuffer> buffer,
+           std::function<void()> wake)
+    : owner_(owner), bytes_max_(bytes_max), buffer_(std::move(buffer)), wake_(std::move(wake)) {}
 
 model::Ticket Lane::append(std::string_view encoded) {
   model::Ticket ticket;
   {
     MutexLock lock(mutex_);
-    const bool fits = !encoded.empty() && encoded.size() <= kRecordBytesMax &&
-                      buffer_.bytes.size() + encoded.size() + kLengthBytesMax <= bytes_max_;
+    const bool fits =
+        !encoded.empty() && encoded.size() <= kRecordBytesMax &&
+        buffer_->bytes.size() + encoded.size() + kRecordOverheadBytesMax <= bytes_max_;
     if (is_refusing_ || !fits) return refuse(encoded);
-    buffer_.add(encoded);
+    buffer_->add(encoded);
     ticket.value = ++accepted_;
   }
   owner_.on_append();
@@ -91,7 +65,7 @@ void Lane::close() {
   is_closed_.store(true, std::memory_order_release);
 }
 
-std::uint64_t Lane::take(LaneBuffer& out, LaneLoss& loss) {
+std::uint64_t Lane::take(std::shared_ptr<BatchBuffer>& out, LaneLoss& loss) {
   std::swap(out, buffer_);
   is_refusing_ = false;
   loss = std::exchange(loss_, LaneLoss{});
@@ -100,7 +74,7 @@ std::uint64_t Lane::take(LaneBuffer& out, LaneLoss& loss) {
 
 bool Lane::is_empty() {
   MutexLock lock(mutex_);
-  return buffer_.empty() && loss_.records == 0;
+  return buffer_->empty() && loss_.records == 0;
 }
 
 void Lane::wake_if_wanted(bool has_failed) {

@@ -15,29 +15,11 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/model/record_io.h"
+#include "recorder/batch_buffer.h"
 
 namespace banyan::recorder {
 
 inline constexpr std::size_t kLostPartsMax = 1000;
-
-// Records as they will stand in batches: each with its length before it.
-struct LaneBuffer {
-  std::string bytes;
-  std::uint32_t records = 0;  // behind the last split
-  // Where a batch is to end, so that the sequencer need not look at the records.
-  struct Split {
-    std::size_t end;
-    std::uint32_t records;
-  };
-  std::vector<Split> splits;
-
-  bool empty() const { return bytes.empty(); }
-  void add(std::string_view encoded);
-  void clear();
-
- private:
-  std::size_t batch_begin_ = 0;
-};
 
 // What a lane refused since the last cut.
 struct LaneLoss {
@@ -63,7 +45,9 @@ class LaneOwner {
 // Shared by the sink that a worker holds and the sequencer. Methods up to close(): any thread.
 class Lane {
  public:
-  Lane(LaneOwner& owner, std::size_t bytes_max, std::function<void()> wake);
+  // `buffer` is empty and the first to be filled.
+  Lane(LaneOwner& owner, std::size_t bytes_max, std::shared_ptr<BatchBuffer> buffer,
+       std::function<void()> wake);
 
   model::Ticket append(std::string_view encoded);
   bool is_written(model::Ticket ticket) const {
@@ -81,7 +65,8 @@ class Lane {
   void lock() BANYAN_TSA(no_thread_safety_analysis) { mutex_.lock(); }
   void unlock() BANYAN_TSA(no_thread_safety_analysis) { mutex_.unlock(); }
   // Under lock(): gives what waits, takes an empty buffer in its stead; answers the last ticket.
-  std::uint64_t take(LaneBuffer& out, LaneLoss& loss) BANYAN_TSA(no_thread_safety_analysis);
+  std::uint64_t take(std::shared_ptr<BatchBuffer>& out, LaneLoss& loss)
+      BANYAN_TSA(no_thread_safety_analysis);
   bool is_empty();
   bool is_closed() const { return is_closed_.load(std::memory_order_acquire); }
   void set_written(std::uint64_t ticket) { written_.store(ticket, std::memory_order_release); }
@@ -96,7 +81,7 @@ class Lane {
   LaneOwner& owner_;
   const std::size_t bytes_max_;
   Mutex mutex_;
-  LaneBuffer buffer_ GUARDED_BY(mutex_);
+  std::shared_ptr<BatchBuffer> buffer_ GUARDED_BY(mutex_);
   std::uint64_t accepted_ GUARDED_BY(mutex_) = 0;
   // Once one record was refused, all are until the next cut, so that a GAP has one place.
   bool is_refusing_ GUARDED_BY(mutex_) = false;

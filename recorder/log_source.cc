@@ -10,7 +10,6 @@ namespace {
 constexpr auto kScanInterval = std::chrono::seconds(1);
 // How long a stream of another process may wait for us to look at it.
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
-constexpr int kInARowMax = 256;
 
 }  // namespace
 
@@ -26,45 +25,80 @@ LogSource::LogSource(FileSystem& files, std::string log_directory, std::shared_p
 Status LogSource::open() { return find_streams(); }
 
 bool LogSource::has_stream(std::string_view name) const {
-  return std::any_of(streams_.begin(), streams_.end(),
-                     [name](const auto& held) { return held->catalog().stream() == name; });
+  return std::any_of(streams_.begin(), streams_.end(), [name](const Stream& held) {
+    return held.reader->catalog().stream() == name;
+  });
+}
+
+void LogSource::add_stream(std::shared_ptr<Catalog> catalog) {
+  const Offset from = from_.next_of(catalog->stream());
+  const auto behind = std::upper_bound(streams_.begin(), streams_.end(), catalog->stream(),
+                                       [](const std::string& name, const Stream& held) {
+                                         return name < held.reader->catalog().stream();
+                                       });
+  Stream stream;
+  stream.reader = std::make_unique<StreamReader>(files_, std::move(catalog), from, fence_);
+  streams_.insert(behind, std::move(stream));
 }
 
 Status LogSource::find_streams() {
   last_scan_ = std::chrono::steady_clock::now();
-  if (own_ && !has_stream(own_->stream())) {
-    streams_.push_back(
-        std::make_unique<StreamReader>(files_, own_, from_.next_of(own_->stream()), fence_));
-  }
-  for (const auto& held : streams_) {
-    if (!held->catalog().is_live()) BANYAN_RETURN_IF_ERROR(held->catalog().refresh(files_));
+  if (own_ && !has_stream(own_->stream())) add_stream(own_);
+  for (const Stream& held : streams_) {
+    Catalog& catalog = held.reader->catalog();
+    if (!catalog.is_live()) BANYAN_RETURN_IF_ERROR(catalog.refresh(files_));
   }
   for (const std::string& name : list_streams(files_, log_directory_)) {
     if (has_stream(name)) continue;
     auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name);
     BANYAN_RETURN_IF_ERROR(catalog->refresh(files_));
-    streams_.push_back(
-        std::make_unique<StreamReader>(files_, std::move(catalog), from_.next_of(name), fence_));
+    add_stream(std::move(catalog));
   }
   return {};
 }
 
+// The stream whose next batch was appended first; null where none has any. What one stream refers
+// to in another was there before it, so whoever rebuilds from both reads it first. One batch of
+// each is looked at ahead; a stream that has nothing now is not waited for.
+Result<StreamReader*> LogSource::earliest() {
+  const bool is_single = streams_.size() == 1;
+  const TimePoint now = is_single ? TimePoint() : std::chrono::steady_clock::now();
+  StreamReader* best = nullptr;
+  bool is_any_resting = false;
+  for (Stream& held : streams_) {
+    if (!is_single && now < held.rests_until) {
+      is_any_resting = true;
+      continue;
+    }
+    const auto has_more = held.reader->look();
+    if (!has_more.ok()) return has_more.error();
+    if (!*has_more) {
+      if (!held.reader->catalog().is_live()) held.rests_until = now + kPollInterval;
+      continue;
+    }
+    // The first by name where times are equal.
+    if (best == nullptr || held.reader->append_wall_ns() < best->append_wall_ns()) {
+      best = held.reader.get();
+    }
+  }
+  if (best != nullptr || !is_any_resting) return best;
+  for (Stream& held : streams_) held.rests_until = {};
+  return earliest();
+}
+
 Result<bool> LogSource::next(model::SourcedRecord& out) {
   seen_ = signal_->count();
-  if (in_a_row_ >= kInARowMax && streams_.size() > 1) {
-    in_a_row_ = 0;
-    current_ = (current_ + 1) % streams_.size();
+  if (current_ != nullptr && current_->has_row()) {
+    current_->take(out);
+    return true;
   }
   for (int pass = 0; pass < 2; ++pass) {
-    for (std::size_t i = 0; i < streams_.size(); ++i) {
-      const auto more = streams_[current_]->next(out);
-      if (!more.ok()) return more.error();
-      if (*more) {
-        ++in_a_row_;
-        return true;
-      }
-      in_a_row_ = 0;
-      current_ = (current_ + 1) % streams_.size();
+    const auto found = earliest();
+    if (!found.ok()) return found.error();
+    current_ = *found;
+    if (current_ != nullptr) {
+      current_->take(out);
+      return true;
     }
     if (pass > 0 || std::chrono::steady_clock::now() - last_scan_ < kScanInterval) break;
     BANYAN_RETURN_IF_ERROR(find_streams());
@@ -74,7 +108,9 @@ Result<bool> LogSource::next(model::SourcedRecord& out) {
 
 model::Cursor LogSource::position() const {
   model::Cursor cursor = from_;
-  for (const auto& held : streams_) cursor.set(held->catalog().stream(), held->position());
+  for (const Stream& held : streams_) {
+    cursor.set(held.reader->catalog().stream(), held.reader->position());
+  }
   return cursor;
 }
 

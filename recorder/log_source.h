@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A consumer's view of the log: one StreamReader per stream, interleaved. See RecordSource.
+// A consumer's view of the log: one StreamReader per stream, merged by append time. See
+// RecordSource.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,44 +15,9 @@
 #include "core/model/record_io.h"
 #include "recorder/catalog.h"
 #include "recorder/publish_signal.h"
-#include "recorder/segment_reader.h"
+#include "recorder/stream_reader.h"
 
 namespace banyan::recorder {
-
-// Reads one stream from an offset up to a fence. One thread.
-class StreamReader {
- public:
-  StreamReader(FileSystem& files, std::shared_ptr<Catalog> catalog, Offset from, model::Fence fence)
-      : files_(files), catalog_(std::move(catalog)), next_(from), fence_kind_(fence) {}
-
-  Result<bool> next(model::SourcedRecord& out);
-  Offset position() const { return next_; }
-  Catalog& catalog() { return *catalog_; }
-  const Catalog& catalog() const { return *catalog_; }
-
- private:
-  enum class Step { kDelivered, kNothing, kAgain };
-
-  bool deliver_record(model::SourcedRecord& out);
-  void deliver_hole(model::SourcedRecord& out, Offset end, std::string_view cause);
-  Result<Step> enter_segment(model::SourcedRecord& out);
-  Result<Step> read_batch(model::SourcedRecord& out);
-  Result<Step> begin_batch(const SegmentReader::Batch& batch, model::SourcedRecord& out);
-  Result<Step> pass_damage(model::SourcedRecord& out);
-
-  FileSystem& files_;
-  const std::shared_ptr<Catalog> catalog_;
-  Offset next_;
-  const model::Fence fence_kind_;
-  Offset fence_;  // as last seen
-  std::shared_ptr<Segment> segment_;
-  std::optional<SegmentReader> reader_;
-  // The batch being delivered; `at_` is the offset of the next record of payload_.
-  PayloadReader payload_;
-  BatchHeader batch_;
-  Offset at_;
-  bool is_in_batch_ = false;
-};
 
 class LogSource final : public model::RecordSource {
  public:
@@ -71,8 +35,17 @@ class LogSource final : public model::RecordSource {
   void interrupt() override;
 
  private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct Stream {
+    std::unique_ptr<StreamReader> reader;
+    // A stream of another process that had nothing is not asked again before, while others have.
+    TimePoint rests_until{};
+  };
+
   Status find_streams();
   bool has_stream(std::string_view name) const;
+  void add_stream(std::shared_ptr<Catalog> catalog);
+  Result<StreamReader*> earliest();
 
   FileSystem& files_;
   const std::string log_directory_;
@@ -80,11 +53,10 @@ class LogSource final : public model::RecordSource {
   const std::shared_ptr<PublishSignal> signal_;
   const model::Fence fence_;
   model::Cursor from_;
-  std::vector<std::unique_ptr<StreamReader>> streams_;
-  std::size_t current_ = 0;
-  int in_a_row_ = 0;
+  std::vector<Stream> streams_;      // sorted by name
+  StreamReader* current_ = nullptr;  // gave the last record
   std::uint64_t seen_ = 0;
-  std::chrono::steady_clock::time_point last_scan_{};
+  TimePoint last_scan_{};
   std::atomic<bool> interrupted_{false};
 };
 

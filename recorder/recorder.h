@@ -36,6 +36,9 @@ struct RecorderStats {
   std::uint64_t accepted = 0, written_offset = 0, durable_offset = 0;
   std::uint64_t segments = 0, log_bytes = 0, oldest_append_wall_ns = 0;
   std::uint64_t segments_removed = 0;
+  // The tail in memory: what it takes, cuts that readers took from it, and how often one had fallen
+  // behind it and read the file.
+  std::uint64_t tail_bytes = 0, tail_hits = 0, tail_misses = 0;
   bool has_failed = false;
   std::string failure;
 };

@@ -3,64 +3,7 @@
 
 #include <utility>
 
-#include "core/base/hash.h"
-#include "core/codec/lz4.h"
-
 namespace banyan::recorder {
-namespace {
-
-constexpr std::size_t kCompressBytesMin = 256;
-constexpr std::size_t kCutKeptBytesMax = 8U << 20;
-
-}  // namespace
-
-void Cut::begin(Offset base, std::int64_t append_wall_ns, std::uint64_t seed,
-                RecorderOptions::Compression compression) {
-  base_ = base;
-  end_ = base;
-  append_wall_ns_ = append_wall_ns;
-  seed_ = seed;
-  compression_ = compression;
-}
-
-void Cut::add(const LaneBuffer& buffer) {
-  if (buffer.empty()) return;
-  const std::string_view all = buffer.bytes;
-  std::size_t at = 0;
-  for (const LaneBuffer::Split& split : buffer.splits) {
-    add_batch(all.substr(at, split.end - at), split.records);
-    at = split.end;
-  }
-  add_batch(all.substr(at), buffer.records);
-}
-
-void Cut::add_batch(std::string_view payload, std::uint32_t records) {
-  Batch batch;
-  batch.at = bytes_.size();
-  bytes_.append(kBatchHeaderBytes, '\0');
-  const bool is_compressed = compression_ == RecorderOptions::Compression::kLz4 &&
-                             payload.size() >= kCompressBytesMin &&
-                             codec::lz4_compress(payload, bytes_) > 0;
-  if (!is_compressed) bytes_.append(payload);
-  const std::string_view stored = std::string_view(bytes_).substr(batch.at + kBatchHeaderBytes);
-  batch.header.codec = is_compressed ? Codec::kLz4 : Codec::kNone;
-  batch.header.stored_bytes = static_cast<std::uint32_t>(stored.size());
-  batch.header.raw_bytes = static_cast<std::uint32_t>(payload.size());
-  batch.header.base = end_;
-  batch.header.record_count = records;
-  batch.header.append_wall_ns = append_wall_ns_;
-  batch.header.payload_hash = xxh3_64(stored, seed_);
-  bytes_.resize(batch.at + batch_bytes(stored.size()), '\0');
-  end_.value += records;
-  batches_.push_back(batch);
-}
-
-void Cut::clear() {
-  if (bytes_.capacity() > kCutKeptBytesMax) bytes_ = std::string();
-  bytes_.clear();
-  batches_.clear();
-  lane_ends.clear();
-}
 
 SegmentWriter::SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment)
     : file_(std::move(file)), segment_(std::move(segment)), seed_(segment_->header().seed()) {}
@@ -92,20 +35,23 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& files,
 }
 
 Status SegmentWriter::write(Cut& cut) {
-  Position at = at_;
   std::uint64_t previous = previous_hash_;
   for (Cut::Batch& batch : cut.batches_) {
     batch.header.segment_uid = segment_->header().uid;
     batch.header.durable = durable_;
     batch.header.previous_hash = previous;
-    encode_batch_header(batch.header, seed_, cut.bytes_.data() + batch.at);
+    encode_batch_header(batch.header, seed_, batch.place);
     previous = batch.header.hash;
   }
-  BANYAN_RETURN_IF_ERROR(file_->write_at(at, cut.bytes_));
-  for (const Cut::Batch& batch : cut.batches_) {
-    segment_->note_batch(batch.header, Position{at.value + batch.at});
+  Position at = at_;
+  for (const auto& buffer : cut.stored_) {
+    BANYAN_RETURN_IF_ERROR(file_->write_at(at, buffer->bytes));
+    at.value += buffer->bytes.size();
   }
-  at_.value += cut.bytes_.size();
+  for (const Cut::Batch& batch : cut.batches_) {
+    segment_->note_batch(batch.header, Position{at_.value + batch.at});
+  }
+  at_ = at;
   previous_hash_ = previous;
   segment_->set_bytes(at_.value);
   return {};

@@ -58,9 +58,11 @@ void Sequencer::stop() {
 }
 
 std::shared_ptr<Lane> Sequencer::add_lane(std::function<void()> wake_sink) {
-  auto lane = std::make_shared<Lane>(*this, options_.lane_bytes_max, std::move(wake_sink));
+  auto lane = std::make_shared<Lane>(*this, options_.lane_bytes_max, writer_.buffers().take(),
+                                     std::move(wake_sink));
   auto slot = std::make_unique<Slot>();
   slot->lane = lane;
+  slot->buffer = writer_.buffers().take();
   MutexLock lock(lanes_mutex_);
   slots_.push_back(std::move(slot));
   return lane;
@@ -154,12 +156,37 @@ bool Sequencer::take_lanes() {
   bool has_any = false;
   for (const auto& slot : slots_) {
     slot->ticket = slot->lane->take(slot->buffer, slot->loss);
-    has_any = has_any || !slot->buffer.empty() || slot->loss.records > 0;
+    has_any = has_any || !slot->buffer->empty() || slot->loss.records > 0;
   }
   for (const auto& slot : slots_) slot->lane->unlock();
   if (!has_any) return false;
   for (const auto& slot : slots_) slots_now_.push_back(slot.get());
   return true;
+}
+
+Cut Sequencer::cut_of_slots() {
+  Cut cut = writer_.begin_cut();
+  std::shared_ptr<BatchBuffer> gaps;
+  for (Slot* slot : slots_now_) {
+    if (!slot->buffer->empty()) {
+      cut.add(std::exchange(slot->buffer, writer_.buffers().take()));
+      cut.lane_ends.emplace_back(slot->lane, slot->ticket);
+    }
+    if (slot->loss.records == 0) continue;
+    model::GapRecord gap;
+    gap.first = slot->loss.first;
+    gap.last = slot->loss.last;
+    gap.records_lost = slot->loss.records;
+    gap.cause = slot->loss.was_failed ? "write_failed" : "queue_full";
+    gap.parts = std::move(slot->loss.parts);
+    std::string encoded;
+    model::encode(gap, encoded);
+    if (gaps == nullptr) gaps = writer_.buffers().take();
+    gaps->add(encoded);
+  }
+  // Behind what was accepted before the loss, before what is accepted after it.
+  if (gaps != nullptr) cut.add(std::move(gaps));
+  return cut;
 }
 
 bool Sequencer::write_cut() {
@@ -175,32 +202,13 @@ bool Sequencer::write_cut() {
     drop_closed_lanes();
     return false;
   }
-  Cut cut = writer_.begin_cut();
-  std::uint64_t bytes = 0;
-  for (Slot* slot : slots_now_) {
-    bytes += slot->buffer.bytes.size();
-    cut.add(slot->buffer);
-    if (!slot->buffer.empty()) cut.lane_ends.emplace_back(slot->lane, slot->ticket);
-    slot->buffer.clear();
-    if (slot->loss.records == 0) continue;
-    model::GapRecord gap;
-    gap.first = slot->loss.first;
-    gap.last = slot->loss.last;
-    gap.records_lost = slot->loss.records;
-    gap.cause = slot->loss.was_failed ? "write_failed" : "queue_full";
-    gap.parts = std::move(slot->loss.parts);
-    std::string encoded;
-    model::encode(gap, encoded);
-    gaps_.add(encoded);
-  }
-  cut.add(gaps_);  // Behind what was accepted before the loss, before what is accepted after it.
-  gaps_.clear();
+  Cut cut = cut_of_slots();
   if (writer_.pending_bytes() == 0) oldest_pending_ns_ = real_ns();
   const auto lane_ends = cut.lane_ends;
   {
     MutexLock lock(stats_mutex_);
     stats_.records_appended += cut.records();
-    stats_.bytes_appended += bytes;
+    stats_.bytes_appended += cut.raw_bytes();
   }
   if (const auto status = writer_.append(std::move(cut)); !status.ok()) {
     fail(status.error());

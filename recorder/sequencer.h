@@ -61,7 +61,7 @@ class Sequencer final : public LaneOwner {
   enum class State : int { kAwake, kLingering, kIdle };
   struct Slot {
     std::shared_ptr<Lane> lane;
-    LaneBuffer buffer;
+    std::shared_ptr<BatchBuffer> buffer;  // empty but while a cut is taken
     LaneLoss loss;
     std::uint64_t ticket = 0;
   };
@@ -74,6 +74,7 @@ class Sequencer final : public LaneOwner {
   void wake();
 
   bool take_lanes() BANYAN_TSA(no_thread_safety_analysis);
+  Cut cut_of_slots();
   bool write_cut();
   void drop_closed_lanes();
   bool is_sync_due(bool is_wanted) const;
@@ -96,8 +97,7 @@ class Sequencer final : public LaneOwner {
 
   // Recorder thread only, once it runs.
   StreamWriter writer_;
-  std::vector<Slot*> slots_now_;  // those of the present cut
-  LaneBuffer gaps_;
+  std::vector<Slot*> slots_now_;        // those of the present cut
   std::int64_t oldest_pending_ns_ = 0;  // monotonic, real
   std::int64_t retry_at_ns_ = 0;
   std::int64_t retry_wait_ns_ = 0;

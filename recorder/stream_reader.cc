@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
+#include "recorder/stream_reader.h"
 
-#include "recorder/log_source.h"
+#include <algorithm>
 
 namespace banyan::recorder {
 namespace {
@@ -9,57 +9,53 @@ namespace {
 // A segment that vanishes between locate() and open() was taken by retention; look again, but not
 // for ever.
 constexpr int kLocateTriesMax = 8;
+// Records of a file's batch that are indexed at once; a hostile batch may claim millions.
+constexpr std::size_t kRowRecordsMax = 256;
 
 }  // namespace
 
-Result<bool> StreamReader::next(model::SourcedRecord& out) {
+Result<bool> StreamReader::look() {
   while (true) {
-    if (is_in_batch_ && deliver_record(out)) return true;
-    if (next_ >= fence_) {
-      fence_ = catalog_->fence(fence_kind_);
-      if (next_ >= fence_) return false;
-    }
-    auto step =
-        segment_ == nullptr || next_ >= segment_->end() ? enter_segment(out) : read_batch(out);
+    if (hole_ || has_row()) return true;
+    if (fill_row()) continue;
+    row_ = nullptr;
+    tail_batch_ = nullptr;
+    // Asked before each batch: the fence may also have gone back, where a failed segment is being
+    // written anew. It stands between batches only, so a batch is read whole.
+    fence_ = catalog_->fence(fence_kind_);
+    if (next_ >= fence_) return false;
+    if (follow_tail()) continue;
+    const auto step =
+        segment_ == nullptr || next_ >= segment_->end() ? enter_segment() : read_batch();
     if (!step.ok()) return step.error();
-    if (*step == Step::kDelivered) return true;
     if (*step == Step::kNothing) return false;
   }
 }
 
-// False where the batch is done.
-bool StreamReader::deliver_record(model::SourcedRecord& out) {
-  std::string_view record;
-  while (at_ < batch_.end()) {
-    if (!payload_.next(record)) {
-      // The checksum was right, so a writer of ours went wrong; still no reason to stop reading.
-      is_in_batch_ = false;
-      deliver_hole(out, batch_.end(), "damaged");
-      return true;
-    }
-    const Offset offset = at_;
-    at_ = at_.next();
-    if (offset < next_) continue;
-    const auto peeked = model::peek(record);
-    if (!peeked.ok()) {
-      deliver_hole(out, at_, "damaged");
-      return true;
-    }
-    out.kind = model::SourcedRecord::Kind::kRecord;
-    out.stream = catalog_->stream();
-    out.offset = offset;
-    out.append_wall_ns = batch_.append_wall_ns;
-    out.encoded = record;
-    out.type = peeked->type;
-    out.exchange = peeked->exchange;
-    next_ = at_;
-    return true;
+void StreamReader::take(model::SourcedRecord& out) {
+  if (hole_) {
+    give_hole(out, hole_->end, hole_->cause);
+    hole_.reset();
+    return;
   }
-  is_in_batch_ = false;
-  return false;
+  const IndexedRecord& record = row_->records[next_.value - row_->base.value];
+  taken_wall_ns_ = row_->append_wall_ns;
+  if (record.encoded.empty()) {
+    // The checksum was right, so a writer of ours went wrong; still no reason to stop reading.
+    give_hole(out, next_.next(), "damaged");
+    return;
+  }
+  out.kind = model::SourcedRecord::Kind::kRecord;
+  out.stream = catalog_->stream();
+  out.offset = next_;
+  out.append_wall_ns = row_->append_wall_ns;
+  out.encoded = record.encoded;
+  out.type = record.type;
+  out.exchange = record.exchange;
+  next_ = next_.next();
 }
 
-void StreamReader::deliver_hole(model::SourcedRecord& out, Offset end, std::string_view cause) {
+void StreamReader::give_hole(model::SourcedRecord& out, Offset end, std::string_view cause) {
   out = model::SourcedRecord{};
   out.kind = model::SourcedRecord::Kind::kHole;
   out.stream = catalog_->stream();
@@ -69,7 +65,35 @@ void StreamReader::deliver_hole(model::SourcedRecord& out, Offset end, std::stri
   next_ = end;
 }
 
-Result<StreamReader::Step> StreamReader::enter_segment(model::SourcedRecord& out) {
+bool StreamReader::follow_tail() {
+  if (!catalog_->is_live()) return false;
+  tail_batch_ = catalog_->tail().find(next_);
+  if (tail_batch_ == nullptr) return false;
+  row_ = tail_batch_.get();
+  // The place in the file is not followed meanwhile.
+  segment_ = nullptr;
+  reader_.reset();
+  return true;
+}
+
+// The next row of the file's batch at hand. False where it has none.
+bool StreamReader::fill_row() {
+  if (at_ >= batch_end_) return false;
+  file_row_.base = at_;
+  file_row_.records.clear();
+  std::string_view record;
+  while (file_row_.records.size() < kRowRecordsMax && at_ < batch_end_ && payload_.next(record)) {
+    file_row_.records.push_back(index_record(record));
+    at_ = at_.next();
+  }
+  row_ = &file_row_;
+  if (!file_row_.records.empty()) return true;
+  hole_ = Hole{batch_end_, "damaged"};  // Fewer records than the header says, or malformed ones.
+  at_ = batch_end_;
+  return true;
+}
+
+Result<StreamReader::Step> StreamReader::enter_segment() {
   segment_ = nullptr;
   Error last;
   for (int i = 0; i < kLocateTriesMax; ++i) {
@@ -88,70 +112,62 @@ Result<StreamReader::Step> StreamReader::enter_segment(model::SourcedRecord& out
     reader_.emplace(*file, segment_->header());
     reader_->seek(*position);
     if (place.has_hole) {
-      deliver_hole(out, place.offset, place.hole_cause);
-      return Step::kDelivered;
+      hole_ = Hole{place.offset, place.hole_cause};
+    } else {
+      next_ = place.offset;
     }
-    next_ = place.offset;
     return Step::kAgain;
   }
   return last;
 }
 
-Result<StreamReader::Step> StreamReader::read_batch(model::SourcedRecord& out) {
+Result<StreamReader::Step> StreamReader::read_batch() {
   SegmentReader::Batch batch;
   auto found = reader_->next(batch);
   if (!found.ok()) return found.error();
   if (*found != SegmentReader::Found::kBatch) {
-    // What was read ahead may be older than the fence. The fence may also have gone back, where a
-    // failed segment is being written anew elsewhere.
+    // What was read ahead may be older than the fence.
     fence_ = catalog_->fence(fence_kind_);
     if (next_ >= fence_ || next_ >= segment_->end()) return Step::kAgain;
     reader_->forget();
     found = reader_->next(batch);
     if (!found.ok()) return found.error();
   }
-  if (*found == SegmentReader::Found::kBatch) return begin_batch(batch, out);
+  if (*found == SegmentReader::Found::kBatch) return begin_batch(batch);
   const bool is_tail = segment_->end().value == kOpenEnd && !catalog_->is_live();
   if (is_tail && *found == SegmentReader::Found::kEnd) return Step::kNothing;
-  return pass_damage(out);
+  return pass_damage();
 }
 
-Result<StreamReader::Step> StreamReader::begin_batch(const SegmentReader::Batch& batch,
-                                                     model::SourcedRecord& out) {
+Result<StreamReader::Step> StreamReader::begin_batch(const SegmentReader::Batch& batch) {
   if (batch.header.end() <= next_) return Step::kAgain;  // Before the place that was asked for.
   const Offset end = segment_->end();
   if (batch.header.base >= end) {  // Superseded by the next segment.
-    if (next_ < end) {
-      deliver_hole(out, end, "damaged");
-      return Step::kDelivered;
-    }
+    if (next_ < end) hole_ = Hole{end, "damaged"};
     return Step::kAgain;
   }
-  batch_ = batch.header;
   payload_ = PayloadReader(batch.payload);
   at_ = batch.header.base;
-  is_in_batch_ = true;
-  if (batch.header.base > next_) {
-    deliver_hole(out, batch.header.base, "damaged");
-    return Step::kDelivered;
-  }
+  batch_end_ = batch.header.end();
+  file_row_.append_wall_ns = batch.header.append_wall_ns;
+  if (batch.header.base > next_) hole_ = Hole{batch.header.base, "damaged"};
   return Step::kAgain;
 }
 
 // The bytes at the reader's place are no batch although one is due there.
-Result<StreamReader::Step> StreamReader::pass_damage(model::SourcedRecord& out) {
+Result<StreamReader::Step> StreamReader::pass_damage() {
   const auto goes_on = reader_->resync(next_);
   if (!goes_on.ok()) return goes_on.error();
   if (*goes_on) return Step::kAgain;  // begin_batch() finds the hole by the offsets.
   const Offset end = segment_->end();
   if (end.value != kOpenEnd) {
-    deliver_hole(out, end, "damaged");
-    return Step::kDelivered;
+    hole_ = Hole{end, "damaged"};
+    return Step::kAgain;
   }
   if (!catalog_->is_live()) return Step::kNothing;  // A tail that is torn, or being written.
-  deliver_hole(out, fence_, "damaged");
+  hole_ = Hole{fence_, "damaged"};
   segment_ = nullptr;  // The place in the file is not known any more.
-  return Step::kDelivered;
+  return Step::kAgain;
 }
 
 }  // namespace banyan::recorder

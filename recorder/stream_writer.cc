@@ -11,7 +11,6 @@ namespace banyan::recorder {
 namespace {
 
 constexpr std::int64_t kRollAgeNsMax = 24LL * 3600 * 1'000'000'000;
-constexpr std::size_t kSpareCutsMax = 4;
 
 }  // namespace
 
@@ -24,7 +23,7 @@ Status StreamWriter::start(const Recovered& recovered) {
   meta_.reserved = Offset{next_.value + kReserveStep};
   seed_ = xxh3_64(meta_.uuid);
   BANYAN_RETURN_IF_ERROR(store_stream_meta(files_, catalog_->directory(), meta_));
-  catalog_->set_live(next_);
+  catalog_->set_live(next_, options_.tail_bytes_max);
   BANYAN_RETURN_IF_ERROR(clear_the_way(next_));
   BANYAN_RETURN_IF_ERROR(create_segment(next_, recovered.previous_end));
   std::vector<std::string> records{checkpoint_record()};
@@ -60,20 +59,14 @@ std::int64_t StreamWriter::append_time() {
 }
 
 Cut StreamWriter::begin_cut() {
-  Cut cut;
-  if (!spare_.empty()) {
-    cut = std::move(spare_.back());
-    spare_.pop_back();
-  }
-  cut.begin(next_, append_time(), seed_, options_.compression);
-  return cut;
+  return Cut(next_, append_time(), seed_, options_.compression, *buffers_);
 }
 
 Cut StreamWriter::cut_of(const std::vector<std::string>& records) {
-  LaneBuffer buffer;
-  for (const std::string& record : records) buffer.add(record);
+  auto buffer = buffers_->take();
+  for (const std::string& record : records) buffer->add(record);
   Cut cut = begin_cut();
-  cut.add(buffer);
+  cut.add(std::move(buffer));
   return cut;
 }
 
@@ -133,21 +126,21 @@ Status StreamWriter::write_pending(Cut& cut) {
   return {};
 }
 
+void StreamWriter::give_to_tail(Cut& cut) {
+  if (auto batch = cut.take_tail_batch()) catalog_->tail().add(std::move(batch));
+}
+
 Status StreamWriter::append(Cut cut) {
   hold(std::move(cut));
   BANYAN_RETURN_IF_ERROR(write_pending(pending_.back()));
+  give_to_tail(pending_.back());
   catalog_->set_written(next_);
   return {};
 }
 
 void StreamWriter::settle(const OnDurable& on_durable) {
   catalog_->set_durable(next_);
-  for (Cut& cut : pending_) {
-    on_durable(cut);
-    if (spare_.size() >= kSpareCutsMax) continue;
-    cut.clear();
-    spare_.push_back(std::move(cut));
-  }
+  for (const Cut& cut : pending_) on_durable(cut);
   pending_.clear();
   pending_bytes_ = 0;
   has_pending_checkpoint_ = false;
@@ -187,6 +180,7 @@ Status StreamWriter::fail_over(const OnDurable& on_durable) {
   BANYAN_RETURN_IF_ERROR(create_segment(base, base));
   for (Cut& cut : pending_) BANYAN_RETURN_IF_ERROR(write_pending(cut));
   BANYAN_RETURN_IF_ERROR(writer_->sync());
+  for (Cut& cut : pending_) give_to_tail(cut);  // Those that were not written before.
   catalog_->set_written(next_);
   settle(on_durable);
   return {};

@@ -14,7 +14,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
+#include "recorder/batch_buffer.h"
 #include "recorder/catalog.h"
+#include "recorder/cut.h"
 #include "recorder/options.h"
 #include "recorder/recovery.h"
 #include "recorder/segment_writer.h"
@@ -36,8 +38,8 @@ class StreamWriter {
   Status roll();
   // An empty cut at the next offset.
   Cut begin_cut();
-  // Writes and publishes the cut. It is kept until it is durable, also when this fails; then only
-  // fail_over() helps.
+  // Writes the cut, gives it to the tail and publishes it. It is kept until it is durable, also
+  // when this fails; then only fail_over() helps.
   Status append(Cut cut);
   // Syncs what was written; `on_durable` sees each cut that became so.
   using OnDurable = std::function<void(const Cut&)>;
@@ -51,6 +53,8 @@ class StreamWriter {
   std::uint64_t pending_bytes() const { return pending_bytes_; }
   std::uint64_t batches() const { return batches_; }
   const StreamMeta& meta() const { return meta_; }
+  // Where lanes get their buffers; any thread.
+  BufferPool& buffers() { return *buffers_; }
   void set_checkpoint_state(std::uint64_t routing_epoch, std::uint64_t rules_version) {
     routing_epoch_.store(routing_epoch, std::memory_order_relaxed);
     rules_version_.store(rules_version, std::memory_order_relaxed);
@@ -61,6 +65,7 @@ class StreamWriter {
   Status reserve_offsets(Offset end);
   Status clear_the_way(Offset base);
   Status write_pending(Cut& cut);
+  void give_to_tail(Cut& cut);
   void hold(Cut cut);
   void settle(const OnDurable& on_durable);
   Cut cut_of(const std::vector<std::string>& records);
@@ -71,13 +76,13 @@ class StreamWriter {
   Clock& clock_;
   const RecorderOptions& options_;
   const std::shared_ptr<Catalog> catalog_;
+  const std::shared_ptr<BufferPool> buffers_ = std::make_shared<BufferPool>();
   StreamMeta meta_;
   std::uint64_t seed_ = 0;
   std::unique_ptr<SegmentWriter> writer_;
   Offset next_;              // of the next record
   std::deque<Cut> pending_;  // not durable, in order
   std::uint64_t pending_bytes_ = 0;
-  std::vector<Cut> spare_;               // for their buffers
   bool has_pending_checkpoint_ = false;  // the last of pending_ opens the segment to come
   std::int64_t last_append_wall_ns_ = 0;
   std::uint64_t batches_ = 0;

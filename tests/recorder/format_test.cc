@@ -6,7 +6,7 @@
 #include "core/base/hash.h"
 #include "core/base/text.h"
 #include "core/model/record_codec.h"
-#include "recorder/lane.h"
+#include "recorder/batch_buffer.h"
 #include "recorder/sparse_index.h"
 
 namespace banyan::recorder {
@@ -31,16 +31,17 @@ TEST(SegmentFormatTest, WritesTheWorkedExample) {
   std::string record;
   model::encode(skip, record);
   ASSERT_EQ(record.size(), 49U);
-  LaneBuffer buffer;
+  BatchBuffer buffer;
   buffer.add(record);
+  const std::string payload(buffer.payload(buffer.batches.front()));
   BatchHeader batch;
-  batch.stored_bytes = static_cast<std::uint32_t>(buffer.bytes.size());
+  batch.stored_bytes = static_cast<std::uint32_t>(payload.size());
   batch.raw_bytes = batch.stored_bytes;
   batch.base = Offset{5};
   batch.record_count = 1;
   batch.segment_uid = 0x0102030405060708;
   batch.append_wall_ns = 1'700'000'000'000'000'000;
-  batch.payload_hash = xxh3_64(buffer.bytes, kSeed);
+  batch.payload_hash = xxh3_64(payload, kSeed);
   std::string bytes(kBatchHeaderBytes, '\0');
   encode_batch_header(batch, kSeed, bytes.data());
   EXPECT_EQ(hex_of_bytes(bytes.substr(0, 64)),
@@ -48,7 +49,7 @@ TEST(SegmentFormatTest, WritesTheWorkedExample) {
             "05000000000000000100000000000000"
             "080706050403020100002a36fe9c9717"
             "00000000000000000000000000000000");
-  EXPECT_EQ(hex_of_bytes(buffer.bytes.substr(0, 3)), "310501");
+  EXPECT_EQ(hex_of_bytes(payload.substr(0, 3)), "310501");
   EXPECT_EQ(batch_bytes(batch.stored_bytes), 80U + 50U + 6U);
   EXPECT_EQ(decode_batch_header(bytes, kSeed), batch);
   EXPECT_FALSE(decode_batch_header(bytes, kSeed + 1));  // Another log.
@@ -110,17 +111,52 @@ TEST(SparseIndexTest, FindsPlacesAndRefusesStrangers) {
   }
 }
 
-TEST(LaneBufferTest, SplitsAtTheTargetOfABatch) {
-  LaneBuffer buffer;
+TEST(BatchBufferTest, SplitsAtTheTargetOfABatch) {
+  BatchBuffer buffer;
   const std::string half(kBatchBytesTarget / 2, 'x');
   buffer.add(half);
-  EXPECT_TRUE(buffer.splits.empty());
+  EXPECT_EQ(buffer.batches.size(), 1U);
   buffer.add(half);
-  ASSERT_EQ(buffer.splits.size(), 1U);  // With the length before it, the second no longer fits.
-  EXPECT_EQ(buffer.splits[0].records, 1U);
-  EXPECT_EQ(buffer.records, 1U);
+  ASSERT_EQ(buffer.batches.size(), 2U);  // With the length before it, the second no longer fits.
+  EXPECT_EQ(buffer.batches[0].records, 1U);
+  EXPECT_EQ(buffer.batches[1].records, 1U);
+  EXPECT_EQ(buffer.payload(buffer.batches[0]).substr(3), half);
+  EXPECT_EQ(buffer.payload(buffer.batches[1]).substr(3), half);
+  EXPECT_EQ(buffer.batches[1].at % kBatchAlignment, 0U);
   buffer.clear();
   EXPECT_TRUE(buffer.empty());
+}
+
+TEST(BufferPoolTest, GivesBuffersAgainUpToItsBound) {
+  const auto pool = std::make_shared<BufferPool>();
+  const std::string record(1000, 'x');
+  auto first = pool->take();
+  first->add(record);
+  const char* const memory = first->bytes.data();
+  first = nullptr;
+  EXPECT_GT(pool->pooled_bytes(), 1000U);
+  first = pool->take();
+  EXPECT_EQ(pool->pooled_bytes(), 0U);
+  EXPECT_TRUE(first->empty());
+  first->add(record);
+  EXPECT_EQ(first->bytes.data(), memory);
+  std::vector<std::shared_ptr<BatchBuffer>> many;
+  for (int i = 0; i < 7; ++i) {
+    many.push_back(pool->take());
+    many.back()->add(std::string(kPooledBytesMax / 6, 'x'));
+  }
+  many.clear();
+  EXPECT_LE(pool->pooled_bytes(), kPooledBytesMax);
+  EXPECT_GT(pool->pooled_bytes(), kPooledBytesMax / 2);
+}
+
+TEST(BufferPoolTest, ForgetsWhatABurstLeftBehind) {
+  const auto pool = std::make_shared<BufferPool>();
+  auto buffer = pool->take();
+  buffer->bytes.reserve(1U << 20);
+  buffer->add("small");
+  buffer = nullptr;
+  EXPECT_EQ(pool->pooled_bytes(), 0U);
 }
 
 }  // namespace

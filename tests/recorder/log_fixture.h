@@ -163,6 +163,18 @@ class LogTest : public testing::Test {
   std::unique_ptr<model::RecordSink> lane_;
 };
 
+// Every test of reading runs twice: with readers that follow in memory, and by the files alone.
+class BothWaysTest : public LogTest, public testing::WithParamInterface<std::uint64_t> {
+ protected:
+  BothWaysTest() { options_.tail_bytes_max = GetParam(); }
+  bool has_tail() const { return GetParam() > 0; }
+};
+
+inline const auto kBothWays = testing::Values(std::uint64_t{0}, RecorderOptions().tail_bytes_max);
+inline std::string name_of_way(const testing::TestParamInfo<std::uint64_t>& info) {
+  return info.param == 0 ? "ByFiles" : "InMemory";
+}
+
 inline std::vector<std::uint64_t> sequence(std::uint64_t first, std::uint64_t count) {
   std::vector<std::uint64_t> numbers(count);
   for (std::uint64_t i = 0; i < count; ++i) numbers[i] = first + i;

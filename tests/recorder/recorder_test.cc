@@ -19,9 +19,10 @@ using model::Fence;
 using model::RecordType;
 using testing::HasSubstr;
 
-class RecorderTest : public LogTest {};
+class RecorderTest : public BothWaysTest {};
+INSTANTIATE_TEST_SUITE_P(Ways, RecorderTest, kBothWays, name_of_way);
 
-TEST_F(RecorderTest, GivesBackWhatWasAppendedInOrder) {
+TEST_P(RecorderTest, GivesBackWhatWasAppendedInOrder) {
   open();
   append(1, 500);
   flush();
@@ -32,7 +33,7 @@ TEST_F(RecorderTest, GivesBackWhatWasAppendedInOrder) {
   for (std::size_t i = 0; i < items.size(); ++i) EXPECT_EQ(items[i].offset.value, i);
 }
 
-TEST_F(RecorderTest, GoesOnWithTheNextOffsetAndEpochAfterACleanStop) {
+TEST_P(RecorderTest, GoesOnWithTheNextOffsetAndEpochAfterACleanStop) {
   open();
   const std::string uuid = recorder_->log_uuid();
   EXPECT_EQ(recorder_->epoch().value, 1U);
@@ -51,7 +52,7 @@ TEST_F(RecorderTest, GoesOnWithTheNextOffsetAndEpochAfterACleanStop) {
   for (std::size_t i = 0; i < items.size(); ++i) EXPECT_EQ(items[i].offset.value, i);
 }
 
-TEST_F(RecorderTest, TicketsBecomeDurableAndTheLaneIsWoken) {
+TEST_P(RecorderTest, TicketsBecomeDurableAndTheLaneIsWoken) {
   open();
   std::atomic<int> wakes{0};
   auto lane = recorder_->open_lane([&wakes] { wakes.fetch_add(1); });
@@ -66,7 +67,7 @@ TEST_F(RecorderTest, TicketsBecomeDurableAndTheLaneIsWoken) {
   EXPECT_FALSE(lane->is_durable(model::Ticket{3}));
 }
 
-TEST_F(RecorderTest, AWantOfWhatIsDurableAlreadyWakesToo) {
+TEST_P(RecorderTest, AWantOfWhatIsDurableAlreadyWakesToo) {
   open();
   std::atomic<int> wakes{0};
   auto lane = recorder_->open_lane([&wakes] { wakes.fetch_add(1); });
@@ -77,13 +78,13 @@ TEST_F(RecorderTest, AWantOfWhatIsDurableAlreadyWakesToo) {
   EXPECT_TRUE(wait_until([&] { return wakes.load() > 0; }));
 }
 
-TEST_F(RecorderTest, SyncsByItselfAfterTheFlushInterval) {
+TEST_P(RecorderTest, SyncsByItselfAfterTheFlushInterval) {
   open();
   const auto ticket = lane_->append(record_of(1));
   EXPECT_TRUE(wait_until([&] { return lane_->is_durable(ticket); }));
 }
 
-TEST_F(RecorderTest, RefusesASecondRecorderOnTheSameStream) {
+TEST_P(RecorderTest, RefusesASecondRecorderOnTheSameStream) {
   open();
   const auto second = try_open();
   ASSERT_FALSE(second.ok());
@@ -91,7 +92,7 @@ TEST_F(RecorderTest, RefusesASecondRecorderOnTheSameStream) {
   EXPECT_THAT(second.error().message, HasSubstr("locked by another process"));
 }
 
-TEST_F(RecorderTest, TellsADiskThatIsFullOrForbiddenAtOpen) {
+TEST_P(RecorderTest, TellsADiskThatIsFullOrForbiddenAtOpen) {
   files_.fail_call(Call::kReserve, 1, ENOSPC);
   auto opened = try_open();
   ASSERT_FALSE(opened.ok());
@@ -106,7 +107,7 @@ TEST_F(RecorderTest, TellsADiskThatIsFullOrForbiddenAtOpen) {
   open();  // And nothing of the failed tries is in the way.
 }
 
-TEST_F(RecorderTest, RollsToNewSegmentsAndReadsAcrossThem) {
+TEST_P(RecorderTest, RollsToNewSegmentsAndReadsAcrossThem) {
   open();
   for (int i = 0; i < 20; ++i) {
     append(static_cast<std::uint64_t>(i) * 100 + 1, 100);
@@ -134,7 +135,7 @@ TEST_F(RecorderTest, RollsToNewSegmentsAndReadsAcrossThem) {
   }
 }
 
-TEST_F(RecorderTest, CompressesBatchesWhereAsked) {
+TEST_P(RecorderTest, CompressesBatchesWhereAsked) {
   options_.compression = RecorderOptions::Compression::kLz4;
   open();
   append(1, 300, 1000);
@@ -145,7 +146,7 @@ TEST_F(RecorderTest, CompressesBatchesWhereAsked) {
   EXPECT_LT(stats.log_bytes, 100'000U);
 }
 
-TEST_F(RecorderTest, KeepsLargeRecordsAndRefusesOversizedOnes) {
+TEST_P(RecorderTest, KeepsLargeRecordsAndRefusesOversizedOnes) {
   options_.segment_bytes = 256U << 20;
   options_.lane_bytes_max = 64U << 20;
   open();
@@ -165,7 +166,7 @@ TEST_F(RecorderTest, KeepsLargeRecordsAndRefusesOversizedOnes) {
 
 // The disk hangs, the lane fills to its bound; what it refuses is named in one GAP, which stands
 // between what was accepted before and after.
-TEST_F(RecorderTest, AFullLaneRefusesAndNamesWhatIsMissing) {
+TEST_P(RecorderTest, AFullLaneRefusesAndNamesWhatIsMissing) {
   options_.lane_bytes_max = 10'000;
   open();
   files_.hang(Call::kWrite);
@@ -198,7 +199,7 @@ TEST_F(RecorderTest, AFullLaneRefusesAndNamesWhatIsMissing) {
   EXPECT_EQ(gap.parts[1].exchange, id_of(9001));
 }
 
-TEST_F(RecorderTest, AFlushOnAHangingDiskTimesOut) {
+TEST_P(RecorderTest, AFlushOnAHangingDiskTimesOut) {
   open();
   files_.hang(Call::kSync);
   ASSERT_FALSE(lane_->append(record_of(1)).is_refused());
@@ -209,7 +210,7 @@ TEST_F(RecorderTest, AFlushOnAHangingDiskTimesOut) {
   flush();
 }
 
-TEST_F(RecorderTest, ReadersSeeWrittenBeforeDurable) {
+TEST_P(RecorderTest, ReadersSeeWrittenBeforeDurable) {
   options_.flush_interval_ns = 3600LL * 1'000'000'000;
   open();
   const auto ticket = lane_->append(record_of(7));
@@ -223,7 +224,7 @@ TEST_F(RecorderTest, ReadersSeeWrittenBeforeDurable) {
   EXPECT_TRUE((*source)->is_durable("main", Offset{1}));
 }
 
-TEST_F(RecorderTest, WhatWasAppendedBeforeSomethingElseIsPublishedNoLater) {
+TEST_P(RecorderTest, WhatWasAppendedBeforeSomethingElseIsPublishedNoLater) {
   open();
   auto other = recorder_->open_lane();
   std::atomic<bool> is_done{false};
@@ -250,7 +251,7 @@ TEST_F(RecorderTest, WhatWasAppendedBeforeSomethingElseIsPublishedNoLater) {
   EXPECT_EQ(seconds, 20'000U);
 }
 
-TEST_F(RecorderTest, ListenersAndWaitersHearOfPublishing) {
+TEST_P(RecorderTest, ListenersAndWaitersHearOfPublishing) {
   open();
   std::atomic<int> calls{0};
   auto handle = recorder_->access().add_publish_listener([&calls] { calls.fetch_add(1); });
@@ -266,7 +267,7 @@ TEST_F(RecorderTest, ListenersAndWaitersHearOfPublishing) {
   }));
   writer.join();
   EXPECT_EQ(numbers_of(items), sequence(1, 1));
-  EXPECT_GT(calls.load(), 0);
+  EXPECT_TRUE(wait_until([&] { return calls.load() > 0; }));  // It comes behind the fence.
   flush();
   handle.reset();
   const int before = calls.load();
@@ -275,7 +276,7 @@ TEST_F(RecorderTest, ListenersAndWaitersHearOfPublishing) {
   EXPECT_EQ(calls.load(), before);
 }
 
-TEST_F(RecorderTest, InterruptEndsAWait) {
+TEST_P(RecorderTest, InterruptEndsAWait) {
   open();
   auto source = recorder_->access().open_source({}, Fence::kWritten);
   ASSERT_TRUE(source.ok());
@@ -289,7 +290,7 @@ TEST_F(RecorderTest, InterruptEndsAWait) {
   other.join();
 }
 
-TEST_F(RecorderTest, CursorsAreKept) {
+TEST_P(RecorderTest, CursorsAreKept) {
   open();
   auto& access = recorder_->access();
   ASSERT_TRUE(access.load_cursor("mirror").ok());
@@ -308,7 +309,7 @@ TEST_F(RecorderTest, CursorsAreKept) {
   EXPECT_EQ(*(*offline)->load_cursor("mirror"), cursor);
 }
 
-TEST_F(RecorderTest, FindsTheTime) {
+TEST_P(RecorderTest, FindsTheTime) {
   open();
   std::vector<std::int64_t> times;
   for (int i = 0; i < 30; ++i) {
@@ -327,7 +328,7 @@ TEST_F(RecorderTest, FindsTheTime) {
   }
 }
 
-TEST_F(RecorderTest, OfflineReadersSeeTheSame) {
+TEST_P(RecorderTest, OfflineReadersSeeTheSame) {
   open();
   append(1, 1000);
   flush();
@@ -340,13 +341,19 @@ TEST_F(RecorderTest, OfflineReadersSeeTheSame) {
   ASSERT_TRUE(source.ok());
   append(1001, 5);
   flush();
-  EXPECT_EQ(numbers_of(drain(**source)), sequence(1001, 5));  // Beside the writer.
+  // Beside the writer, which may just have begun a new segment: those are looked for at times.
+  std::vector<std::uint64_t> beside;
+  EXPECT_TRUE(wait_until([&] {
+    for (const std::uint64_t number : numbers_of(drain(**source))) beside.push_back(number);
+    return beside.size() >= 5;
+  }));
+  EXPECT_EQ(beside, sequence(1001, 5));
   const auto missing = open_log(files_, "/nowhere");
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(RecorderTest, ChunksOfOneBodyAreCollected) {
+TEST_P(RecorderTest, ChunksOfOneBodyAreCollected) {
   open();
   model::ChunkRecord chunk;
   chunk.exchange = id_of(5);
@@ -375,7 +382,7 @@ TEST_F(RecorderTest, ChunksOfOneBodyAreCollected) {
   EXPECT_EQ(absent.error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(RecorderTest, ManyLanesFromManyThreadsLoseNothing) {
+TEST_P(RecorderTest, ManyLanesFromManyThreadsLoseNothing) {
   open();
   constexpr std::uint64_t kEach = 5000;
   std::vector<std::unique_ptr<model::RecordSink>> lanes;
@@ -401,7 +408,23 @@ TEST_F(RecorderTest, ManyLanesFromManyThreadsLoseNothing) {
   for (const std::uint64_t count : counts) EXPECT_EQ(count, kEach);
 }
 
-TEST_F(RecorderTest, RefusesSillyOptions) {
+// Of a writer of ours that went wrong. It costs its own offset only.
+TEST_P(RecorderTest, ARecordThatIsNoneIsAHole) {
+  open();
+  append(1, 300);
+  ASSERT_FALSE(lane_->append("\x7f nonsense").is_refused());
+  append(301, 300);
+  flush();
+  const auto items = read_all(recorder_->access());
+  EXPECT_EQ(numbers_of(items), sequence(1, 600));
+  ASSERT_EQ(count_holes(items), 1U);
+  EXPECT_EQ(items[301].kind, model::SourcedRecord::Kind::kHole);
+  EXPECT_EQ(items[301].offset.value, 301U);
+  EXPECT_EQ(items[301].hole_end.value, 302U);
+  EXPECT_EQ(items[301].cause, "damaged");
+}
+
+TEST_P(RecorderTest, RefusesSillyOptions) {
   options_.stream = "Main/..";
   EXPECT_EQ(try_open().error().code, ErrorCode::kInvalidArgument);
   options_ = options();

@@ -22,7 +22,7 @@ using model::Fence;
 using model::RecordType;
 using testing::HasSubstr;
 
-class RecoveryTest : public LogTest {
+class RecoveryTest : public BothWaysTest {
  protected:
   std::string gap_cause(const Item& item) {
     const auto decoded = model::decode(item.encoded);
@@ -36,7 +36,9 @@ class RecoveryTest : public LogTest {
   }
 };
 
-TEST_F(RecoveryTest, AfterACrashNothingDurableIsLostAndNoOffsetIsReused) {
+INSTANTIATE_TEST_SUITE_P(Ways, RecoveryTest, kBothWays, name_of_way);
+
+TEST_P(RecoveryTest, AfterACrashNothingDurableIsLostAndNoOffsetIsReused) {
   options_.flush_interval_ns = 3600LL * 1'000'000'000;
   open();
   append(1, 100);
@@ -65,7 +67,7 @@ TEST_F(RecoveryTest, AfterACrashNothingDurableIsLostAndNoOffsetIsReused) {
 }
 
 // The process dies (kill -9): the kernel has what was written, at every possible cut of the file.
-TEST_F(RecoveryTest, ATornTailIsCutAtEveryByteAndKeptAside) {
+TEST_P(RecoveryTest, ATornTailIsCutAtEveryByteAndKeptAside) {
   options_.flush_interval_ns = 3600LL * 1'000'000'000;
   open();
   append(1, 5);
@@ -102,7 +104,7 @@ TEST_F(RecoveryTest, ATornTailIsCutAtEveryByteAndKeptAside) {
   }
 }
 
-TEST_F(RecoveryTest, RotInDurableDataIsAHoleAndNothingIsCut) {
+TEST_P(RecoveryTest, RotInDurableDataIsAHoleAndNothingIsCut) {
   options_.segment_bytes = 1U << 20;
   options_.flush_interval_ns = 3600LL * 1'000'000'000;
   open();
@@ -143,7 +145,8 @@ TEST_F(RecoveryTest, RotInDurableDataIsAHoleAndNothingIsCut) {
   EXPECT_EQ(report->torn_tail_bytes, 0U);
 }
 
-TEST_F(RecoveryTest, RotUnderARunningReaderIsAHole) {
+TEST_P(RecoveryTest, RotUnderARunningReaderIsAHole) {
+  options_.tail_bytes_max = 0;  // Of the file, that is: memory does not rot.
   options_.segment_bytes = 1U << 20;
   open();
   std::vector<std::uint64_t> positions;
@@ -164,7 +167,7 @@ TEST_F(RecoveryTest, RotUnderARunningReaderIsAHole) {
   EXPECT_EQ(numbers_of(drain(**source)), sequence(5, 1));
 }
 
-TEST_F(RecoveryTest, ADamagedSealedSegmentIsAHole) {
+TEST_P(RecoveryTest, ADamagedSealedSegmentIsAHole) {
   open();
   for (int i = 0; i < 4; ++i) {
     append(static_cast<std::uint64_t>(i) * 200, 200, 500);
@@ -186,7 +189,7 @@ TEST_F(RecoveryTest, ADamagedSealedSegmentIsAHole) {
   EXPECT_EQ(numbers_of(items).back(), 799U);
 }
 
-TEST_F(RecoveryTest, RefusesALogOfAnotherVersion) {
+TEST_P(RecoveryTest, RefusesALogOfAnotherVersion) {
   open();
   close();
   const std::string path = segment_files().front();
@@ -202,7 +205,7 @@ TEST_F(RecoveryTest, RefusesALogOfAnotherVersion) {
   EXPECT_EQ(verify_log(files_, kDirectory, {}).error().code, ErrorCode::kUnsupported);
 }
 
-TEST_F(RecoveryTest, RefusesSegmentsOfAnotherLog) {
+TEST_P(RecoveryTest, RefusesSegmentsOfAnotherLog) {
   open();
   close();
   StreamMeta other = make_stream_meta();
@@ -215,7 +218,7 @@ TEST_F(RecoveryTest, RefusesSegmentsOfAnotherLog) {
   EXPECT_THAT(opened.error().message, HasSubstr("another log"));
 }
 
-TEST_F(RecoveryTest, RebuildsALostOrDamagedMeta) {
+TEST_P(RecoveryTest, RebuildsALostOrDamagedMeta) {
   for (const bool is_lost : {true, false}) {
     open();
     append(is_lost ? 1 : 11, 10);
@@ -241,7 +244,7 @@ TEST_F(RecoveryTest, RebuildsALostOrDamagedMeta) {
   }
 }
 
-TEST_F(RecoveryTest, AnUnbornSegmentIsSetAside) {
+TEST_P(RecoveryTest, AnUnbornSegmentIsSetAside) {
   open();
   append(1, 3);
   flush();
@@ -253,7 +256,7 @@ TEST_F(RecoveryTest, AnUnbornSegmentIsSetAside) {
   EXPECT_EQ(numbers_of(read_all(recorder_->access())), sequence(1, 3));
 }
 
-TEST_F(RecoveryTest, AWrongIndexFileIsNotBelieved) {
+TEST_P(RecoveryTest, AWrongIndexFileIsNotBelieved) {
   open();
   for (int i = 0; i < 4; ++i) {
     append(static_cast<std::uint64_t>(i) * 200, 200, 500);
@@ -273,18 +276,24 @@ TEST_F(RecoveryTest, AWrongIndexFileIsNotBelieved) {
   EXPECT_EQ(count_holes(items), 0U);
 }
 
-class FaultTest : public LogTest, public testing::WithParamInterface<std::pair<Call, int>> {};
+struct Fault {
+  Call call;
+  int error;
+  std::uint64_t tail_bytes_max;
+};
+class FaultTest : public LogTest, public testing::WithParamInterface<Fault> {};
 
 // One failing call: a new segment takes over, what was acknowledged is there after a power cut.
 TEST_P(FaultTest, GoesOnInANewSegment) {
   options_.flush_interval_ns = 3600LL * 1'000'000'000;
+  options_.tail_bytes_max = GetParam().tail_bytes_max;
   open();
   append(1, 20);
   flush();
   auto early = recorder_->access().open_source({}, Fence::kWritten);
   ASSERT_TRUE(early.ok());
   EXPECT_EQ(numbers_of(drain(**early)), sequence(1, 20));
-  files_.fail_call(GetParam().first, 1, GetParam().second);
+  files_.fail_call(GetParam().call, 1, GetParam().error);
   append(21, 20);
   flush();
   EXPECT_FALSE(recorder_->stats().has_failed);
@@ -308,12 +317,14 @@ TEST_P(FaultTest, GoesOnInANewSegment) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Calls, FaultTest,
-                         testing::Values(std::pair{Call::kWrite, EIO},
-                                         std::pair{Call::kWrite, ENOSPC},
-                                         std::pair{Call::kSync, EIO}));
+                         testing::Values(Fault{Call::kWrite, EIO, 0},
+                                         Fault{Call::kWrite, ENOSPC, 0}, Fault{Call::kSync, EIO, 0},
+                                         Fault{Call::kWrite, EIO, 16U << 20},
+                                         Fault{Call::kWrite, ENOSPC, 16U << 20},
+                                         Fault{Call::kSync, EIO, 16U << 20}));
 
 // A failure in the very first batch of a segment: the name is needed again.
-TEST_F(RecoveryTest, AFailureRightAfterAStartIsSurvived) {
+TEST_P(RecoveryTest, AFailureRightAfterAStartIsSurvived) {
   open();
   close();
   for (int round = 0; round < 3; ++round) {
@@ -327,7 +338,7 @@ TEST_F(RecoveryTest, AFailureRightAfterAStartIsSurvived) {
   EXPECT_EQ(numbers_of(read_all(recorder_->access())), sequence(1, 30));
 }
 
-TEST_F(RecoveryTest, AFullDiskFillsLanesAndHealsByItself) {
+TEST_P(RecoveryTest, AFullDiskFillsLanesAndHealsByItself) {
   options_.lane_bytes_max = 5000;
   open();
   append(1, 1);
@@ -362,7 +373,7 @@ TEST_F(RecoveryTest, AFullDiskFillsLanesAndHealsByItself) {
 
 // For every n: the n-th change of the disk fails, then power is lost. What was acknowledged is read
 // again, nothing comes twice, and verify finds nothing wrong.
-TEST_F(RecoveryTest, SurvivesAFailureAtEveryCall) {
+TEST_P(RecoveryTest, SurvivesAFailureAtEveryCall) {
   options_.flush_interval_ns = 3600LL * 1'000'000'000;
   bool is_through = false;
   for (std::uint64_t nth = 1; !is_through; ++nth) {
@@ -417,7 +428,7 @@ TEST_F(RecoveryTest, SurvivesAFailureAtEveryCall) {
   }
 }
 
-TEST_F(RecoveryTest, VerifyCountsASoundLog) {
+TEST_P(RecoveryTest, VerifyCountsASoundLog) {
   open();
   append(1, 400);
   flush();
@@ -435,7 +446,7 @@ TEST_F(RecoveryTest, VerifyCountsASoundLog) {
   EXPECT_EQ(verify_log(files_, "/nowhere", {}).error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(RecoveryTest, VerifyFindsEveryFlippedByte) {
+TEST_P(RecoveryTest, VerifyFindsEveryFlippedByte) {
   open();
   append(1, 3, 10);
   flush();

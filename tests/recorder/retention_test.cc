@@ -70,9 +70,10 @@ TEST(RetentionTest, SizeAndFreeSpaceDoNotWait) {
   EXPECT_EQ(count_expired(input, options), 1U);
 }
 
-class RetentionLogTest : public LogTest {};
+class RetentionLogTest : public BothWaysTest {};
+INSTANTIATE_TEST_SUITE_P(Ways, RetentionLogTest, kBothWays, name_of_way);
 
-TEST_F(RetentionLogTest, ReadersGetOneHoleAndTheOwnerIsTold) {
+TEST_P(RetentionLogTest, ReadersGetOneHoleAndTheOwnerIsTold) {
   options_.retention_bytes = 200'000;
   open();
   std::vector<std::pair<std::uint64_t, std::uint64_t>> told;
@@ -107,9 +108,10 @@ TEST_F(RetentionLogTest, ReadersGetOneHoleAndTheOwnerIsTold) {
   EXPECT_GE(items[0].hole_end, begin);
   EXPECT_EQ(count_holes(items), 1U);
   EXPECT_EQ(numbers_of(items).back(), 120U);
-  // The one that was inside the deleted segment finishes it first.
+  // The one that was inside the deleted segment finishes it first. Who followed in memory held only
+  // a batch of it, and finds the hole behind that.
   const auto rest = drain(**early);
-  EXPECT_EQ(numbers_of(rest).front(), 1U);
+  EXPECT_EQ(numbers_of(rest).front(), has_tail() ? numbers_of(items).front() : 1U);
   EXPECT_EQ(count_holes(rest), 1U);
   EXPECT_EQ(numbers_of(rest).back(), 120U);
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One cut of all lanes: batches of one append time, numbered in a row. Recorder thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "recorder/batch_buffer.h"
+#include "recorder/format.h"
+#include "recorder/lane.h"
+#include "recorder/options.h"
+#include "recorder/tail.h"
+
+namespace banyan::recorder {
+
+// It is kept until it is durable, so that it can be written again elsewhere: the headers are
+// stamped by each write.
+class Cut {
+ public:
+  Cut(Offset base, std::int64_t append_wall_ns, std::uint64_t seed,
+      RecorderOptions::Compression compression, BufferPool& pool);
+
+  // Adds what a lane held. The buffer is not written to any more but for its headers.
+  void add(std::shared_ptr<BatchBuffer> buffer);
+
+  bool empty() const { return batches_.empty(); }
+  Offset base() const { return base_; }
+  Offset end() const { return end_; }
+  std::uint64_t records() const { return end_.value - base_.value; }
+  std::uint64_t bytes() const { return bytes_; }          // in the file
+  std::uint64_t raw_bytes() const { return raw_bytes_; }  // of the payloads
+  std::size_t batch_count() const { return batches_.size(); }
+
+  // The records, indexed for readers. The first call gives them, later ones null.
+  std::shared_ptr<const TailBatch> take_tail_batch();
+
+  // The last tickets that this cut holds.
+  std::vector<std::pair<std::shared_ptr<Lane>, std::uint64_t>> lane_ends;
+
+ private:
+  friend class SegmentWriter;
+  struct Batch {
+    BatchHeader header;
+    char* place;       // of the header, in a buffer of stored_
+    std::uint64_t at;  // in the cut
+  };
+  std::shared_ptr<BatchBuffer> compress(const BatchBuffer& raw) const;
+
+  Offset base_;
+  Offset end_;
+  std::int64_t append_wall_ns_;
+  std::uint64_t seed_;
+  RecorderOptions::Compression compression_;
+  BufferPool* pool_;
+  std::vector<std::shared_ptr<BatchBuffer>> raw_;     // for readers
+  std::vector<std::shared_ptr<BatchBuffer>> stored_;  // for the file; the same unless compressed
+  std::uint64_t bytes_ = 0;
+  std::uint64_t raw_bytes_ = 0;
+  std::vector<Batch> batches_;
+};
+
+}  // namespace banyan::recorder

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads one stream from an offset up to a fence: from the tail in memory where it holds the place,
+// else from the segments.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "core/model/record_io.h"
+#include "recorder/catalog.h"
+#include "recorder/segment_reader.h"
+#include "recorder/tail.h"
+
+namespace banyan::recorder {
+
+// Looking is apart from taking, so that a source can choose between streams. One thread.
+class StreamReader {
+ public:
+  StreamReader(FileSystem& files, std::shared_ptr<Catalog> catalog, Offset from, model::Fence fence)
+      : files_(files), catalog_(std::move(catalog)), next_(from), fence_kind_(fence) {}
+
+  // Makes what comes next ready; false: nothing can be read now. Ends the views of what was taken
+  // before, unless has_row().
+  Result<bool> look();
+  // More records of the batch at hand are ready, without look().
+  bool has_row() const { return !hole_ && row_ != nullptr && next_ < row_->end(); }
+  // Of what look() made ready; a hole counts as no later than what was taken last.
+  std::int64_t append_wall_ns() const { return has_row() ? row_->append_wall_ns : taken_wall_ns_; }
+  // Gives what is ready. The view holds until the next look() or take().
+  void take(model::SourcedRecord& out);
+
+  // Behind what was taken last.
+  Offset position() const { return next_; }
+  Catalog& catalog() { return *catalog_; }
+  const Catalog& catalog() const { return *catalog_; }
+
+ private:
+  enum class Step { kNothing, kAgain };
+  struct Hole {
+    Offset end;
+    std::string_view cause;
+  };
+
+  bool follow_tail();
+  bool fill_row();
+  void give_hole(model::SourcedRecord& out, Offset end, std::string_view cause);
+  Result<Step> enter_segment();
+  Result<Step> read_batch();
+  Result<Step> begin_batch(const SegmentReader::Batch& batch);
+  Result<Step> pass_damage();
+
+  FileSystem& files_;
+  const std::shared_ptr<Catalog> catalog_;
+  Offset next_;
+  const model::Fence fence_kind_;
+  Offset fence_;  // as last seen
+  std::int64_t taken_wall_ns_ = std::numeric_limits<std::int64_t>::min();
+  // What is ready: a hole, then the rest of a row.
+  std::optional<Hole> hole_;
+  const RecordRow* row_ = nullptr;  // tail_batch_ or file_row_
+
+  std::shared_ptr<const TailBatch> tail_batch_;
+
+  std::shared_ptr<Segment> segment_;
+  std::optional<SegmentReader> reader_;
+  // The batch of the file that is being delivered row by row; `at_` is behind file_row_.
+  PayloadReader payload_;
+  Offset at_;
+  Offset batch_end_;
+  RecordRow file_row_;
+};
+
+}  // namespace banyan::recorder

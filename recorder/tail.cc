@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/tail.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/model/record_codec.h"
+
+namespace banyan::recorder {
+
+IndexedRecord index_record(std::string_view encoded) {
+  IndexedRecord record;
+  const auto peeked = model::peek(encoded);
+  if (!peeked.ok()) return record;
+  record.encoded = encoded;
+  record.type = peeked->type;
+  record.exchange = peeked->exchange;
+  return record;
+}
+
+std::size_t TailBatch::memory_bytes() const {
+  std::size_t bytes = sizeof(TailBatch) + records.capacity() * sizeof(IndexedRecord);
+  for (const auto& buffer : buffers) bytes += buffer->memory_bytes();
+  return bytes;
+}
+
+std::shared_ptr<const TailBatch> Tail::pop_oldest() {
+  auto oldest = std::move(batches_.front());
+  batches_.pop_front();
+  bytes_ -= oldest->memory_bytes();
+  begin_.store(batches_.empty() ? kNowhere : batches_.front()->base.value,
+               std::memory_order_release);
+  return oldest;
+}
+
+void Tail::add(std::shared_ptr<const TailBatch> batch) {
+  // Let go behind the lock: the memory of the last holder is given back then.
+  std::vector<std::shared_ptr<const TailBatch>> let_go;
+  MutexLock lock(mutex_);
+  if (batches_.empty()) begin_.store(batch->base.value, std::memory_order_release);
+  bytes_ += batch->memory_bytes();
+  batches_.push_back(std::move(batch));
+  while (bytes_ > bytes_max_) {
+    let_go.push_back(pop_oldest());
+    ++pushed_out_;
+  }
+}
+
+void Tail::forget_before(Offset offset) {
+  std::vector<std::shared_ptr<const TailBatch>> let_go;
+  MutexLock lock(mutex_);
+  while (!batches_.empty() && batches_.front()->base < offset) let_go.push_back(pop_oldest());
+}
+
+std::shared_ptr<const TailBatch> Tail::find(Offset offset) {
+  std::shared_ptr<const TailBatch> found;
+  if (offset.value >= begin_.load(std::memory_order_acquire)) {
+    MutexLock lock(mutex_);
+    const auto after =
+        std::upper_bound(batches_.begin(), batches_.end(), offset,
+                         [](Offset wanted, const auto& held) { return wanted < held->base; });
+    if (after != batches_.begin() && offset < (*std::prev(after))->end()) {
+      found = *std::prev(after);
+    }
+  }
+  (found != nullptr ? hits_ : misses_).fetch_add(1, std::memory_order_relaxed);
+  return found;
+}
+
+Tail::Stats Tail::stats() const {
+  Stats stats;
+  stats.hits = hits_.load(std::memory_order_relaxed);
+  stats.misses = misses_.load(std::memory_order_relaxed);
+  MutexLock lock(mutex_);
+  stats.bytes = bytes_;
+  stats.pushed_out = pushed_out_;
+  return stats;
+}
+
+}  // namespace banyan::recorder

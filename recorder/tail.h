@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The newest cuts of the live stream in memory, indexed once for all readers. Who stands there
+// reads without the disk; who has fallen behind reads the file until the tail holds its place
+// again.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/base/ids.h"
+#include "core/base/mutex.h"
+#include "core/model/record.h"
+#include "recorder/batch_buffer.h"
+
+namespace banyan::recorder {
+
+struct IndexedRecord {
+  std::string_view encoded;  // empty where it is no record that we can read
+  model::RecordType type = model::RecordType::kCheckpoint;
+  ExchangeId exchange;
+};
+IndexedRecord index_record(std::string_view encoded);
+
+// Records in a row, all of one append time, ready to be delivered.
+struct RecordRow {
+  Offset base;
+  std::int64_t append_wall_ns = 0;
+  std::vector<IndexedRecord> records;
+
+  Offset end() const { return Offset{base.value + records.size()}; }
+};
+
+// One cut, and what keeps its records' bytes. Immutable once it is shared: what a failed write
+// stamps anew are headers, which no reader looks at.
+struct TailBatch : RecordRow {
+  std::vector<std::shared_ptr<const BatchBuffer>> buffers;
+
+  std::size_t memory_bytes() const;
+};
+
+class Tail {
+ public:
+  // Nothing is held unless this was called. Before the tail is shared.
+  void set_bytes_max(std::uint64_t bytes_max) { bytes_max_ = bytes_max; }
+
+  // For the recorder thread. `batch` lies behind all before it; the oldest give way to it where the
+  // bound asks for it. Before the written fence moves over it.
+  void add(std::shared_ptr<const TailBatch> batch);
+  // Retention took what lies before `offset`.
+  void forget_before(Offset offset);
+
+  // Any thread. The batch that holds `offset`; null where the tail does not (any more). The mutex
+  // is held for the look-up of a pointer.
+  std::shared_ptr<const TailBatch> find(Offset offset);
+
+  struct Stats {
+    std::uint64_t bytes = 0;
+    std::uint64_t hits = 0;    // batches that readers took from here
+    std::uint64_t misses = 0;  // looks of readers that had fallen behind
+    std::uint64_t pushed_out = 0;
+  };
+  Stats stats() const;
+
+ private:
+  static constexpr std::uint64_t kNowhere = std::numeric_limits<std::uint64_t>::max();
+  std::shared_ptr<const TailBatch> pop_oldest() REQUIRES(mutex_);
+
+  std::uint64_t bytes_max_ = 0;
+  // So that a reader far behind does not touch the mutex.
+  std::atomic<std::uint64_t> begin_{kNowhere};
+  std::atomic<std::uint64_t> hits_{0};
+  std::atomic<std::uint64_t> misses_{0};
+  mutable Mutex mutex_;
+  std::deque<std::shared_ptr<const TailBatch>> batches_ GUARDED_BY(mutex_);
+  std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t pushed_out_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace banyan::recorder
