@@ -59,7 +59,8 @@ struct AdminServer::Impl {
 
   // Store thread: keeps the findings caught up, counts them, tells of new ones.
   bool fold_findings() {
-    const auto more = services.findings.catch_up(services.recorder.access(), kFoldRecords);
+    const auto more = services.findings.catch_up(services.recorder.access(), kFoldRecords,
+                                                 comparator::FindingsStore::Writing::kLazily);
     if (!more.ok()) {
       ++store_facts.findings_failures;
       if (!store_facts.findings_are_behind.exchange(true)) {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/findings.h"
 
-#include <algorithm>
+#include <map>
 #include <utility>
-#include <variant>
 
 #include "comparator/findings_impl.h"
-#include "comparator/latency_histogram.h"
 #include "core/base/hash.h"
 #include "core/base/text.h"
 #include "core/model/record_codec.h"
+#include "core/obs/log.h"
 
 namespace banyan::comparator {
 namespace {
@@ -40,6 +39,8 @@ CREATE TABLE latency (
   route TEXT NOT NULL, endpoint TEXT NOT NULL, system INTEGER NOT NULL, bucket INTEGER NOT NULL,
   count INTEGER NOT NULL, PRIMARY KEY (route, endpoint, system, bucket)) STRICT, WITHOUT ROWID;
 )sql";
+
+constexpr std::int64_t kWriteEveryNs = 1'000'000'000;
 
 // The differences of one exchange that fall into one finding.
 struct Group {
@@ -117,14 +118,8 @@ Status FindingsStore::Impl::forget(ExchangeId exchange) {
   return remove->bind(1, id).run();
 }
 
+// A VERDICT with something to write.
 Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
-  if (!verdict.has_previous && verdict.legacy_duration_ns >= 0 &&
-      verdict.candidate_duration_ns >= 0) {
-    const std::string route(verdict.route);
-    const std::string endpoint(verdict.endpoint);
-    ++latency[{route, endpoint, 0, LatencyHistogram::bucket_of(verdict.legacy_duration_ns)}];
-    ++latency[{route, endpoint, 1, LatencyHistogram::bucket_of(verdict.candidate_duration_ns)}];
-  }
   if (verdict.has_previous) BANYAN_RETURN_IF_ERROR(forget(verdict.exchange));
   if (verdict.differences.empty()) return {};
   const std::string exchange = verdict.exchange.to_string();
@@ -177,10 +172,9 @@ Status FindingsStore::Impl::write_latency() {
       "INSERT INTO latency VALUES (?1, ?2, ?3, ?4, ?5) "
       "ON CONFLICT DO UPDATE SET count = count + ?5");
   if (!upsert.ok()) return upsert.error();
-  for (const auto& [key, count] : latency) {
-    const auto& [route, endpoint, system, bucket] = key;
-    BANYAN_RETURN_IF_ERROR(upsert->bind(1, route).bind(2, endpoint).bind(3, system)
-                               .bind(4, bucket).bind(5, count).run());
+  for (const LatencyCounts::Count& one : latency.all()) {
+    BANYAN_RETURN_IF_ERROR(upsert->bind(1, one.route).bind(2, one.endpoint).bind(3, one.system)
+                               .bind(4, one.bucket).bind(5, one.count).run());
   }
   return {};
 }
@@ -218,7 +212,13 @@ Status FindingsStore::Impl::trim_hits() {
 }
 
 FindingsStore::FindingsStore() = default;
-FindingsStore::~FindingsStore() = default;
+
+FindingsStore::~FindingsStore() {
+  if (!impl_ || !impl_->is_ahead || !impl_->source) return;
+  std::optional<store::Transaction> transaction;
+  const Status written = impl_->write(impl_->source->position(), transaction);
+  if (!written.ok()) obs::log_warning("findings", written.error().message + "; folded again later");
+}
 
 Result<std::unique_ptr<FindingsStore>> FindingsStore::open(const std::string& path,
                                                            Clock& clock) {
@@ -240,7 +240,62 @@ Result<std::unique_ptr<FindingsStore>> FindingsStore::open_read_only(const std::
   return findings;
 }
 
-Result<bool> FindingsStore::catch_up(model::LogAccess& log, std::size_t records_max) {
+Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
+    model::LogAccess& log) {
+  latency.clear();
+  is_ahead = false;
+  auto cursor = read_cursor();
+  if (!cursor.ok()) return cursor.error();
+  return log.open_source(*cursor, model::Fence::kDurable);
+}
+
+Status FindingsStore::Impl::begin(std::optional<store::Transaction>& transaction) {
+  if (transaction) return {};
+  auto begun = store::Transaction::begin(*database);
+  if (!begun.ok()) return begun.error();
+  transaction.emplace(std::move(begun).value());
+  return {};
+}
+
+Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size_t records_max,
+                                            std::optional<store::Transaction>& transaction) {
+  model::SourcedRecord sourced;
+  for (std::size_t i = 0; i < records_max; ++i) {
+    auto more = from.next(sourced);
+    if (!more.ok()) return more.error();
+    if (!*more) return false;
+    if (sourced.kind == model::SourcedRecord::Kind::kHole) continue;
+    if (sourced.type != model::RecordType::kVerdict) continue;
+    if (!model::decode_as(sourced.encoded, decoded).ok() || !decoded.run.is_live()) continue;
+    is_ahead = true;
+    if (!decoded.has_previous && decoded.legacy_duration_ns >= 0 &&
+        decoded.candidate_duration_ns >= 0) {
+      latency.add(decoded.route, decoded.endpoint, decoded.legacy_duration_ns,
+                  decoded.candidate_duration_ns);
+    }
+    if (!decoded.has_previous && decoded.differences.empty()) continue;
+    BANYAN_RETURN_IF_ERROR(begin(transaction));
+    BANYAN_RETURN_IF_ERROR(fold(decoded));
+  }
+  return true;
+}
+
+Status FindingsStore::Impl::write(const model::Cursor& cursor,
+                                  std::optional<store::Transaction>& transaction) {
+  const bool may_have_hits = transaction.has_value();
+  BANYAN_RETURN_IF_ERROR(begin(transaction));
+  if (may_have_hits) BANYAN_RETURN_IF_ERROR(trim_hits());
+  BANYAN_RETURN_IF_ERROR(write_latency());
+  BANYAN_RETURN_IF_ERROR(write_cursor(cursor));
+  BANYAN_RETURN_IF_ERROR(transaction->commit());
+  latency.clear();
+  is_ahead = false;
+  written_mono_ns = clock.mono_ns();
+  return {};
+}
+
+Result<bool> FindingsStore::catch_up(model::LogAccess& log, std::size_t records_max,
+                                     Writing writing) {
   Impl& impl = *impl_;
   if (impl.is_read_only) {
     return make_error(ErrorCode::kPermissionDenied, ErrorOrigin::kInternal,
@@ -248,48 +303,24 @@ Result<bool> FindingsStore::catch_up(model::LogAccess& log, std::size_t records_
   }
   // Any error leaves the transaction undone, so the source has to start over from its cursor.
   auto source = std::exchange(impl.source, nullptr);
-  impl.latency.clear();
   if (source == nullptr) {
-    auto cursor = impl.read_cursor();
-    if (!cursor.ok()) return cursor.error();
-    auto opened = log.open_source(*cursor, model::Fence::kDurable);
+    auto opened = impl.open_source(log);
     if (!opened.ok()) return opened.error();
     source = std::move(opened).value();
   }
   const model::Cursor before = source->position();
   std::optional<store::Transaction> transaction;
-  bool has_more = true;
-  bool has_hits = false;
-  for (std::size_t i = 0; i < records_max && has_more; ++i) {
-    model::SourcedRecord sourced;
-    auto more = source->next(sourced);
-    if (!more.ok()) return more.error();
-    has_more = *more;
-    if (!has_more || sourced.kind == model::SourcedRecord::Kind::kHole) continue;
-    if (sourced.type != model::RecordType::kVerdict) continue;
-    const auto record = model::decode(sourced.encoded);
-    if (!record.ok()) continue;
-    const auto& verdict = std::get<model::VerdictRecord>(*record);
-    if (!verdict.run.is_live()) continue;
-    if (!transaction) {
-      auto begun = store::Transaction::begin(*impl.database);
-      if (!begun.ok()) return begun.error();
-      transaction.emplace(std::move(begun).value());
-    }
-    has_hits |= !verdict.differences.empty();
-    BANYAN_RETURN_IF_ERROR(impl.fold(verdict));
-  }
-  if (transaction) {
-    if (has_hits) BANYAN_RETURN_IF_ERROR(impl.trim_hits());
-    BANYAN_RETURN_IF_ERROR(impl.write_latency());
-    BANYAN_RETURN_IF_ERROR(impl.write_cursor(source->position()));
-    BANYAN_RETURN_IF_ERROR(transaction->commit());
-  } else if (!(source->position() == before) && has_more) {
-    // Long stretches without a VERDICT: the place alone, so that a restart need not read them again.
-    BANYAN_RETURN_IF_ERROR(impl.write_cursor(source->position()));
+  const auto more = impl.fold_some(*source, records_max, transaction);
+  if (!more.ok()) return more.error();
+  // Long stretches without a VERDICT: the place alone, so that a restart need not read them again.
+  const bool has_news = impl.is_ahead || (*more && !(source->position() == before));
+  const bool may_wait = writing == Writing::kLazily && !transaction && !impl.latency.is_full() &&
+                        impl.clock.mono_ns() - impl.written_mono_ns < kWriteEveryNs;
+  if (has_news && !may_wait) {
+    BANYAN_RETURN_IF_ERROR(impl.write(source->position(), transaction));
   }
   impl.source = std::move(source);
-  return has_more;
+  return *more;
 }
 
 }  // namespace banyan::comparator

@@ -53,10 +53,15 @@ class FindingsStore {
   static Result<std::unique_ptr<FindingsStore>> open(const std::string& path, Clock& clock);
   static Result<std::unique_ptr<FindingsStore>> open_read_only(const std::string& path,
                                                                Clock& clock);
+  // Writes what is only in memory; where that fails the next one folds it again.
   ~FindingsStore();
-  // Folds VERDICTs from where it stopped, at most `records_max`, in one transaction. True while there
-  // is more.
-  Result<bool> catch_up(model::LogAccess& log, std::size_t records_max);
+  // kLazily: what equal answers add stays in memory for about a second, since their transactions
+  // would cost more than all the rest. Nobody sees it before it is written.
+  enum class Writing { kNow, kLazily };
+  // Folds VERDICTs from where it stopped, at most `records_max`, and writes in one transaction. True
+  // while there is more.
+  Result<bool> catch_up(model::LogAccess& log, std::size_t records_max,
+                        Writing writing = Writing::kNow);
   Result<std::vector<Finding>> list(const FindingFilter& filter) const;
   Result<Finding> get(std::string_view id) const;  // a unique prefix is enough
   Result<Finding> set_state(std::string_view id, FindingState state, std::string_view by,

@@ -3,13 +3,13 @@
 // What findings.cc (the fold) and findings_query.cc (reading and triage) share.
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <tuple>
-#include <unordered_map>
 
 #include "comparator/findings.h"
+#include "comparator/latency_counts.h"
 #include "core/store/database.h"
 
 namespace banyan::comparator {
@@ -26,12 +26,24 @@ struct FindingsStore::Impl {
   Clock& clock;
   std::unique_ptr<store::Database> database;
   bool is_read_only = false;
-  std::unique_ptr<model::RecordSource> source;  // behind what the database holds
-  using LatencyKey = std::tuple<std::string, std::string, int, int>;  // route, endpoint, system, bucket
-  std::map<LatencyKey, std::uint64_t> latency;  // of this transaction
+  // Behind what was folded. Lost with an error: then the next fold begins at the database's cursor,
+  // and what was only in memory is folded again.
+  std::unique_ptr<model::RecordSource> source;
+  // Folded since the last transaction, which moves the database's cursor.
+  LatencyCounts latency;
+  bool is_ahead = false;
+  std::int64_t written_mono_ns = 0;
+  model::VerdictRecord decoded;  // kept for its room
 
   Status create_schema();
+  Result<std::unique_ptr<model::RecordSource>> open_source(model::LogAccess& log);
+  // Folds into memory and, once a VERDICT needs it, into `transaction`. False at the end of the log.
+  Result<bool> fold_some(model::RecordSource& from, std::size_t records_max,
+                         std::optional<store::Transaction>& transaction);
+  Status begin(std::optional<store::Transaction>& transaction);
   Status fold(const model::VerdictRecord& verdict);
+  // Everything that is ahead, and the cursor with it.
+  Status write(const model::Cursor& cursor, std::optional<store::Transaction>& transaction);
   Status forget(ExchangeId exchange);
   Status write_latency();
   Status write_cursor(const model::Cursor& cursor);

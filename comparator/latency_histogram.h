@@ -3,7 +3,6 @@
 // Log-linear buckets with a fixed relative error, so that histograms of any time add up.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -14,12 +13,10 @@ class LatencyHistogram {
  public:
   static constexpr double kGamma = 1.02;  // values of a bucket lie within 1 % of its middle
 
+  static constexpr int kBucketMax = 1400;
+
   // Bucket 0 holds all up to 1 µs, the last one all above about 11 days.
-  static int bucket_of(std::int64_t duration_ns) {
-    if (duration_ns <= 1'000) return 0;
-    const double steps = std::log(static_cast<double>(duration_ns) / 1'000.0) / std::log(kGamma);
-    return std::min(static_cast<int>(std::ceil(steps)), kBucketMax);
-  }
+  static int bucket_of(std::int64_t duration_ns);
   static double middle_ms(int bucket) {
     return bucket <= 0 ? 0.001 : 0.001 * std::pow(kGamma, bucket) * 2.0 / (1.0 + kGamma);
   }
@@ -41,7 +38,6 @@ class LatencyHistogram {
   }
 
  private:
-  static constexpr int kBucketMax = 1400;
   std::map<int, std::uint64_t> counts_;
   std::uint64_t total_ = 0;
 };

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/ledger.h"
 
-#include <sched.h>
-#include <pthread.h>
-
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <thread>
 #include <utility>
 
 #include "core/base/bytes.h"
 #include "core/base/hash.h"
 #include "core/base/mutex.h"
+#include "core/model/follower_thread.h"
 #include "core/model/record_codec.h"
 #include "core/obs/log.h"
 
@@ -23,7 +19,7 @@ namespace {
 constexpr std::uint64_t kMagic = 0x31524744454c5942ULL;  // "BYLEDGR1"
 constexpr std::uint32_t kFileVersion = 1;
 constexpr std::uint64_t kCheckpointBytesMax = 1ULL << 30;
-constexpr std::size_t kBatch = 512;  // records folded under one lock
+constexpr std::size_t kBatch = 512;  // records between two looks at the place
 constexpr std::chrono::milliseconds kPace{10};    // between two drains of a busy log
 constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
 constexpr std::int64_t kCheckpointEveryNs = 5'000'000'000;
@@ -109,34 +105,57 @@ Checkpoint load_checkpoint(FileSystem& files, const std::string& state_directory
   return std::move(checkpoint).value();
 }
 
-// Gives what is there to `apply`, at most `records_max`. True while there may be more. Whoever shares
-// the fold locks inside `apply` alone: reading may hang on a disk, and a snapshot must not.
-template <typename Apply>
-Result<bool> fold_some(model::RecordSource& source, const Apply& apply, std::size_t records_max,
-                       std::uint64_t& undecodable) {
-  static const model::AnyRecord kNone = model::CheckpointRecord{};
-  for (std::size_t i = 0; i < records_max; ++i) {
+// Reads records for a fold, decodes of them what it needs, and gives them to `apply(sourced, record)`.
+// Whoever shares the fold locks inside `apply` alone: reading may hang on a disk, and a snapshot must
+// not.
+class Feeder {
+ public:
+  // At most `records_max`. True while there may be more.
+  template <typename Apply>
+  Result<bool> feed(model::RecordSource& source, const Apply& apply, std::size_t records_max) {
     model::SourcedRecord sourced;
-    auto more = source.next(sourced);
-    if (!more.ok()) return more.error();
-    if (!*more) return false;
-    if (sourced.kind == model::SourcedRecord::Kind::kHole) {
-      apply(sourced, kNone);
-      continue;
+    for (std::size_t i = 0; i < records_max; ++i) {
+      auto more = source.next(sourced);
+      if (!more.ok()) return more.error();
+      if (!*more) return false;
+      if (sourced.kind == model::SourcedRecord::Kind::kRecord) {
+        if (!LedgerFold::wants(sourced.type) || give(sourced, apply)) continue;
+        // Whole by its checksum, but not a record we know: as good as a hole.
+        sourced.kind = model::SourcedRecord::Kind::kHole;
+      }
+      apply(sourced, none_);
     }
-    if (!LedgerFold::wants(sourced.type)) continue;
-    const auto record = model::decode(sourced.encoded);
-    if (record.ok()) {
-      apply(sourced, *record);
-    } else {
-      // Whole by its checksum, but not a record we know: as good as a hole.
-      ++undecodable;
-      sourced.kind = model::SourcedRecord::Kind::kHole;
-      apply(sourced, kNone);
-    }
+    return true;
   }
-  return true;
-}
+
+ private:
+  template <typename Apply>
+  bool give(const model::SourcedRecord& sourced, const Apply& apply) {
+    switch (sourced.type) {
+      case model::RecordType::kRequest: return give_head(sourced, request_, apply);
+      case model::RecordType::kResponse: return give_head(sourced, response_, apply);
+      case model::RecordType::kShadow: return give_head(sourced, shadow_, apply);
+      case model::RecordType::kVerdict: return give_head(sourced, verdict_, apply);
+      default: break;
+    }
+    const auto record = model::decode(sourced.encoded);
+    if (!record.ok()) return false;
+    apply(sourced, *record);
+    return true;
+  }
+  template <typename Record, typename Apply>
+  bool give_head(const model::SourcedRecord& sourced, Record& record, const Apply& apply) {
+    if (!model::decode_head(sourced.encoded, record).ok()) return false;
+    apply(sourced, record);
+    return true;
+  }
+
+  const model::AnyRecord none_ = model::CheckpointRecord{};
+  model::RequestRecord request_;
+  model::ResponseRecord response_;
+  model::ShadowRecord shadow_;
+  model::VerdictRecord verdict_;
+};
 
 }  // namespace
 
@@ -149,15 +168,13 @@ struct Ledger::Impl {
   model::LogAccess& log;
   std::string state_directory;
   std::unique_ptr<model::RecordSource> source;  // of the following thread; of open() before it
-  std::thread thread;
-  std::atomic<bool> stopping{false};
+  model::FollowerThread thread;
   std::atomic<std::uint64_t> failures{0};
-  std::uint64_t undecodable = 0;
+  Feeder feeder;
   std::int64_t checkpointed_mono_ns = 0;
   bool is_dirty = false;  // folded something since the checkpoint
 
   mutable Mutex mutex;
-  std::condition_variable wake;
   std::unique_ptr<LedgerFold> fold GUARDED_BY(mutex);
   std::map<int, std::uint64_t> refused GUARDED_BY(mutex);
   bool refused_changed GUARDED_BY(mutex) = false;
@@ -165,12 +182,11 @@ struct Ledger::Impl {
   Status drain() {
     for (;;) {
       const model::Cursor before = source->position();
-      const auto apply = [this](const model::SourcedRecord& sourced,
-                                const model::AnyRecord& record) {
+      const auto apply = [this](const model::SourcedRecord& sourced, const auto& record) {
         MutexLock lock(mutex);
         fold->apply(sourced, record);
       };
-      auto more = fold_some(*source, apply, kBatch, undecodable);
+      auto more = feeder.feed(*source, apply, kBatch);
       if (!more.ok()) return more.error();
       if (!(source->position() == before)) is_dirty = true;
       if (!*more) return {};
@@ -208,35 +224,22 @@ struct Ledger::Impl {
     was_failing = true;
   }
 
-  void pause(std::chrono::milliseconds duration) {
-    const auto deadline = std::chrono::steady_clock::now() + duration;
-    MutexLock lock(mutex);
-    while (!stopping.load()) {
-      const auto left = deadline - std::chrono::steady_clock::now();
-      if (left.count() <= 0) return;
-      lock.wait_for(wake, left);
-    }
-  }
-
   void follow() {
-    sched_param priority{};
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
-    pthread_setname_np(pthread_self(), "banyan-ledger");
     bool reading_fails = false;
     bool writing_fails = false;
-    while (!stopping.load()) {
+    while (!thread.is_stopping()) {
       const Status drained = drain();
       report(drained, "cannot read the log", reading_fails);
       if (clock.mono_ns() - checkpointed_mono_ns >= kCheckpointEveryNs) {
         report(checkpoint(), "cannot write the checkpoint", writing_fails);
       }
       if (!drained.ok()) {
-        pause(kIdle);
+        thread.pause(kIdle);
         continue;
       }
       source->wait(kIdle);
       // A busy log publishes every millisecond; folding in larger steps saves wake-ups.
-      pause(kPace);
+      thread.pause(kPace);
     }
     report(drain(), "cannot read the log", reading_fails);
     report(checkpoint(), "cannot write the checkpoint", writing_fails);
@@ -270,20 +273,11 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& files, Clock& clock,
 }
 
 void Ledger::start() {
-  CHECK(!impl_->thread.joinable());
-  impl_->stopping.store(false);
-  impl_->thread = std::thread([this] { impl_->follow(); });
+  impl_->thread.start("banyan-ledger", [impl = impl_.get()] { impl->follow(); });
 }
 
 void Ledger::stop() {
-  if (!impl_ || !impl_->thread.joinable()) return;
-  {
-    MutexLock lock(impl_->mutex);
-    impl_->stopping.store(true);
-  }
-  impl_->wake.notify_all();
-  impl_->source->interrupt();
-  impl_->thread.join();
+  if (impl_ && impl_->source) impl_->thread.stop(*impl_->source);
 }
 
 LedgerSnapshot Ledger::snapshot() const {
@@ -314,13 +308,12 @@ Result<LedgerSnapshot> read_ledger(FileSystem& files, model::LogAccess& log,
   for (const std::string& warning : warnings) obs::log_warning("ledger", warning);
   auto source = log.open_source(checkpoint.cursor, model::Fence::kDurable);
   if (!source.ok()) return source.error();
-  std::uint64_t undecodable = 0;
+  Feeder feeder;
   for (;;) {
-    const auto apply = [&checkpoint](const model::SourcedRecord& sourced,
-                                     const model::AnyRecord& record) {
+    const auto apply = [&checkpoint](const model::SourcedRecord& sourced, const auto& record) {
       checkpoint.fold->apply(sourced, record);
     };
-    auto more = fold_some(**source, apply, kBatch, undecodable);
+    auto more = feeder.feed(**source, apply, kBatch);
     if (!more.ok()) return more.error();
     if (!*more) break;
   }

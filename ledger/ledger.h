@@ -66,8 +66,13 @@ class LedgerFold {
   ~LedgerFold();
   // True for the record types that can move an account; others need not be decoded.
   static bool wants(model::RecordType type);
-  // `record` is not looked at where `sourced` is a hole.
+  // `record` is not looked at where `sourced` is a hole. Of the four types the head is enough (see
+  // model::decode_head()).
   void apply(const model::SourcedRecord& sourced, const model::AnyRecord& record);
+  void apply(const model::SourcedRecord& sourced, const model::RequestRecord& record);
+  void apply(const model::SourcedRecord& sourced, const model::ResponseRecord& record);
+  void apply(const model::SourcedRecord& sourced, const model::ShadowRecord& record);
+  void apply(const model::SourcedRecord& sourced, const model::VerdictRecord& record);
   LedgerSnapshot snapshot() const;
   // Exchanges without RESPONSE or OUTCOME, for recovery: those of an older epoch died with it.
   struct Open {

@@ -96,6 +96,7 @@ struct LedgerFold::Impl {
   std::int64_t since_wall_ns = 0;
   std::vector<Route> routes;
   std::map<std::string, std::uint32_t, std::less<>> route_index;
+  std::uint32_t last_route = 0;  // the next record often is of the same
   std::unordered_map<ExchangeId, OpenEntry> open;
   std::deque<ClosedByGap> closed_by_gap;
   std::uint64_t gaps = 0;
@@ -103,8 +104,10 @@ struct LedgerFold::Impl {
 
   std::uint32_t route_of(std::string_view name) {
     if (name.empty()) name = kUnmatched;
+    if (last_route < routes.size() && routes[last_route].name == name) return last_route;
     if (const auto found = route_index.find(name); found != route_index.end()) {
-      return found->second;
+      last_route = found->second;
+      return last_route;
     }
     if (routes.size() >= kRoutesMax && name != kOther) return route_of(kOther);
     const auto index = static_cast<std::uint32_t>(routes.size());
@@ -302,6 +305,13 @@ struct LedgerFold::Impl {
     ++account_of(kUnmatched).gaps;
   }
 
+  template <typename Record>
+  void apply_sourced(const model::SourcedRecord& sourced, const Record& record) {
+    if (sourced.kind == model::SourcedRecord::Kind::kHole) return apply_hole();
+    if (since_wall_ns == 0) since_wall_ns = sourced.append_wall_ns;
+    apply(record);
+  }
+
   void apply(const model::ChunkRecord&) {}
   void apply(const model::RouteRecord&) {}
   void apply(const model::CheckpointRecord&) {}
@@ -317,12 +327,19 @@ bool LedgerFold::wants(model::RecordType type) {
 }
 
 void LedgerFold::apply(const model::SourcedRecord& sourced, const model::AnyRecord& record) {
-  if (sourced.kind == model::SourcedRecord::Kind::kHole) {
-    impl_->apply_hole();
-    return;
-  }
-  if (impl_->since_wall_ns == 0) impl_->since_wall_ns = sourced.append_wall_ns;
-  std::visit([this](const auto& one) { impl_->apply(one); }, record);
+  std::visit([&](const auto& one) { impl_->apply_sourced(sourced, one); }, record);
+}
+void LedgerFold::apply(const model::SourcedRecord& sourced, const model::RequestRecord& record) {
+  impl_->apply_sourced(sourced, record);
+}
+void LedgerFold::apply(const model::SourcedRecord& sourced, const model::ResponseRecord& record) {
+  impl_->apply_sourced(sourced, record);
+}
+void LedgerFold::apply(const model::SourcedRecord& sourced, const model::ShadowRecord& record) {
+  impl_->apply_sourced(sourced, record);
+}
+void LedgerFold::apply(const model::SourcedRecord& sourced, const model::VerdictRecord& record) {
+  impl_->apply_sourced(sourced, record);
 }
 
 LedgerSnapshot LedgerFold::snapshot() const {

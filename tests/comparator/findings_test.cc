@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -231,6 +233,89 @@ TEST_F(FindingsTest, LatencyHoldsBothSystemsOfEveryFirstVerdict) {
   EXPECT_NEAR((*latency)[0].candidate_p95_ms, 40, 0.8);
 }
 
+TEST_F(FindingsTest, LazyWritingWaitsForASecondAndLosesNothing) {
+  const auto equal = [&](std::uint64_t i) {
+    auto record = different(i, {});
+    record.verdict = Verdict::kEqual;
+    log_.append(record);
+  };
+  const auto follow = [&] {
+    const auto more = store_->catch_up(log_, 1000, FindingsStore::Writing::kLazily);
+    ASSERT_TRUE(more.ok()) << more.error().message;
+    EXPECT_FALSE(*more);
+  };
+  // What a crash would leave, asked without waking the store itself.
+  const auto written = [&]() -> std::uint64_t {
+    auto reader = FindingsStore::open_read_only(directory_ + "/findings.sqlite", clock_);
+    if (!reader.ok()) return 0;
+    const auto latency = (*reader)->latency();
+    return latency.ok() && !latency->empty() ? (*latency)[0].pairs : 0;
+  };
+  equal(1);
+  clock_.advance_ns(2'000'000'000);
+  follow();
+  EXPECT_EQ(written(), 1U);
+  equal(2);
+  follow();
+  EXPECT_EQ(written(), 1U);
+  clock_.advance_ns(999'999'999);
+  follow();
+  EXPECT_EQ(written(), 1U);
+  clock_.advance_ns(1);
+  follow();
+  EXPECT_EQ(written(), 2U);
+  // Somebody asks; and a difference takes everything before it along.
+  equal(3);
+  follow();
+  EXPECT_EQ(written(), 2U);
+  catch_up();
+  EXPECT_EQ(written(), 3U);
+  equal(4);
+  follow();
+  log_.append(different(5, {difference("body:$.a")}));
+  follow();
+  EXPECT_EQ(written(), 5U);
+  EXPECT_EQ(list().size(), 1U);
+  // A regular end writes the rest.
+  equal(6);
+  follow();
+  EXPECT_EQ(written(), 5U);
+  reopen();
+  EXPECT_EQ(written(), 6U);
+  catch_up();
+  EXPECT_EQ(written(), 6U);
+}
+
+TEST_F(FindingsTest, WhatACrashLosesFromMemoryIsFoldedAgainOnce) {
+  const auto equal = [&](std::uint64_t i) {
+    auto record = different(i, {});
+    record.verdict = Verdict::kEqual;
+    log_.append(record);
+  };
+  equal(1);
+  catch_up();
+  equal(2);
+  ASSERT_TRUE(store_->catch_up(log_, 1000, FindingsStore::Writing::kLazily).ok());
+  const std::string path = directory_ + "/findings.sqlite";
+  const std::string crashed = directory_ + "/crashed.sqlite";
+  for (const char* suffix : {"", "-wal"}) {
+    if (std::filesystem::exists(path + suffix)) {
+      std::filesystem::copy_file(path + suffix, crashed + suffix);
+    }
+  }
+  auto again = FindingsStore::open(crashed, clock_);
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  const auto pairs = [&]() -> std::uint64_t {
+    const auto latency = (*again)->latency();
+    return latency.ok() && !latency->empty() ? (*latency)[0].pairs : 0;
+  };
+  EXPECT_EQ(pairs(), 1U);
+  ASSERT_TRUE((*again)->catch_up(log_, 1000).ok());
+  EXPECT_EQ(pairs(), 2U);
+  ASSERT_TRUE((*again)->catch_up(log_, 1000).ok());
+  EXPECT_EQ(pairs(), 2U);
+}
+
 TEST_F(FindingsTest, KnowsWhereTheRequestOfADifferentExchangeLies) {
   log_.append(support::request(exchange_id(1)));
   const Offset second = log_.append(support::request(exchange_id(2)));
@@ -253,6 +338,24 @@ TEST_F(FindingsTest, ReadOnlySeesWhatTheWriterCommitted) {
   ASSERT_TRUE(reader.ok());
   EXPECT_EQ((*reader)->list({})->size(), 1U);
   EXPECT_FALSE((*reader)->catch_up(log_, 1).ok());
+}
+
+// The formula that the buckets are defined by; at their very edges rounding may decide.
+TEST(LatencyHistogramTest, BucketsAreThoseOfTheFormula) {
+  std::mt19937_64 random(20261124);
+  for (int i = 0; i < 200'000; ++i) {
+    const auto ns = static_cast<std::int64_t>(random() >> (1 + random() % 60));
+    const int bucket = LatencyHistogram::bucket_of(ns);
+    if (ns <= 1'000) {
+      EXPECT_EQ(bucket, 0);
+      continue;
+    }
+    const double steps =
+        std::log(static_cast<double>(ns) / 1'000.0) / std::log(LatencyHistogram::kGamma);
+    const double edge = std::abs(steps - std::round(steps));
+    const double wanted = std::min<double>(std::ceil(steps), LatencyHistogram::kBucketMax);
+    EXPECT_NEAR(bucket, wanted, edge < 0.05 ? 1 : 0) << ns;
+  }
 }
 
 TEST(LatencyHistogramTest, StaysWithinOnePercent) {
