@@ -4,7 +4,8 @@
 // records how each one ended. Inside of mirror.h; not for other rooms.
 //
 // A selected exchange becomes a Copy, which moves from stage to stage until a SHADOW or a SKIP of it is
-// appended; from then on only its place in the log is kept, until that record is durable. Confined to the loop, but for the few members marked "any thread".
+// appended; from then on only its place in the log is kept, until that record is durable. Confined to
+// the loop, but for the few members marked "any thread".
 #pragma once
 
 #include <array>
