@@ -175,8 +175,10 @@ Status Server::Impl::open_consumers() {
   recorder->set_checkpoint_state(routing->epoch(), rules->version());
 
   if (roles.compare) {
-    auto opened =
-        comparator::Comparator::open(clock, recorder->access(), recorder->open_lane(), rules);
+    comparator::ComparatorLimits limits;
+    limits.body_bytes_max = config.comparator.body_bytes_max;
+    auto opened = comparator::Comparator::open(clock, recorder->access(), recorder->open_lane(),
+                                               rules, limits);
     if (!opened.ok()) return opened.error();
     comparator = *std::move(opened);
   }

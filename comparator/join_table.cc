@@ -51,21 +51,16 @@ void JoinTable::weigh(Join& join) {
 }
 
 void JoinTable::erase(ExchangeId exchange) {
-  if (const auto found = joins_.find(exchange); found != joins_.end()) remove(found);
-}
-
-void JoinTable::remove(Joins::iterator at) {
-  Join& join = at->second;
+  auto node = joins_.extract(exchange);
+  if (node.empty()) return;
+  Join& join = node.mapped();
   const bool is_small = join.counted_bytes <= kSpareBytesMax;
   count(join, 0);
   unlist(join);
-  if (!is_small || spare_.size() >= kSpareMax) {
-    joins_.erase(at);
-    return;
-  }
+  if (!is_small || spare_.size() >= kSpareMax) return;
   join.exchange.clear();
   join.shadows.clear();
-  spare_.push_back(joins_.extract(at));
+  spare_.push_back(std::move(node));
 }
 
 // A copy that waits must not be forgotten: its place stays, its bytes go.

@@ -61,7 +61,6 @@ class JoinTable {
   void list(Join& join);
   void unlist(Join& join);
   void strip(Join& join);
-  void remove(Joins::iterator at);
 
   Bounds bounds_;
   Joins joins_;

@@ -5,82 +5,21 @@
 #include <chrono>
 #include <utility>
 
-#include "core/base/bytes.h"
-#include "core/base/hash.h"
 #include "core/base/mutex.h"
 #include "core/model/follower_thread.h"
 #include "core/model/record_codec.h"
 #include "core/obs/log.h"
+#include "ledger/checkpoint.h"
 
 namespace banyan::ledger {
 namespace {
 
-// state/ledger: magic, version, cursor, refused, fold, XXH3 of all before it (README.md).
-constexpr std::uint64_t kMagic = 0x31524744454c5942ULL;  // "BYLEDGR1"
-constexpr std::uint32_t kFileVersion = 1;
 constexpr std::uint64_t kCheckpointBytesMax = 1ULL << 30;
 constexpr std::size_t kBatch = 512;  // records between two looks at the place
 constexpr std::chrono::milliseconds kPace{10};    // between two drains of a busy log
 constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
 constexpr std::int64_t kCheckpointEveryNs = 5'000'000'000;
 constexpr std::string_view kConsumer = "ledger";
-
-struct Checkpoint {
-  model::Cursor cursor;
-  std::map<int, std::uint64_t> refused;
-  std::unique_ptr<LedgerFold> fold;
-};
-
-std::string encode_checkpoint(const model::Cursor& cursor,
-                              const std::map<int, std::uint64_t>& refused,
-                              const LedgerFold& fold) {
-  std::string out;
-  ByteWriter writer(out);
-  writer.u64(kMagic);
-  writer.u32(kFileVersion);
-  writer.bytes(cursor.to_string());
-  writer.varint(refused.size());
-  for (const auto& [status, count] : refused) {
-    writer.varint(static_cast<std::uint64_t>(status));
-    writer.varint(count);
-  }
-  std::string folded;
-  fold.serialise(folded);
-  writer.bytes(folded);
-  writer.u64(xxh3_64(out));
-  return out;
-}
-
-Error damaged(std::string_view what) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
-                    "ledger checkpoint: " + std::string(what));
-}
-
-Result<Checkpoint> decode_checkpoint(std::string_view bytes) {
-  if (bytes.size() < 20) return damaged("cut short");
-  ByteReader tail(bytes.substr(bytes.size() - 8));
-  const std::string_view body = bytes.substr(0, bytes.size() - 8);
-  ByteReader in(body);
-  if (in.u64() != kMagic) return damaged("not a ledger checkpoint");
-  if (tail.u64() != xxh3_64(body)) return damaged("checksum does not match");
-  if (in.u32() != kFileVersion) return damaged("written by another version");
-  auto cursor = model::Cursor::parse(in.bytes());
-  if (!cursor.ok()) return cursor.error();
-  Checkpoint checkpoint;
-  checkpoint.cursor = std::move(cursor).value();
-  const std::uint64_t refused = in.varint();
-  for (std::uint64_t i = 0; i < refused && in.ok(); ++i) {
-    const std::uint64_t status = in.varint();
-    if (status > 999) return damaged("a status that cannot be");
-    checkpoint.refused[static_cast<int>(status)] = in.varint();
-  }
-  const std::string_view folded = in.bytes();
-  if (!in.ok() || in.remaining() != 0) return damaged("bad layout");
-  auto fold = LedgerFold::restore(folded);
-  if (!fold.ok()) return fold.error();
-  checkpoint.fold = std::move(fold).value();
-  return checkpoint;
-}
 
 std::string path_in(const std::string& state_directory) { return state_directory + "/ledger"; }
 

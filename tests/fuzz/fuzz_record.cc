@@ -4,14 +4,40 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "core/base/check.h"
 #include "core/model/record_codec.h"
+
+namespace {
+
+// What one way of reading says, the others say too.
+template <typename Record>
+void check_typed(std::string_view bytes, const banyan::model::AnyRecord* whole) {
+  Record record, head;
+  const bool is_whole = banyan::model::decode_as(bytes, record).ok();
+  const bool has_head = banyan::model::decode_head(bytes, head).ok();
+  CHECK(is_whole == (whole != nullptr && std::holds_alternative<Record>(*whole)));
+  CHECK(has_head || !is_whole);
+  if (!is_whole) return;
+  std::string typed, untyped;
+  banyan::model::encode(record, typed);
+  banyan::model::encode(*whole, untyped);
+  CHECK(typed == untyped);
+  CHECK(head.exchange == record.exchange && head.route == record.route);
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto peeked = banyan::model::peek(bytes);
   const auto decoded = banyan::model::decode(bytes);
+  const auto* whole = decoded.ok() ? &*decoded : nullptr;
+  check_typed<banyan::model::RequestRecord>(bytes, whole);
+  check_typed<banyan::model::ResponseRecord>(bytes, whole);
+  check_typed<banyan::model::ShadowRecord>(bytes, whole);
+  check_typed<banyan::model::VerdictRecord>(bytes, whole);
   if (!decoded.ok()) return 0;
   CHECK(peeked.ok());
   std::string once;

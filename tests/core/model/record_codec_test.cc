@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <type_traits>
 
 #include "core/base/text.h"
 
@@ -129,6 +130,96 @@ TEST(RecordCodecTest, DecodeIsTheInverseOfEncode) {
     ASSERT_TRUE(decoded.ok()) << record.index() << decoded.error().message;
     EXPECT_EQ(decoded->index(), record.index());
     EXPECT_EQ(bytes_of(*decoded), bytes) << record.index();
+  }
+}
+
+// Calls `use(record)` for each sample that decode_as() and decode_head() know.
+template <typename Use>
+void for_each_with_a_head(const Use& use) {
+  for (const AnyRecord& record : samples()) {
+    if (const auto* request = std::get_if<RequestRecord>(&record)) use(*request);
+    if (const auto* response = std::get_if<ResponseRecord>(&record)) use(*response);
+    if (const auto* shadow = std::get_if<ShadowRecord>(&record)) use(*shadow);
+    if (const auto* verdict = std::get_if<VerdictRecord>(&record)) use(*verdict);
+  }
+}
+
+template <typename Record>
+std::string encoded(const Record& record) {
+  std::string bytes;
+  encode(record, bytes);
+  return bytes;
+}
+
+// A record that held another one before decodes as a new one does.
+TEST(RecordCodecTest, DecodesIntoARecordThatWasUsedBefore) {
+  for_each_with_a_head([](const auto& sample) {
+    using Record = std::remove_cvref_t<decltype(sample)>;
+    const std::string full = encoded(sample);
+    const std::string empty = encoded(Record{});
+    Record record;
+    for (const std::string* bytes : {&full, &empty, &full, &empty}) {
+      ASSERT_TRUE(decode_as(*bytes, record).ok());
+      EXPECT_EQ(encoded(record), *bytes);
+    }
+    for (std::size_t size = 0; size < full.size(); ++size) {
+      EXPECT_FALSE(decode_as(std::string_view(full).substr(0, size), record).ok()) << size;
+    }
+    EXPECT_FALSE(decode_as(full + "x", record).ok());
+    EXPECT_FALSE(decode_as(bytes_of(AnyRecord(GapRecord{})), record).ok());
+    EXPECT_FALSE(decode_head(bytes_of(AnyRecord(GapRecord{})), record).ok());
+  });
+}
+
+void drop_rest(RequestRecord& record) {
+  record.fields.clear();
+  record.body = Body{};
+  record.sealed = {};
+}
+void drop_rest(Answer& answer) {
+  answer.fields.clear();
+  answer.trailers.clear();
+  answer.body = Body{};
+}
+void drop_rest(ResponseRecord& record) { drop_rest(record.answer); }
+void drop_rest(ShadowRecord& record) {
+  drop_rest(record.answer);
+  record.cause = record.idempotency_key = {};
+}
+void drop_rest(VerdictRecord& record) { record.differences.clear(); }
+
+TEST(RecordCodecTest, AHeadIsAllBeforeTheFirstList) {
+  for_each_with_a_head([](const auto& sample) {
+    auto wanted = sample;
+    drop_rest(wanted);
+    const std::string full = encoded(sample);
+    auto record = sample;  // its lists are full, as after another record
+    ASSERT_TRUE(decode_head(full, record).ok());
+    EXPECT_EQ(encoded(record), encoded(wanted));
+    // The head alone is enough, and not a byte less of it.
+    std::size_t first = 0;
+    while (!decode_head(std::string_view(full).substr(0, first), record).ok()) ++first;
+    ASSERT_LT(first, full.size());
+    EXPECT_EQ(encoded(record), encoded(wanted));
+    EXPECT_TRUE(encoded(wanted).starts_with(std::string_view(full).substr(0, first)));
+  });
+}
+
+// Larger than what is gathered before it is appended, and every size around that.
+TEST(RecordCodecTest, TextsOfEverySizeSurvive) {
+  for (std::size_t size = 0; size < 1200; ++size) {
+    const std::string text(size, 'x');
+    RequestRecord request;
+    request.route = text;
+    request.fields = {{"a", text}, {text, "b"}};
+    request.routing_epoch = 1ULL << 63;
+    const std::string bytes = encoded(request);
+    RequestRecord record;
+    ASSERT_TRUE(decode_as(bytes, record).ok()) << size;
+    EXPECT_EQ(record.route, text);
+    EXPECT_EQ(record.routing_epoch, 1ULL << 63);
+    ASSERT_EQ(record.fields.size(), 2U);
+    EXPECT_EQ(record.fields[1], (http::Header{text, "b"}));
   }
 }
 
