@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/segment_writer.h"
 
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace banyan::recorder {
 
@@ -43,15 +45,13 @@ Status SegmentWriter::write(Cut& cut) {
     encode_batch_header(batch.header, seed_, batch.place);
     previous = batch.header.hash;
   }
-  Position at = at_;
-  for (const auto& buffer : cut.stored_) {
-    BANYAN_RETURN_IF_ERROR(file_->write_at(at, buffer->bytes));
-    at.value += buffer->bytes.size();
-  }
+  std::vector<std::string_view> pieces;
+  for (const auto& buffer : cut.stored_) pieces.push_back(buffer->bytes);
+  BANYAN_RETURN_IF_ERROR(file_->write_pieces_at(at_, pieces));
   for (const Cut::Batch& batch : cut.batches_) {
     segment_->note_batch(batch.header, Position{at_.value + batch.at});
   }
-  at_ = at;
+  at_.value += cut.bytes();
   previous_hash_ = previous;
   segment_->set_bytes(at_.value);
   return {};

@@ -22,7 +22,7 @@ class SegmentWriter {
                                                        SegmentHeader header,
                                                        std::uint64_t reserve_bytes);
 
-  // A write per lane. After a failure of write or sync this object must only be dropped.
+  // One write. After a failure of write or sync this object must only be dropped.
   Status write(Cut& cut);
   Status sync();
   // Cuts off the disk space that was claimed and not used, and writes the .idx file. After sync().

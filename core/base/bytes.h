@@ -3,6 +3,7 @@
 // Little-endian encoding for on-disk formats, and shared immutable bytes.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -10,6 +11,19 @@
 #include <string_view>
 
 namespace banyan {
+
+// Bytes of an integer of this machine as they stand on disk, and back; a plain copy nearly anywhere.
+template <typename T>
+T little_endian(T value) {
+  if constexpr (std::endian::native == std::endian::big) {
+    T swapped = 0;
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      swapped = static_cast<T>(swapped << 8 | (value >> (8 * i) & 0xff));
+    }
+    return swapped;
+  }
+  return value;
+}
 
 // One immutable body with several readers. Copying is cheap. Any thread.
 class SharedBytes {
@@ -36,11 +50,14 @@ class ByteWriter {
   void u64(std::uint64_t value) { fixed(value); }
   void i64(std::int64_t value) { fixed(static_cast<std::uint64_t>(value)); }
   void varint(std::uint64_t value) {
+    char buffer[10];
+    std::size_t size = 0;
     while (value >= 0x80) {
-      u8(static_cast<std::uint8_t>(value) | 0x80);
+      buffer[size++] = static_cast<char>(static_cast<std::uint8_t>(value) | 0x80);
       value >>= 7;
     }
-    u8(static_cast<std::uint8_t>(value));
+    buffer[size++] = static_cast<char>(value);
+    out_.append(buffer, size);
   }
   void raw(std::string_view bytes) { out_.append(bytes); }
   // varint length, then the bytes.
@@ -53,10 +70,9 @@ class ByteWriter {
  private:
   template <typename T>
   void fixed(T value) {
+    value = little_endian(value);
     char buffer[sizeof(T)];
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-      buffer[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i));
-    }
+    std::memcpy(buffer, &value, sizeof(T));
     out_.append(buffer, sizeof(T));
   }
   std::string& out_;
@@ -68,12 +84,16 @@ class ByteReader {
  public:
   explicit ByteReader(std::string_view input) : input_(input) {}
 
-  std::uint8_t u8() { return static_cast<std::uint8_t>(fixed(1)); }
-  std::uint16_t u16() { return static_cast<std::uint16_t>(fixed(2)); }
-  std::uint32_t u32() { return static_cast<std::uint32_t>(fixed(4)); }
-  std::uint64_t u64() { return fixed(8); }
-  std::int64_t i64() { return static_cast<std::int64_t>(fixed(8)); }
+  std::uint8_t u8() { return fixed<std::uint8_t>(); }
+  std::uint16_t u16() { return fixed<std::uint16_t>(); }
+  std::uint32_t u32() { return fixed<std::uint32_t>(); }
+  std::uint64_t u64() { return fixed<std::uint64_t>(); }
+  std::int64_t i64() { return static_cast<std::int64_t>(fixed<std::uint64_t>()); }
   std::uint64_t varint() {
+    // Most are short lengths and small numbers.
+    if (at_ < input_.size() && static_cast<std::uint8_t>(input_[at_]) < 0x80) {
+      return static_cast<std::uint8_t>(input_[at_++]);
+    }
     std::uint64_t value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
       if (at_ >= input_.size()) return fail();
@@ -85,7 +105,7 @@ class ByteReader {
     return fail();
   }
   std::string_view raw(std::uint64_t size) {
-    if (!ok_ || size > remaining()) {
+    if (size > remaining()) {
       fail();
       return {};
     }
@@ -96,23 +116,23 @@ class ByteReader {
   std::string_view bytes() { return raw(varint()); }
 
   bool ok() const { return ok_; }
-  std::size_t remaining() const { return ok_ ? input_.size() - at_ : 0; }
+  std::size_t remaining() const { return input_.size() - at_; }
   std::size_t consumed() const { return at_; }
   // Marks the input as malformed (for semantic checks of a decoder).
   std::uint64_t fail() {
     ok_ = false;
+    at_ = input_.size();  // So that every later read fails as well.
     return 0;
   }
 
  private:
-  std::uint64_t fixed(std::size_t size) {
-    if (!ok_ || size > input_.size() - at_) return fail();
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < size; ++i) {
-      value |= std::uint64_t{static_cast<std::uint8_t>(input_[at_ + i])} << (8 * i);
-    }
-    at_ += size;
-    return value;
+  template <typename T>
+  T fixed() {
+    if (sizeof(T) > remaining()) return static_cast<T>(fail());
+    T value;
+    std::memcpy(&value, input_.data() + at_, sizeof(T));
+    at_ += sizeof(T);
+    return little_endian(value);
   }
 
   std::string_view input_;

@@ -12,6 +12,14 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
+Status File::write_pieces_at(Position position, const std::vector<std::string_view>& pieces) {
+  for (const std::string_view piece : pieces) {
+    BANYAN_RETURN_IF_ERROR(write_at(position, piece));
+    position.value += piece.size();
+  }
+  return {};
+}
+
 Result<std::string> FileSystem::read_file(const std::string& path, std::uint64_t bytes_max) {
   auto file = open(path, Mode::kReadOnly);
   if (!file.ok()) return file.error();

@@ -20,6 +20,8 @@ class File {
   virtual ~File() = default;
   // Writes all of it or fails; handles short writes and EINTR.
   virtual Status write_at(Position position, std::string_view bytes) = 0;
+  // The same for pieces that are to lie one after the other; one call to the system where it can.
+  virtual Status write_pieces_at(Position position, const std::vector<std::string_view>& pieces);
   // Reads up to `size` bytes into `out` (resized); fewer only at the end of the file.
   virtual Status read_at(Position position, std::size_t size, std::string& out) const = 0;
   virtual Result<std::uint64_t> size() const = 0;

@@ -4,9 +4,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
@@ -45,6 +47,9 @@ class Descriptor {
   int fd_;
 };
 
+// Of one call; far below IOV_MAX.
+constexpr std::size_t kPiecesMax = 64;
+
 class PosixFile final : public File {
  public:
   PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
@@ -61,6 +66,33 @@ class PosixFile final : public File {
       }
       bytes.remove_prefix(static_cast<std::size_t>(written));
       at += written;
+    }
+    return {};
+  }
+
+  Status write_pieces_at(Position position, const std::vector<std::string_view>& pieces) override {
+    const std::string_view* next = pieces.data();
+    const std::string_view* const end = next + pieces.size();
+    while (next != end) {
+      std::array<iovec, kPiecesMax> row;
+      const auto count = std::min<std::size_t>(kPiecesMax, static_cast<std::size_t>(end - next));
+      for (std::size_t i = 0; i < count; ++i) {
+        row[i] = {const_cast<char*>(next[i].data()), next[i].size()};
+      }
+      const ssize_t written = without_interruption([&] {
+        return ::pwritev(fd_.get(), row.data(), static_cast<int>(count),
+                         static_cast<off_t>(position.value));
+      });
+      if (written < 0) return disk_error("cannot write", path_);
+      // A short write is rare: what is left goes piece by piece.
+      auto done = static_cast<std::size_t>(written);
+      for (const std::string_view* const row_end = next + count; next != row_end; ++next) {
+        const std::size_t of_this = std::min(done, next->size());
+        done -= of_this;
+        BANYAN_RETURN_IF_ERROR(
+            write_at(Position{position.value + of_this}, next->substr(of_this)));
+        position.value += next->size();
+      }
     }
     return {};
   }

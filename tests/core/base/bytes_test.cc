@@ -44,6 +44,9 @@ TEST(BytesTest, FailsForGoodWhenTheInputEnds) {
   EXPECT_EQ("", reader.bytes());
   EXPECT_FALSE(reader.ok());
   EXPECT_EQ(0, reader.u8());
+  EXPECT_EQ(0U, reader.varint());
+  EXPECT_EQ(0U, reader.u64());
+  EXPECT_EQ("", reader.raw(1));
   EXPECT_EQ(0U, reader.remaining());
 }
 

@@ -6,9 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 
 #include "tests/support/memory_file_system.h"
@@ -55,6 +57,22 @@ TEST_P(FileSystemTest, WritesAndReadsAtPositions) {
   EXPECT_TRUE((*file)->truncate(4).ok());
   EXPECT_EQ(*(*file)->size(), 4U);
   EXPECT_TRUE((*file)->sync().ok());
+}
+
+TEST_P(FileSystemTest, WritesManyPiecesInARow) {
+  auto file = *files_->open(root_ + "/f", Mode::kCreateNew);
+  std::vector<std::string> bytes;
+  std::string expected = "abc";
+  for (std::size_t i = 0; i < 200; ++i) {
+    bytes.emplace_back(i % 7, static_cast<char>('a' + i % 26));
+    expected += bytes.back();
+  }
+  const std::vector<std::string_view> pieces(bytes.begin(), bytes.end());
+  ASSERT_TRUE(file->write_at(Position{0}, "abc").ok());
+  ASSERT_TRUE(file->write_pieces_at(Position{3}, pieces).ok());
+  std::string content;
+  ASSERT_TRUE(file->read_at(Position{0}, 10'000, content).ok());
+  EXPECT_EQ(content, expected);
 }
 
 TEST_P(FileSystemTest, ModesSayWhatMayBeThere) {
@@ -124,6 +142,27 @@ TEST(PosixFileSystemTest, MakesPrivateFiles) {
   ASSERT_EQ(::stat((pattern + "/d/e").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0700U);
   EXPECT_FALSE(files.make_directories(pattern + "/d/e/f/g").ok());
+  std::filesystem::remove_all(pattern);
+}
+
+// The limit of a process's files cuts the first write short, in the midst of a piece.
+TEST(PosixFileSystemTest, GoesOnBehindAShortWriteOfPieces) {
+  std::string pattern = ::testing::TempDir() + "short-XXXXXX";
+  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+  auto file = *FileSystem::posix().open(pattern + "/f", Mode::kCreateNew);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = before;
+  small.rlim_cur = 1500;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string piece(1000, 'x');
+  const auto status = file->write_pieces_at(Position{0}, {piece, piece, piece});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, ignored);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().system_errno, EFBIG);
+  EXPECT_EQ(*file->size(), 1500U);
   std::filesystem::remove_all(pattern);
 }
 
