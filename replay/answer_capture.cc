@@ -101,6 +101,14 @@ void AnswerCapture::append_chunk(std::string_view bytes) {
   body_.clear();
 }
 
+// What may hold secrets goes through the redactor, at the price of a copy of the fields.
+AnswerCapture::Kept AnswerCapture::redact(std::string_view body, model::RedactedMessage& redacted) {
+  if (context_.redactor->is_clean("", fields_, body)) return {std::move(fields_), body, false};
+  const std::string_view type = http::find_header(fields_, "content-type").value_or("");
+  redacted = context_.redactor->redact(context_.exchange, "", fields_, body, type);
+  return {std::move(redacted.fields), redacted.body, redacted.body_is_redacted};
+}
+
 void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
                            model::RedactedMessage& redacted, model::Answer& answer) {
   answer.system = context_.system;
@@ -109,10 +117,8 @@ void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
   answer.trailers = trailers;
   answer.first_byte = first_byte_;
   answer.ended = now;
-  const std::string_view type = http::find_header(fields_, "content-type").value_or("");
-  const std::string_view inline_body = is_streaming_ ? std::string_view() : body_;
-  redacted = context_.redactor->redact(context_.exchange, "", fields_, inline_body, type);
-  answer.fields = std::move(redacted.fields);
+  Kept kept = redact(is_streaming_ ? std::string_view() : body_, redacted);
+  answer.fields = std::move(kept.fields);
   model::Body& body = answer.body;
   body.length = length_;
   if (is_streaming_) {
@@ -125,10 +131,10 @@ void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
     body.is_complete = false;
   } else if (!body_.empty()) {
     // A body that a rule applies to and that does not parse is left out whole.
-    const bool is_left_out = redacted.body_is_redacted && redacted.body.empty();
+    const bool is_left_out = kept.body_is_redacted && kept.body.empty();
     body.kind = is_left_out ? model::Body::Kind::kNotRecorded : model::Body::Kind::kInline;
-    body.bytes = redacted.body;
-    body.is_redacted = redacted.body_is_redacted;
+    body.bytes = kept.body;
+    body.is_redacted = kept.body_is_redacted;
     body.digest = xxh3_128(body_, context_.digest_seed);
   }
 }

@@ -48,7 +48,17 @@ class AnswerCapture {
   void finish(const http::HeaderList& trailers, Instant now, model::RedactedMessage& redacted,
               model::Answer& answer);
 
+  // Gives the list back for its room, once the answer is not needed any more.
+  void take_room(http::HeaderList&& fields) { fields_ = std::move(fields); }
+
  private:
+  // What of the answer may be recorded.
+  struct Kept {
+    http::HeaderList fields;
+    std::string_view body;
+    bool body_is_redacted = false;
+  };
+  Kept redact(std::string_view body, model::RedactedMessage& redacted);
   void keep(const http::HeaderList& fields);
   void append_chunk(std::string_view bytes);
   void start_streaming();

@@ -169,7 +169,10 @@ void MirrorCore::sweep() {
 }
 
 void MirrorCore::forget_durable() {
-  while (!ended_.empty() && sink_.is_durable(ended_.front().ticket)) ended_.pop_front();
+  while (!ended_.empty() && sink_.is_durable(ended_.front().ticket)) {
+    ended_count_ -= ended_.front().count;
+    ended_.pop_front();
+  }
 }
 
 // Nothing that a crash could undo may lie before the cursor: it stands at the oldest exchange without
@@ -182,7 +185,7 @@ void MirrorCore::commit_cursor() {
     std::optional<Offset> oldest;
     if (!stream.copies.empty()) oldest = stream.copies.front()->offset;
     for (const Ended& ended : ended_) {
-      if (ended.stream == &stream && (!oldest || ended.offset < *oldest)) oldest = ended.offset;
+      if (ended.stream == &stream && (!oldest || ended.first < *oldest)) oldest = ended.first;
     }
     if (oldest) cursor.set(name, *oldest);
   }

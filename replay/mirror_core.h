@@ -15,12 +15,12 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "core/base/mutex.h"
 #include "core/model/record_io.h"
 #include "core/net/event_loop.h"
+#include "replay/exchange_table.h"
 #include "replay/linked_list.h"
 #include "replay/mirror.h"
 #include "replay/pacer.h"
@@ -79,9 +79,6 @@ class MirrorCore {
 
   struct Copy;
   struct Stream;
-  using Pending = std::unordered_map<ExchangeId, Copy*>;
-  // An entry that is taken out goes in again without a new allocation.
-  using PendingNode = Pending::node_type;
   struct Route {
     std::string name;
     std::uint64_t asked_in_turn = 0;
@@ -116,10 +113,10 @@ class MirrorCore {
     Link<Copy> log_link;    // in its stream
     Link<Copy> stage_link;  // in the line of its stage
     LinePlace place;        // likewise
-    PendingNode pending_node;
+    Copy* chained = nullptr;  // in pending_
+    CopyCallPtr call;
     std::string request;  // encoded REQUEST; "" when it is read again from the log
     model::RequestRecord decoded;  // views `request`; valid while that is there
-    CopyCallPtr call;
     std::string unrecorded;
   };
   struct Stream {
@@ -127,11 +124,13 @@ class MirrorCore {
     LinkedList<Copy, &Copy::log_link> copies;  // not ended, in log order
     Offset retention_end;                      // what is before it goes away now
   };
-  // An exchange whose SHADOW or SKIP a crash could still undo.
+  // Exchanges of one stream that ended in one turn, whose SHADOWs and SKIPs a crash could still undo.
   struct Ended {
     const Stream* stream = nullptr;
-    Offset offset;
-    model::Ticket ticket;
+    std::uint64_t turn = 0;
+    Offset first;          // least of the REQUESTs
+    model::Ticket ticket;  // of the last record
+    std::size_t count = 0;
   };
   // What is known of one system: reachable, or probed by one copy at a time.
   struct Gate {
@@ -181,6 +180,7 @@ class MirrorCore {
   void skip(Copy& copy, SkipReason reason);
   void record(Copy& copy, std::string_view encoded);
   void finish(Copy& copy, model::Ticket ticket);
+  void note_ended(const Copy& copy, model::Ticket ticket);
   void retry_unrecorded();
 
   // mirror_core.cc
@@ -217,9 +217,10 @@ class MirrorCore {
 
   std::map<std::string, Stream, std::less<>> streams_;
   std::map<std::string, Route, std::less<>> routes_;
-  Pending pending_;  // not ended
+  ExchangeTable<Copy> pending_;  // not ended
   std::array<Line, kStages> lines_;
   std::deque<Ended> ended_;
+  std::size_t ended_count_ = 0;  // exchanges in it
   std::vector<std::unique_ptr<Copy>> spare_;
   std::string encoded_skip_;
   std::array<Gate, 2> gates_;

@@ -210,12 +210,25 @@ void MirrorCore::retry_unrecorded() {
   }
 }
 
+// Tickets grow, so the last one of a group stands for all of it.
+void MirrorCore::note_ended(const Copy& copy, model::Ticket ticket) {
+  ++ended_count_;
+  if (!ended_.empty() && ended_.back().stream == copy.stream && ended_.back().turn == turn_) {
+    Ended& group = ended_.back();
+    group.first = std::min(group.first, copy.offset);
+    group.ticket = ticket;
+    ++group.count;
+    return;
+  }
+  ended_.push_back({copy.stream, turn_, copy.offset, ticket, 1});
+}
+
 void MirrorCore::finish(Copy& copy, model::Ticket ticket) {
   move_to(copy, Stage::kEnded);
   kept_bytes_ -= copy.kept_bytes;
-  copy.pending_node = pending_.extract(copy.exchange);
+  pending_.erase(copy);
   if (copy.is_write) pending_writes_.fetch_sub(1, std::memory_order_relaxed);
-  ended_.push_back({copy.stream, copy.offset, ticket});
+  note_ended(copy, ticket);
   std::vector<OrderedCopy*> freed;
   order_.release(copy, freed);
   for (OrderedCopy* const next : freed) make_ready(static_cast<Copy&>(*next));

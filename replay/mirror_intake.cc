@@ -30,7 +30,7 @@ std::uint64_t session_of(std::string_view token) {
 }  // namespace
 
 bool MirrorCore::has_room() const {
-  return pending_.size() < options_.pending_max && ended_.size() < 2 * options_.pending_max &&
+  return pending_.size() < options_.pending_max && ended_count_ < 2 * options_.pending_max &&
          line(Stage::kUnrecorded).empty();
 }
 
@@ -80,12 +80,12 @@ Status MirrorCore::apply(const model::SourcedRecord& record) {
     case model::RecordType::kChunk:
     case model::RecordType::kResponse:
     case model::RecordType::kOutcome: {
-      const auto found = pending_.find(record.exchange);
-      if (found == pending_.end()) return {};
+      Copy* const copy = pending_.find(record.exchange);
+      if (copy == nullptr) return {};
       if (record.type == model::RecordType::kChunk) {
-        on_chunk(*found->second, record);
+        on_chunk(*copy, record);
       } else {
-        on_primary_end(*found->second, record);
+        on_primary_end(*copy, record);
       }
       return {};
     }
@@ -146,7 +146,7 @@ Result<bool> MirrorCore::fill(Copy& copy, const model::SourcedRecord& sourced) {
   auto is_due = resume_.is_due(sourced.stream, sourced.offset, request.exchange);
   if (!is_due.ok()) return is_due.error();
   if (request.mirror != MirrorDecision::kSelected || !*is_due ||
-      pending_.count(request.exchange) > 0) {
+      pending_.find(request.exchange) != nullptr) {
     return false;
   }
   copy.stream = &stream_of(sourced.stream);
@@ -170,12 +170,7 @@ Result<bool> MirrorCore::fill(Copy& copy, const model::SourcedRecord& sourced) {
 void MirrorCore::enter(Copy& copy) {
   pacer_.on_arrival(copy.started.mono_ns);
   copy.stream->copies.push_back(copy);
-  if (copy.pending_node.empty()) {
-    pending_.emplace(copy.exchange, &copy);
-  } else {
-    copy.pending_node.key() = copy.exchange;
-    pending_.insert(std::move(copy.pending_node));
-  }
+  pending_.insert(copy);
   if (copy.is_write) pending_writes_.fetch_add(1, std::memory_order_relaxed);
   if (!copy.request.empty()) count_kept(copy);
 
@@ -241,12 +236,12 @@ void MirrorCore::settle(Copy& copy) {
 
 void MirrorCore::on_gap(const model::GapRecord& gap) {
   for (const auto& part : gap.parts) {
-    const auto found = pending_.find(part.exchange);
-    if (found == pending_.end() || found->second->stage != Stage::kGathering) continue;
+    Copy* const copy = pending_.find(part.exchange);
+    if (copy == nullptr || copy->stage != Stage::kGathering) continue;
     const bool lost_request = (part.sides & (1U << static_cast<int>(model::Side::kRequest))) != 0;
     const bool lost_primary = (part.sides & (1U << static_cast<int>(model::Side::kPrimary))) != 0;
-    if (lost_request || (lost_primary && found->second->is_write)) {
-      skip(*found->second, SkipReason::kGap);
+    if (lost_request || (lost_primary && copy->is_write)) {
+      skip(*copy, SkipReason::kGap);
     }
   }
 }

@@ -163,11 +163,12 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     return shadow;
   }
 
-  void end_recorded(CopyEndKind kind, const model::ShadowRecord& shadow) {
+  void end_recorded(CopyEndKind kind, model::ShadowRecord& shadow) {
     // The owner may destroy this call while it still looks at the encoded bytes.
     std::string& encoded = parts_.scratch;
     encoded.clear();
     model::encode(shadow, encoded);
+    capture_.take_room(std::move(shadow.answer.fields));
     end(CopyEnd{kind, shadow.answer.status, encoded, shadow.cause});
   }
 

@@ -56,11 +56,11 @@ struct RunId {
 
 }  // namespace banyan
 
-// Neighbours stay neighbours: the exchanges of one moment count up, and their places in a table share
-// cache lines instead of being strewn over it.
+// Neighbours of one lane stay neighbours: the exchanges of one moment count up, and their places in a
+// table share cache lines instead of being strewn over it. Lanes lie apart.
 template <>
 struct std::hash<banyan::ExchangeId> {
   std::size_t operator()(const banyan::ExchangeId& id) const noexcept {
-    return static_cast<std::size_t>(id.low + id.high * 0x9E3779B97F4A7C15ULL);
+    return static_cast<std::size_t>(id.low + (id.high + (id.low >> 48)) * 0x9E3779B97F4A7C15ULL);
   }
 };

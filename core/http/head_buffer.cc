@@ -58,8 +58,12 @@ HeadBuffer::Outcome HeadBuffer::take(std::string_view& input, std::size_t bytes_
   return Outcome::kNeedMore;
 }
 
-void HeadBuffer::clear() {
-  bytes_ = std::string();
+void HeadBuffer::clear(std::size_t kept_bytes_max) {
+  if (bytes_.capacity() <= kept_bytes_max) {
+    bytes_.clear();
+  } else {
+    bytes_ = std::string();
+  }
   scanned_ = 0;
   line_start_ = 0;
   lines_ = 0;

@@ -29,8 +29,9 @@ class HeadBuffer {
   // Without its CRLF; npos while it is not complete.
   std::size_t first_line_size() const { return first_line_size_; }
   bool is_empty() const { return bytes_.empty(); }
-  // Gives the memory back, so that an idle connection owns none.
-  void clear();
+  // Ready for the next head. Gives the memory back where it is more than `kept_bytes_max`, so that an
+  // idle connection of a client owns none.
+  void clear(std::size_t kept_bytes_max = 0);
 
  private:
   // Looks for the end from `scanned_` on; the size of the head, or 0.

@@ -2,6 +2,7 @@
 #include "core/http/message_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/check.h"
 #include "core/http/body_reader.h"
@@ -15,6 +16,9 @@ namespace {
 // Empty lines before a request line that are skipped (RFC 9112 section 2.2 asks for at least one;
 // old clients send one after a body).
 constexpr int kLeadingEmptyLinesMax = 1;
+
+// Room for the head that a reader of answers keeps.
+constexpr std::size_t kKeptHeadBytesMax = 4096;
 
 enum class Phase { kHead, kBody, kDone, kError };
 
@@ -51,10 +55,10 @@ struct Machine {
     return (phase == Phase::kHead && !head_bytes.is_empty()) || phase == Phase::kBody;
   }
   bool has_head() const { return phase == Phase::kBody || phase == Phase::kDone; }
-  void reset() {
+  void reset(std::size_t kept_bytes_max = 0) {
     if (phase == Phase::kError) return;  // What follows a refused message is never parsed.
     phase = Phase::kHead;
-    head_bytes.clear();
+    head_bytes.clear(kept_bytes_max);
     body.clear();
   }
 };
@@ -194,9 +198,13 @@ struct ResponseReader::State : Machine {
                : fail(refuse(502, "cut_head", "the connection closed inside the answer's head"));
   }
 
+  // Connections to systems are few and busy, so the room of a usual head stays for the next one.
   void reset_all() {
-    reset();
+    reset(kKeptHeadBytesMax);
+    HeaderList room = std::move(head.fields);
+    room.clear();
     head = ResponseHead();
+    head.fields = std::move(room);
   }
 };
 

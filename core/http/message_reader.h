@@ -89,6 +89,7 @@ class ResponseReader {
   const ReadError& error() const;
   bool is_mid_message() const;
   bool has_head() const;
+  // Ready for the next answer. Keeps the room of a small head.
   void reset();
 
  private:

@@ -224,6 +224,15 @@ Result<std::unique_ptr<Redactor>> Redactor::create(const RedactionOptions& optio
   return redactor;
 }
 
+bool Redactor::is_clean(std::string_view target, const http::HeaderList& fields,
+                        std::string_view body) const {
+  if (!impl_->queries.empty() && target.find('?') != std::string_view::npos) return false;
+  if (!impl_->bodies.empty() && !body.empty()) return false;
+  return std::none_of(fields.begin(), fields.end(), [this](const http::Header& field) {
+    return impl_->find_field(field.name) != nullptr;
+  });
+}
+
 RedactedMessage Redactor::redact(ExchangeId exchange, std::string_view target,
                                  const http::HeaderList& fields, std::string_view body,
                                  std::string_view content_type) const {

@@ -47,6 +47,9 @@ class Redactor {
                                                   const crypto::KeyRing& keys);
   ~Redactor();
 
+  // True: redact() would replace nothing. (False does not say that it would.)
+  bool is_clean(std::string_view target, const http::HeaderList& fields,
+                std::string_view body) const;
   // `content_type` tells how to read the body. `exchange` binds the sealed part to its record.
   // An inline body with a body rule that does not parse is left out (answer's body empty,
   // redacted).

@@ -42,9 +42,8 @@ bool UpstreamConnection::connect(UpstreamCallImpl& call) {
   if (result != 0 && errno != EINPROGRESS && errno != EINTR) return false;
   call_ = &call;
   call.connection_ = this;
-  watch_ = std::make_unique<FdWatch>(pool_.loop(), fd_.get(),
-                                     [this](FdWatch::Ready ready) { on_ready(ready); });
-  timer_ = std::make_unique<Timer>(pool_.loop(), [this] { on_timeout(); });
+  watch_.emplace(pool_.loop(), fd_.get(), [this](FdWatch::Ready ready) { on_ready(ready); });
+  timer_.emplace(pool_.loop(), [this] { on_timeout(); });
   watch_->want_write(true);
   timer_->start(pool_.options().connect_timeout_ns);
   return true;

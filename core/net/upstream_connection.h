@@ -112,8 +112,8 @@ class UpstreamConnection {
   int informational_ = 0;
   UpstreamCallImpl* call_ = nullptr;
   UniqueFd fd_;
-  std::unique_ptr<FdWatch> watch_;
-  std::unique_ptr<Timer> timer_;
+  std::optional<FdWatch> watch_;
+  std::optional<Timer> timer_;
   http::ResponseReader reader_;
   OutputBuffer out_;
   std::uint64_t sent_before_ = 0;  // of out_, when it was last looked at
