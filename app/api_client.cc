@@ -38,9 +38,9 @@ class Descriptor {
 };
 
 Error not_reachable(const std::string& url, int saved_errno) {
-  Error error = error_from_errno(saved_errno, ErrorOrigin::kInternal,
-                                 "no Banyan server answers at " + url +
-                                     " (is it running? see --admin, -c and --data-dir)");
+  Error error = error_from_errno(
+      saved_errno, ErrorOrigin::kInternal,
+      "no Banyan server answers at " + url + " (is it running? see --admin, -c and --data-dir)");
   error.code = ErrorCode::kUnavailable;
   return error;
 }
@@ -109,9 +109,9 @@ Result<ApiAnswer> read_answer(int fd, std::string_view method, const std::string
           reader.reset();
           break;
         case http::ReadEvent::kError:
-          return make_error(ErrorCode::kUnavailable, ErrorOrigin::kInternal,
-                            url + " does not answer like a Banyan server: " +
-                                reader.error().message);
+          return make_error(
+              ErrorCode::kUnavailable, ErrorOrigin::kInternal,
+              url + " does not answer like a Banyan server: " + reader.error().message);
       }
     }
   }
@@ -141,7 +141,8 @@ Result<ApiAnswer> ApiClient::request(std::string_view method, const std::string&
   if (addresses->empty()) return not_reachable(target_.admin_url, EADDRNOTAVAIL);
   const std::string& address = addresses->front().socket_address;
   const auto* socket_address = reinterpret_cast<const sockaddr*>(address.data());
-  const Descriptor fd(socket(socket_address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const Descriptor fd(
+      socket(socket_address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) return not_reachable(target_.admin_url, errno);
   if (connect(fd.get(), socket_address, static_cast<socklen_t>(address.size())) != 0) {
     if (errno != EINPROGRESS) return not_reachable(target_.admin_url, errno);

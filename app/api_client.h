@@ -27,10 +27,11 @@ class ApiClient {
  public:
   explicit ApiClient(Target target) : target_(std::move(target)) {}
 
-  // `path` under /api/v1, e.g. "/routes". kUnavailable when nothing listens there; an answer with an
-  // error status is an answer. The token comes from BANYAN_ADMIN_TOKEN or data_dir/admin.token.
+  // `path` under /api/v1, e.g. "/routes". kUnavailable when nothing listens there; an answer with
+  // an error status is an answer. The token comes from BANYAN_ADMIN_TOKEN or data_dir/admin.token.
   Result<ApiAnswer> request(std::string_view method, const std::string& path,
-                            std::string_view json_body = {}, std::int64_t timeout_ns = 30'000'000'000);
+                            std::string_view json_body = {},
+                            std::int64_t timeout_ns = 30'000'000'000);
 
  private:
   Target target_;

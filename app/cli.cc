@@ -56,27 +56,24 @@ void add_simple(CLI::App& app, Choice& choice) {
   auto urls = std::make_shared<std::pair<std::string, std::string>>();
   init_verb->add_option("--legacy", urls->first, "URL of the legacy system");
   init_verb->add_option("--candidate", urls->second, "URL of the candidate");
-  init_verb->callback([&choice, urls] {
-    choice.run = [urls] { return init(urls->first, urls->second); };
-  });
+  init_verb->callback(
+      [&choice, urls] { choice.run = [urls] { return init(urls->first, urls->second); }; });
   auto* status_verb = verb(app, "status", "One screen: routes, mirror, log, alarms");
   auto watches = std::make_shared<bool>(false);
   status_verb->add_flag("--watch", *watches, "Refresh every second");
   status_verb->callback([&choice, watches] {
     choice.run = [&choice, watches] { return status(choice.globals, *watches); };
   });
-  verb(app, "ledger", "Totals per route; exits 1 if an identity does not hold")->callback([&choice] {
-    choice.run = [&choice] { return ledger(choice.globals); };
-  });
+  verb(app, "ledger", "Totals per route; exits 1 if an identity does not hold")
+      ->callback([&choice] { choice.run = [&choice] { return ledger(choice.globals); }; });
   verb(app, "version", "Print the version")->callback([&choice] {
     choice.run = [&choice] { return version(choice.globals.is_json); };
   });
   auto* exchange_verb = verb(app, "exchange", "Show one exchange with both answers and verdict");
   auto id = std::make_shared<std::string>();
   exchange_verb->add_option("id", *id, "Exchange id")->required();
-  exchange_verb->callback([&choice, id] {
-    choice.run = [&choice, id] { return exchange_show(choice.globals, *id); };
-  });
+  exchange_verb->callback(
+      [&choice, id] { choice.run = [&choice, id] { return exchange_show(choice.globals, *id); }; });
 }
 
 void add_route(CLI::App& app, Choice& choice) {
@@ -225,7 +222,8 @@ void add_reports(CLI::App& app, Choice& choice) {
     };
   });
 
-  auto* compare_verb = verb(app, "compare", "Compare recorded history again with the present rules");
+  auto* compare_verb =
+      verb(app, "compare", "Compare recorded history again with the present rules");
   auto range = std::make_shared<CompareOptions>();
   compare_verb->add_option("--from", range->from, "Time (RFC 3339 or -15m) or cursor");
   compare_verb->add_option("--to", range->to, "Time");
@@ -241,7 +239,8 @@ void add_log(CLI::App& app, Choice& choice) {
   auto* cat = verb(*log, "cat", "Print records");
   cat->add_option("--from", options->from, "Time (RFC 3339 or -15m) or offset");
   cat->add_option("--to", options->to, "Time or offset, not included");
-  cat->add_option("--filter", options->filter, "route:R type:T exchange:ID method:M path:GLOB status:N");
+  cat->add_option("--filter", options->filter,
+                  "route:R type:T exchange:ID method:M path:GLOB status:N");
   cat->callback([&choice, options] {
     choice.run = [&choice, options] { return log_cat(choice.globals, *options); };
   });
@@ -296,8 +295,9 @@ void add_replay(CLI::App& app, Choice& choice) {
 }  // namespace
 
 int run_cli(int argc, char** argv) {
-  CLI::App app{"Banyan moves live traffic from a legacy system to its replacement.\n"
-               "Start: banyan init, banyan check, banyan serve. Then: banyan status."};
+  CLI::App app{
+      "Banyan moves live traffic from a legacy system to its replacement.\n"
+      "Start: banyan init, banyan check, banyan serve. Then: banyan status."};
   app.name("banyan");
   app.require_subcommand(1);
   Choice choice;

@@ -43,8 +43,8 @@ void print_finding(const json::Value& finding) {
 int findings_list(const Globals& globals, const std::string& route, const std::string& state) {
   std::string path = "/findings";
   char separator = '?';
-  for (const auto& [name, value] : {std::pair<const char*, const std::string&>{"route", route},
-                                    {"state", state}}) {
+  for (const auto& [name, value] :
+       {std::pair<const char*, const std::string&>{"route", route}, {"state", state}}) {
     if (value.empty()) continue;
     path += separator + std::string(name) + "=" + url_encode(value);
     separator = '&';
@@ -75,8 +75,10 @@ int findings_list(const Globals& globals, const std::string& route, const std::s
 int findings_show(const Globals& globals, const std::string& id) {
   const ApiCall call = call_api(globals, "GET", "/findings/" + url_encode(id));
   if (!call.ok()) return call.exit_code;
-  if (globals.is_json) print_json_line(call.raw);
-  else print_finding(call.body);
+  if (globals.is_json)
+    print_json_line(call.raw);
+  else
+    print_finding(call.body);
   return kDone;
 }
 
@@ -89,8 +91,10 @@ int findings_set(const Globals& globals, const std::string& id, const std::strin
   json.end_object();
   const ApiCall call = call_api(globals, "PATCH", "/findings/" + url_encode(id), body);
   if (!call.ok()) return call.exit_code;
-  if (globals.is_json) print_json_line(call.raw);
-  else std::printf("%s is %s\n", shown(call.body, "id").c_str(), shown(call.body, "state").c_str());
+  if (globals.is_json)
+    print_json_line(call.raw);
+  else
+    std::printf("%s is %s\n", shown(call.body, "id").c_str(), shown(call.body, "state").c_str());
   return kDone;
 }
 

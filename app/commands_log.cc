@@ -86,8 +86,8 @@ class RecordFilter {
   bool takes_exchange(const model::SourcedRecord& sourced, const model::AnyRecord& record) {
     if (takes_all_) return true;
     if (const auto* request = std::get_if<model::RequestRecord>(&record)) {
-      const replay::FilterFacts facts{request->exchange,         request->route,
-                                      request->method,           request->target,
+      const replay::FilterFacts facts{request->exchange,        request->route,
+                                      request->method,          request->target,
                                       request->started.wall_ns, request->is_write};
       if (!exchanges_->takes_request(facts)) return false;
       if (chosen_.size() < kChosenMax) chosen_.insert(request->exchange);
@@ -129,13 +129,15 @@ std::string summary_of(const model::AnyRecord& record) {
     if (r->answer.status == 0) return run + "no answer: " + escape_for_terminal(r->cause, 80);
     return run + answer(r->answer);
   }
-  if (const auto* r = std::get_if<model::SkipRecord>(&record)) return std::string(to_string(r->reason));
+  if (const auto* r = std::get_if<model::SkipRecord>(&record))
+    return std::string(to_string(r->reason));
   if (const auto* r = std::get_if<model::VerdictRecord>(&record)) {
     return std::string(to_string(r->verdict)) + ", generation " + std::to_string(r->generation) +
            ", " + std::to_string(r->differences.size()) + " differences";
   }
   if (const auto* r = std::get_if<model::ChunkRecord>(&record)) {
-    return "piece " + std::to_string(r->sequence) + ", " + std::to_string(r->bytes.size()) + " bytes";
+    return "piece " + std::to_string(r->sequence) + ", " + std::to_string(r->bytes.size()) +
+           " bytes";
   }
   if (const auto* r = std::get_if<model::RouteRecord>(&record)) {
     return escape_for_terminal(r->action, 32) + " by " + escape_for_terminal(r->by, 80) + ": " +
@@ -149,7 +151,8 @@ std::string summary_of(const model::AnyRecord& record) {
          std::to_string(checkpoint.routing_epoch);
 }
 
-void print_record(const model::SourcedRecord& sourced, const model::AnyRecord* record, bool is_json) {
+void print_record(const model::SourcedRecord& sourced, const model::AnyRecord* record,
+                  bool is_json) {
   if (is_json) {
     print_json_line(admin::record_to_json(sourced, record));
     return;

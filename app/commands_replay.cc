@@ -23,11 +23,12 @@ void print_progress(const json::Value& run, bool is_terminal) {
 }
 
 void print_result(const json::Value& run) {
-  std::printf("%s %s %s: considered %s, selected %s, sent %s, answered %s, no answer %s, skipped %s\n",
-              shown(run, "kind").c_str(), shown(run, "id").c_str(), shown(run, "state").c_str(),
-              shown(run, "considered").c_str(), shown(run, "selected").c_str(),
-              shown(run, "sent").c_str(), shown(run, "answered").c_str(),
-              shown(run, "no_answer").c_str(), shown(run, "skipped").c_str());
+  std::printf(
+      "%s %s %s: considered %s, selected %s, sent %s, answered %s, no answer %s, skipped %s\n",
+      shown(run, "kind").c_str(), shown(run, "id").c_str(), shown(run, "state").c_str(),
+      shown(run, "considered").c_str(), shown(run, "selected").c_str(), shown(run, "sent").c_str(),
+      shown(run, "answered").c_str(), shown(run, "no_answer").c_str(),
+      shown(run, "skipped").c_str());
   std::printf("compared: equal %s, tolerated %s, different %s, incomparable %s\n",
               shown(run, "equal").c_str(), shown(run, "tolerated").c_str(),
               shown(run, "different").c_str(), shown(run, "incomparable").c_str());
@@ -67,8 +68,10 @@ ApiCall follow(const Globals& globals, ApiCall call) {
 
 int finish(const Globals& globals, const ApiCall& call, bool needs_nothing_remaining) {
   if (!call.ok()) return call.exit_code;
-  if (globals.is_json) print_json_line(call.raw);
-  else print_result(call.body);
+  if (globals.is_json)
+    print_json_line(call.raw);
+  else
+    print_result(call.body);
   const std::string_view state = call.body.string_or("state", "");
   if (state == "cancelled" || state == "interrupted") {
     std::fprintf(stderr, "progress is saved; go on with: banyan replay --resume %s\n",
@@ -84,11 +87,11 @@ int finish(const Globals& globals, const ApiCall& call, bool needs_nothing_remai
 
 int replay(const Globals& globals, const ReplayOptions& options) {
   if (!options.resume.empty()) {
-    return finish(globals,
-                  follow(globals, call_api(globals, "POST",
-                                           "/replays/" + url_encode(options.resume) + "/resume",
-                                           "{}")),
-                  false);
+    return finish(
+        globals,
+        follow(globals, call_api(globals, "POST",
+                                 "/replays/" + url_encode(options.resume) + "/resume", "{}")),
+        false);
   }
   double speed = 0;
   if (options.speed != "max") {
@@ -106,8 +109,10 @@ int replay(const Globals& globals, const ReplayOptions& options) {
   if (!options.to_time.empty()) json.member("to_time", options.to_time);
   json.member("filter", options.filter).member("only", options.only);
   json.key("speed");
-  if (speed == 0) json.string("max");
-  else json.number(speed);
+  if (speed == 0)
+    json.string("max");
+  else
+    json.number(speed);
   json.member("concurrency", static_cast<std::uint64_t>(options.concurrency));
   json.member("dry_run", options.is_dry_run).end_object();
   return finish(globals, follow(globals, call_api(globals, "POST", "/replays", body)), false);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verbs that ask the running server where there is one, and read the data directory where there is none.
+// Verbs that ask the running server where there is one, and read the data directory where there is
+// none.
 #include <unistd.h>
 
 #include <cstdio>
@@ -34,9 +35,9 @@ Result<std::optional<ApiAnswer>> ask_server(const Globals& globals, const std::s
     return std::optional<ApiAnswer>();
   }
   if (!answer->ok()) {
-    Error error = make_error(ErrorCode::kPermissionDenied, ErrorOrigin::kInternal,
-                             "the server answered " + std::to_string(answer->status) + ": " +
-                                 answer->body);
+    Error error =
+        make_error(ErrorCode::kPermissionDenied, ErrorOrigin::kInternal,
+                   "the server answered " + std::to_string(answer->status) + ": " + answer->body);
     return error;
   }
   return std::optional<ApiAnswer>(*std::move(answer));
@@ -91,12 +92,13 @@ void print_account(const std::string& name, const json::Value& account) {
   const json::Value& mirror = part("mirror");
   const json::Value& compared = part("compared");
   std::printf("%s\n", escape_for_terminal(name).c_str());
-  std::printf("  admitted  %s = open %s + answered: legacy %s, candidate %s, banyan %s, aborted %s, "
-              "unknown %s (truncated %s)\n",
-              shown(account, "admitted").c_str(), shown(account, "open").c_str(),
-              shown(answered, "legacy").c_str(), shown(answered, "candidate").c_str(),
-              shown(answered, "banyan").c_str(), shown(answered, "aborted").c_str(),
-              shown(answered, "unknown").c_str(), shown(account, "truncated").c_str());
+  std::printf(
+      "  admitted  %s = open %s + answered: legacy %s, candidate %s, banyan %s, aborted %s, "
+      "unknown %s (truncated %s)\n",
+      shown(account, "admitted").c_str(), shown(account, "open").c_str(),
+      shown(answered, "legacy").c_str(), shown(answered, "candidate").c_str(),
+      shown(answered, "banyan").c_str(), shown(answered, "aborted").c_str(),
+      shown(answered, "unknown").c_str(), shown(account, "truncated").c_str());
   std::printf("  mirror    off %s, mirrored %s, pending %s, skipped %s, dropped %s\n",
               shown(mirror, "off").c_str(), shown(mirror, "mirrored").c_str(),
               shown(mirror, "pending").c_str(), sum_of(mirror, "skipped").c_str(),
@@ -170,15 +172,17 @@ Result<std::int64_t> time_or(const std::string& text, const char* flag, std::int
                         "\" is not a time (RFC 3339, or -15m)");
 }
 
-void print_recompared(const Globals& globals, const comparator::RecompareReport& report, bool is_dry) {
+void print_recompared(const Globals& globals, const comparator::RecompareReport& report,
+                      bool is_dry) {
   static constexpr const char* kNames[] = {"equal", "tolerated", "different", "incomparable"};
   if (globals.is_json) {
     std::string out;
     json::JsonWriter json(out);
     json.begin_object().member("schema", "banyan/compare/1").member("dry_run", is_dry);
     json.member("compared", report.compared).member("changed", report.changed);
-    for (const auto& [name, counts] : {std::pair<const char*, const std::uint64_t*>{"before", report.before},
-                                       {"after", report.after}}) {
+    for (const auto& [name, counts] :
+         {std::pair<const char*, const std::uint64_t*>{"before", report.before},
+          {"after", report.after}}) {
       json.key(name).begin_object();
       for (int i = 0; i < 4; ++i) json.member(kNames[i], counts[i]);
       json.end_object();
@@ -191,7 +195,8 @@ void print_recompared(const Globals& globals, const comparator::RecompareReport&
               static_cast<unsigned long long>(report.compared), is_dry ? " (dry run)" : "",
               static_cast<unsigned long long>(report.changed));
   for (int i = 0; i < 4; ++i) {
-    std::printf("  %-13s %llu → %llu\n", kNames[i], static_cast<unsigned long long>(report.before[i]),
+    std::printf("  %-13s %llu → %llu\n", kNames[i],
+                static_cast<unsigned long long>(report.before[i]),
                 static_cast<unsigned long long>(report.after[i]));
   }
 }
@@ -229,7 +234,8 @@ int report(const Globals& globals, const ReportOptions& options) {
   if (!rendered.ok()) return fail_with(rendered.error());
   if (options.output.empty()) {
     print_json_line(rendered->text);
-  } else if (const Status written = FileSystem::posix().write_file_atomically(options.output, rendered->text);
+  } else if (const Status written =
+                 FileSystem::posix().write_file_atomically(options.output, rendered->text);
              !written.ok()) {
     return fail_with(written.error());
   }
@@ -272,13 +278,13 @@ int compare(const Globals& globals, const CompareOptions& options) {
     sink = recorder->open_lane();
   }
   const bool is_terminal = isatty(STDERR_FILENO) != 0;
-  auto report = comparator::recompare(**log, sink.get(), clock, **rules, range,
-                                      [&](std::uint64_t compared) {
-                                        if (is_terminal) {
-                                          std::fprintf(stderr, "\r\033[Kcompare: %llu exchanges",
-                                                       static_cast<unsigned long long>(compared));
-                                        }
-                                      });
+  auto report =
+      comparator::recompare(**log, sink.get(), clock, **rules, range, [&](std::uint64_t compared) {
+        if (is_terminal) {
+          std::fprintf(stderr, "\r\033[Kcompare: %llu exchanges",
+                       static_cast<unsigned long long>(compared));
+        }
+      });
   if (is_terminal) std::fprintf(stderr, "\r\033[K");
   if (!report.ok()) return fail_with(report.error());
   if (recorder) {

@@ -165,8 +165,10 @@ int route_explain(const Globals& globals, const std::string& method, const std::
 int mirror_switch(const Globals& globals, bool pauses) {
   const ApiCall call = call_api(globals, "POST", pauses ? "/mirror/pause" : "/mirror/resume", "{}");
   if (!call.ok()) return call.exit_code;
-  if (globals.is_json) print_json_line(call.raw);
-  else std::printf("mirror %s\n", pauses ? "paused; copies wait in the log" : "resumed");
+  if (globals.is_json)
+    print_json_line(call.raw);
+  else
+    std::printf("mirror %s\n", pauses ? "paused; copies wait in the log" : "resumed");
   return kDone;
 }
 

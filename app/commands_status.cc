@@ -107,9 +107,8 @@ void print_routes(const json::Value& routes) {
       {"ROUTE", "STAGE", "CANDIDATE", "MIRROR", "DIFFERING", "NOTE"}};
   for (const json::Value& route : routes.items) {
     rows.push_back({shown(route, "name"), shown(route, "stage"),
-                    shown(route, "candidate_percent") + " %",
-                    shown(route, "mirror_percent") + " %", shown(route, "differing"),
-                    shown(route, "conflict")});
+                    shown(route, "candidate_percent") + " %", shown(route, "mirror_percent") + " %",
+                    shown(route, "differing"), shown(route, "conflict")});
   }
   print_table(rows);
 }
@@ -183,9 +182,9 @@ int check(const Globals& globals) {
     std::fprintf(stderr, "%s: %zu error%s\n", path.c_str(), errors, errors == 1 ? "" : "s");
     return kConfigInvalid;
   }
-  for (const auto& [system, urls] :
-       {std::pair<const char*, const std::vector<std::string>&>{"legacy", loaded.config.legacy_urls},
-        {"candidate", loaded.config.candidate_urls}}) {
+  for (const auto& [system, urls] : {std::pair<const char*, const std::vector<std::string>&>{
+                                         "legacy", loaded.config.legacy_urls},
+                                     {"candidate", loaded.config.candidate_urls}}) {
     for (const std::string& url : urls) {
       const auto addresses = net::resolve_url(url);
       if (!addresses.ok()) {
@@ -205,13 +204,14 @@ int init(const std::string& legacy_url, const std::string& candidate_url) {
     complain("banyan.toml exists already; move it away first");
     return kUsage;
   }
-  const std::string text = config::starter_text(
-      legacy_url.empty() ? "http://127.0.0.1:9001" : legacy_url,
-      candidate_url.empty() ? "http://127.0.0.1:9002" : candidate_url);
+  const std::string text =
+      config::starter_text(legacy_url.empty() ? "http://127.0.0.1:9001" : legacy_url,
+                           candidate_url.empty() ? "http://127.0.0.1:9002" : candidate_url);
   if (const Status written = files.write_file_atomically(path, text); !written.ok()) {
     return fail_with(written.error());
   }
-  std::printf("wrote banyan.toml\nnext: banyan check -c banyan.toml && banyan serve -c banyan.toml\n");
+  std::printf(
+      "wrote banyan.toml\nnext: banyan check -c banyan.toml && banyan serve -c banyan.toml\n");
   return kDone;
 }
 

@@ -15,8 +15,9 @@ namespace {
 
 // Columns a terminal needs for UTF-8 text (good enough for our own words and escaped values).
 std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 int exit_code_of_status(int status) {
@@ -81,9 +82,8 @@ ApiCall call_api(const Globals& globals, std::string_view method, const std::str
 
   call.exit_code = exit_code_of_status(answer->status);
   const json::Value* error = call.body.find("error");
-  const std::string message =
-      error ? std::string(error->string_or("message", "")) : "the server answered " +
-                                                                 std::to_string(answer->status);
+  const std::string message = error ? std::string(error->string_or("message", ""))
+                                    : "the server answered " + std::to_string(answer->status);
   complain(message);
   if (error) {
     if (const auto hint = error->string_or("hint", ""); !hint.empty()) {

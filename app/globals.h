@@ -12,9 +12,9 @@ namespace banyan::app {
 
 // Flags every verb takes.
 struct Globals {
-  std::string config_path;  // -c; "" = banyan.toml where it exists
-  std::string admin_url;    // --admin; "" = from the config
-  std::string data_dir;     // --data-dir; "" = from the config, else banyan-data
+  std::string config_path;             // -c; "" = banyan.toml where it exists
+  std::string admin_url;               // --admin; "" = from the config
+  std::string data_dir;                // --data-dir; "" = from the config, else banyan-data
   std::vector<std::string> overrides;  // --set
   bool is_json = false;
 };
@@ -26,8 +26,8 @@ Target target_of(const Globals& globals);
 void complain(const std::string& message);
 int fail_with(const Error& error);
 
-// Asks the server; on success `out` is the parsed body. Otherwise complains and answers an exit code.
-// With --json a reading verb prints `raw` and is done.
+// Asks the server; on success `out` is the parsed body. Otherwise complains and answers an exit
+// code. With --json a reading verb prints `raw` and is done.
 struct ApiCall {
   int exit_code = 0;
   std::string raw;

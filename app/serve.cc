@@ -54,7 +54,8 @@ void wait_for_stop(Server& server, const sigset_t& signals) {
     if (signal == SIGUSR2) {
       server.roll_back_all("signal", "SIGUSR2");
     } else if (signal == SIGHUP) {
-      obs::log_warning("app", "SIGHUP: this version reads its config at start only; restart to change it");
+      obs::log_warning("app",
+                       "SIGHUP: this version reads its config at start only; restart to change it");
     } else {
       return;
     }

@@ -26,7 +26,8 @@ namespace {
 constexpr std::int64_t kFlushPatienceNs = 5'000'000'000;
 constexpr std::int64_t kMirrorStopPatienceNs = 1'000'000'000;
 
-// Names and addresses of one system; a name that does not resolve is a warning and a 502 per request.
+// Names and addresses of one system; a name that does not resolve is a warning and a 502 per
+// request.
 void resolve(const std::vector<std::string>& urls, std::string_view system,
              net::UpstreamOptions& options) {
   for (const std::string& url : urls) {
@@ -115,16 +116,15 @@ Status Server::Impl::open_log() {
   recorder = *std::move(opened);
   const recorder::RecoveryReport& found = recorder->recovery();
   if (found.was_unclean) {
-    obs::log_warning("recorder", "the last stop was unclean; recovered in " +
-                                     std::to_string(found.seconds_ms) + " ms: " +
-                                     std::to_string(found.records_kept) + " records kept, " +
-                                     std::to_string(found.torn_tail_bytes) +
-                                     " bytes of torn tail cut, " +
-                                     std::to_string(found.damaged_ranges) + " damaged ranges");
+    obs::log_warning("recorder",
+                     "the last stop was unclean; recovered in " + std::to_string(found.seconds_ms) +
+                         " ms: " + std::to_string(found.records_kept) + " records kept, " +
+                         std::to_string(found.torn_tail_bytes) + " bytes of torn tail cut, " +
+                         std::to_string(found.damaged_ranges) + " damaged ranges");
   }
 
-  auto ring = crypto::KeyRing::open(files, config.data_dir + "/keys", recorder->epoch(),
-                                    config.record_key);
+  auto ring =
+      crypto::KeyRing::open(files, config.data_dir + "/keys", recorder->epoch(), config.record_key);
   if (!ring.ok()) return ring.error();
   keys = *std::move(ring);
   auto made = model::Redactor::create(config.redaction, *keys);
@@ -132,8 +132,8 @@ Status Server::Impl::open_log() {
   redactor = *std::move(made);
 
   std::vector<std::string> warnings;
-  auto book = ledger::Ledger::open(files, clock, recorder->access(), config.data_dir + "/state",
-                                   warnings);
+  auto book =
+      ledger::Ledger::open(files, clock, recorder->access(), config.data_dir + "/state", warnings);
   warn(warnings);
   if (!book.ok()) return book.error();
   ledger = *std::move(book);
@@ -186,9 +186,9 @@ Status Server::Impl::open_consumers() {
   if (!store.ok()) return store.error();
   findings = *std::move(store);
 
-  const replay::SystemsOptions systems{
-      config.proxy.legacy.upstream, config.proxy.candidate.upstream, config.proxy.legacy.host,
-      config.proxy.candidate.host, keys->digest_seed()};
+  const replay::SystemsOptions systems{config.proxy.legacy.upstream,
+                                       config.proxy.candidate.upstream, config.proxy.legacy.host,
+                                       config.proxy.candidate.host, keys->digest_seed()};
   if (roles.mirror) {
     mirror_policy = std::make_unique<RoutingMirrorPolicy>(routing->cell());
     auto opened = replay::Mirror::open(clock, recorder->access(), recorder->open_lane(), *redactor,

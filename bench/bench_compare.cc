@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One comparison: equal answers of 1 KB (bar: 0.3 us), and a 1 KB JSON pair with differences (30 us).
+// One comparison: equal answers of 1 KB (bar: 0.3 us), and a 1 KB JSON pair with differences (30
+// us).
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -26,8 +27,11 @@ std::string body_of(int total, bool is_changed) {
 LiftedAnswer answer_of(std::string_view body, std::string_view date) {
   LiftedAnswer out;
   out.status = 200;
-  out.fields = {{"Content-Type", "application/json"}, {"Date", date}, {"Cache-Control", "no-store"},
-                {"Vary", "Accept"},                   {"Server", "x"}};
+  out.fields = {{"Content-Type", "application/json"},
+                {"Date", date},
+                {"Cache-Control", "no-store"},
+                {"Vary", "Accept"},
+                {"Server", "x"}};
   out.body = body;
   out.has_body = true;
   out.body_length = body.size();

@@ -154,8 +154,8 @@ Pairing pair_by_key(const Items& legacy, const Items& candidate,
 
 Pairing pair_as_set(const Items& legacy, const Items& candidate,
                     const std::vector<std::string>& key) {
-  Pairing pairing = key.empty() ? pair_by_meaning(legacy, candidate)
-                                : pair_by_key(legacy, candidate, key);
+  Pairing pairing =
+      key.empty() ? pair_by_meaning(legacy, candidate) : pair_by_key(legacy, candidate, key);
   if (pairing.only_legacy.empty() || pairing.only_candidate.empty()) return pairing;
   const Items left = part_of(legacy, pairing.only_legacy);
   const Items right = part_of(candidate, pairing.only_candidate);

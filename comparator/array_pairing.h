@@ -39,15 +39,15 @@ Pairing pair_by_meaning(const Items& legacy, const Items& candidate);
 Pairing pair_by_key(const Items& legacy, const Items& candidate,
                     const std::vector<std::string>& key);
 
-// For arrays whose order does not count. First by `key` (by meaning where it is empty); what is left
-// then by meaning (by an inferred key); of what is still left, containers and numbers with a
+// For arrays whose order does not count. First by `key` (by meaning where it is empty); what is
+// left then by meaning (by an inferred key); of what is still left, containers and numbers with a
 // tolerance go together in their order, because one that changed is likelier than one that was
 // replaced. Scalars stay alone.
 Pairing pair_as_set(const Items& legacy, const Items& candidate,
                     const std::vector<std::string>& key);
 
-// A member by which the items can be told apart: id, uuid, key, code, sku or name, a scalar in every
-// item, unique on each side, and shared by at least half of the shorter side.
+// A member by which the items can be told apart: id, uuid, key, code, sku or name, a scalar in
+// every item, unique on each side, and shared by at least half of the shorter side.
 std::optional<std::string> infer_key(const Items& legacy, const Items& candidate);
 
 }  // namespace banyan::comparator

@@ -151,8 +151,10 @@ class BodyDiff {
     }
     bring_to_utf8(a, b);
     if (a.bytes == b.bytes || json(a.bytes, b.bytes)) return;
-    if (is_text(a.bytes) && is_text(b.bytes)) text(a.bytes, b.bytes);
-    else bytes(a.bytes, b.bytes);
+    if (is_text(a.bytes) && is_text(b.bytes))
+      text(a.bytes, b.bytes);
+    else
+      bytes(a.bytes, b.bytes);
   }
 
   // A declared change of charset is told at the header; here only what the text says counts.
@@ -230,8 +232,9 @@ class BodyDiff {
 
   std::string shown(std::string_view bytes) const {
     const std::string cut = cut_shown(bytes, sink_.shown_bytes_max());
-    return is_text(cut) ? cut : size_text(bytes.size()) + ": " +
-                                    hex_of_bytes(bytes.substr(0, kShownHexBytes));
+    return is_text(cut)
+               ? cut
+               : size_text(bytes.size()) + ": " + hex_of_bytes(bytes.substr(0, kShownHexBytes));
   }
 
   void emit(DifferenceKind kind, std::string legacy, std::string candidate,
@@ -257,8 +260,8 @@ class BodyDiff {
 
 bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate) {
   // First, as it does not touch the bodies: nearly always this is the answer.
-  if (legacy.body_length == candidate.body_length &&
-      legacy.body_digest == candidate.body_digest && legacy.body_digest != Digest128{}) {
+  if (legacy.body_length == candidate.body_length && legacy.body_digest == candidate.body_digest &&
+      legacy.body_digest != Digest128{}) {
     return true;
   }
   if (legacy.has_body && candidate.has_body) return legacy.body == candidate.body;

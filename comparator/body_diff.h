@@ -15,8 +15,8 @@ namespace banyan::comparator {
 // Values in one JSON body. Larger ones differ as a whole, unless they are equal byte for byte.
 inline constexpr std::size_t kJsonNodesMax = 500'000;
 
-// True where both are at hand and the same bytes, or where length and digest say so. Neither looks at
-// content codings: compare those first.
+// True where both are at hand and the same bytes, or where length and digest say so. Neither looks
+// at content codings: compare those first.
 bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate);
 
 // Answers "" where it could compare, else the reason why not ("body_not_recorded").

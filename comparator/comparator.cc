@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kPace{5};     // between two drains of a bus
 constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
 constexpr std::chrono::milliseconds kRetry{100};  // the log takes no records now
 constexpr std::int64_t kCommitEveryNs = 1'000'000'000;
-constexpr std::size_t kStep = 4096;       // records between two looks at the stop flag
+constexpr std::size_t kStep = 4096;      // records between two looks at the stop flag
 constexpr std::size_t kClockEvery = 64;  // records that may share the time of their VERDICTs
 
 }  // namespace
@@ -61,7 +61,7 @@ struct Comparator::Impl {
   LateLookup late;
   std::unique_ptr<model::RecordSource> source;
   std::unordered_set<CopyKey, CopyKeyHash> done;  // had a VERDICT behind the cursor at start
-  std::vector<Slots> slots;       // by stream: one, or a few
+  std::vector<Slots> slots;                       // by stream: one, or a few
   std::deque<Outgoing> outgoing;  // the sink refused them; nothing is read until they are out
   std::int64_t committed_mono_ns = 0;
   model::Cursor committed;
@@ -132,8 +132,8 @@ struct Comparator::Impl {
       }
       return;
     }
-    settle(*join, closing == ExchangeCase::Closing::kResponse ? sourced.encoded
-                                                              : std::string_view());
+    settle(*join,
+           closing == ExchangeCase::Closing::kResponse ? sourced.encoded : std::string_view());
   }
 
   // The exchange closed (or its end is lost) and copies wait for it.
@@ -236,9 +236,9 @@ struct Comparator::Impl {
       waiting.back().ticket = ticket;
       return true;
     }
-    const auto slot = std::lower_bound(
-        waiting.begin(), waiting.end(), shadow.offset,
-        [](const Slot& one, Offset offset) { return one.offset < offset; });
+    const auto slot =
+        std::lower_bound(waiting.begin(), waiting.end(), shadow.offset,
+                         [](const Slot& one, Offset offset) { return one.offset < offset; });
     if (slot != waiting.end() && slot->offset == shadow.offset) slot->ticket = ticket;
     return true;
   }
@@ -257,8 +257,8 @@ struct Comparator::Impl {
     if (!copies.ok()) return copies.error();
     now = clock.now();
     for (LateCopy& copy : *copies) {
-      const bool waits = copy.exchange.has_request &&
-                         copy.exchange.closing == ExchangeCase::Closing::kOpen;
+      const bool waits =
+          copy.exchange.has_request && copy.exchange.closing == ExchangeCase::Closing::kOpen;
       if (!waits) {
         decide(copy.exchange, copy.exchange.response, copy.shadow);
         continue;
@@ -367,8 +367,7 @@ Result<std::unique_ptr<Comparator>> Comparator::open(Clock& clock, model::LogAcc
                                                      const ComparatorLimits& limits) {
   CHECK(sink != nullptr && rules != nullptr);
   std::unique_ptr<Comparator> comparator(new Comparator);
-  comparator->impl_ =
-      std::make_unique<Impl>(clock, log, std::move(sink), std::move(rules), limits);
+  comparator->impl_ = std::make_unique<Impl>(clock, log, std::move(sink), std::move(rules), limits);
   Impl& impl = *comparator->impl_;
   auto cursor = log.load_cursor(kConsumer);
   if (!cursor.ok()) return cursor.error();

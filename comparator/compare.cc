@@ -77,8 +77,7 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
   }
   const RuleSet set(rules, route);
   if (legacy.status != candidate.status) {
-    model::Difference status =
-        at_status(DifferenceKind::kStatus, legacy.status, candidate.status);
+    model::Difference status = at_status(DifferenceKind::kStatus, legacy.status, candidate.status);
     status.transition = status.legacy + "→" + status.candidate;
     status.rule = set.status();
     const bool is_covered = !status.rule.empty();

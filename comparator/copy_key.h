@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One copy of one exchange: what a SHADOW and its VERDICT are joined by. Inside the comparator only.
+// One copy of one exchange: what a SHADOW and its VERDICT are joined by. Inside the comparator
+// only.
 #pragma once
 
 #include <cstdint>

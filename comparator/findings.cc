@@ -55,8 +55,7 @@ bool is_header(std::string_view path) { return path.substr(0, 7) == "header:"; }
 std::string finding_id(std::string_view route, std::string_view endpoint,
                        const model::Difference& difference) {
   std::string key;
-  const std::string path =
-      is_header(difference.path) ? to_lower(difference.path) : difference.path;
+  const std::string path = is_header(difference.path) ? to_lower(difference.path) : difference.path;
   for (const std::string_view part :
        {route, endpoint, std::string_view(path), to_string(difference.kind),
         std::string_view(difference.transition)}) {
@@ -146,15 +145,28 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   for (const auto& [id, one] : group(verdict)) {
     const int uncovered = one.is_uncovered ? 1 : 0;
     // Twice the same generation (a crash of the writer): counted once.
-    BANYAN_RETURN_IF_ERROR(hit->bind(1, exchange).bind(2, id).bind(3, one.count)
-                               .bind(4, uncovered).bind(5, wall).run());
+    BANYAN_RETURN_IF_ERROR(hit->bind(1, exchange)
+                               .bind(2, id)
+                               .bind(3, one.count)
+                               .bind(4, uncovered)
+                               .bind(5, wall)
+                               .run());
     if (database->changes() == 0) continue;
     const model::Difference& shown = *one.first;
-    BANYAN_RETURN_IF_ERROR(upsert->bind(1, id).bind(2, verdict.route).bind(3, one.endpoint)
-                               .bind(4, shown.path).bind(5, to_string(shown.kind))
-                               .bind(6, shown.transition).bind(7, one.count).bind(8, uncovered)
-                               .bind(9, wall).bind(10, shown.at).bind(11, shown.legacy)
-                               .bind(12, shown.candidate).bind(13, shown.rule).run());
+    BANYAN_RETURN_IF_ERROR(upsert->bind(1, id)
+                               .bind(2, verdict.route)
+                               .bind(3, one.endpoint)
+                               .bind(4, shown.path)
+                               .bind(5, to_string(shown.kind))
+                               .bind(6, shown.transition)
+                               .bind(7, one.count)
+                               .bind(8, uncovered)
+                               .bind(9, wall)
+                               .bind(10, shown.at)
+                               .bind(11, shown.legacy)
+                               .bind(12, shown.candidate)
+                               .bind(13, shown.rule)
+                               .run());
     if (one.endpoint == "*") {
       BANYAN_RETURN_IF_ERROR(
           listed->bind(1, id).bind(2, verdict.endpoint).bind(3, kEndpointsMax).run());
@@ -163,8 +175,10 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   if (verdict.request_stream.empty()) return {};
   auto remember = database->prepare("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3)");
   if (!remember.ok()) return remember.error();
-  return remember->bind(1, exchange).bind(2, verdict.request_stream)
-      .bind(3, verdict.request_offset.value).run();
+  return remember->bind(1, exchange)
+      .bind(2, verdict.request_stream)
+      .bind(3, verdict.request_offset.value)
+      .run();
 }
 
 Status FindingsStore::Impl::write_latency() {
@@ -173,8 +187,12 @@ Status FindingsStore::Impl::write_latency() {
       "ON CONFLICT DO UPDATE SET count = count + ?5");
   if (!upsert.ok()) return upsert.error();
   for (const LatencyCounts::Count& one : latency.all()) {
-    BANYAN_RETURN_IF_ERROR(upsert->bind(1, one.route).bind(2, one.endpoint).bind(3, one.system)
-                               .bind(4, one.bucket).bind(5, one.count).run());
+    BANYAN_RETURN_IF_ERROR(upsert->bind(1, one.route)
+                               .bind(2, one.endpoint)
+                               .bind(3, one.system)
+                               .bind(4, one.bucket)
+                               .bind(5, one.count)
+                               .run());
   }
   return {};
 }
@@ -207,8 +225,7 @@ Status FindingsStore::Impl::trim_hits() {
   if (!remove.ok()) return remove.error();
   // A tenth more, so that this is rare.
   BANYAN_RETURN_IF_ERROR(remove->bind(1, excess + kHitsMax / 10).run());
-  return database->execute(
-      "DELETE FROM places WHERE exchange NOT IN (SELECT exchange FROM hits)");
+  return database->execute("DELETE FROM places WHERE exchange NOT IN (SELECT exchange FROM hits)");
 }
 
 FindingsStore::FindingsStore() = default;
@@ -220,8 +237,7 @@ FindingsStore::~FindingsStore() {
   if (!written.ok()) obs::log_warning("findings", written.error().message + "; folded again later");
 }
 
-Result<std::unique_ptr<FindingsStore>> FindingsStore::open(const std::string& path,
-                                                           Clock& clock) {
+Result<std::unique_ptr<FindingsStore>> FindingsStore::open(const std::string& path, Clock& clock) {
   auto database = store::Database::open(path, store::Database::Mode::kReadWrite);
   if (!database.ok()) return database.error();
   std::unique_ptr<FindingsStore> findings(new FindingsStore);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Findings: differences grouped by route, endpoint, template path, kind and transition, with counts,
-// exemplars and the state a person sets. A fold over VERDICT records, kept in SQLite with its cursor in
-// the same transaction, so each VERDICT counts once. Calls block on SQLite: store thread only.
+// Findings: differences grouped by route, endpoint, template path, kind and transition, with
+// counts, exemplars and the state a person sets. A fold over VERDICT records, kept in SQLite with
+// its cursor in the same transaction, so each VERDICT counts once. Calls block on SQLite: store
+// thread only.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +24,15 @@ struct Finding {
   FindingState state = FindingState::kOpen;
   std::string route, endpoint, path, kind, transition;
   std::vector<std::string> endpoints;  // of a finding about a header (endpoint "*")
-  std::uint64_t count = 0;      // differences
-  std::uint64_t exchanges = 0;  // exchanges that show it
+  std::uint64_t count = 0;             // differences
+  std::uint64_t exchanges = 0;         // exchanges that show it
   std::int64_t first_seen_wall_ns = 0, last_seen_wall_ns = 0;
   std::vector<std::string> exemplars;  // exchange ids, at most 8: first ones and latest
   std::string example_at, example_legacy, example_candidate;
   std::string reason;  // of the state
   std::string changed_by;
   std::int64_t accepted_until_wall_ns = 0;  // 0: no end; past it the finding is open again
-  std::string tolerated_by;  // a rule, where every occurrence is covered
+  std::string tolerated_by;                 // a rule, where every occurrence is covered
 };
 
 // Latency of one endpoint on both systems, from VERDICTs.
@@ -58,8 +59,8 @@ class FindingsStore {
   // kLazily: what equal answers add stays in memory for about a second, since their transactions
   // would cost more than all the rest. Nobody sees it before it is written.
   enum class Writing { kNow, kLazily };
-  // Folds VERDICTs from where it stopped, at most `records_max`, and writes in one transaction. True
-  // while there is more.
+  // Folds VERDICTs from where it stopped, at most `records_max`, and writes in one transaction.
+  // True while there is more.
   Result<bool> catch_up(model::LogAccess& log, std::size_t records_max,
                         Writing writing = Writing::kNow);
   Result<std::vector<Finding>> list(const FindingFilter& filter) const;

@@ -37,7 +37,8 @@ struct FindingsStore::Impl {
 
   Status create_schema();
   Result<std::unique_ptr<model::RecordSource>> open_source(model::LogAccess& log);
-  // Folds into memory and, once a VERDICT needs it, into `transaction`. False at the end of the log.
+  // Folds into memory and, once a VERDICT needs it, into `transaction`. False at the end of the
+  // log.
   Result<bool> fold_some(model::RecordSource& from, std::size_t records_max,
                          std::optional<store::Transaction>& transaction);
   Status begin(std::optional<store::Transaction>& transaction);

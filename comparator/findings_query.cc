@@ -76,10 +76,10 @@ Status fill_lists(store::Database& database, Finding& finding) {
 
 Result<std::vector<Finding>> FindingsStore::list(const FindingFilter& filter) const {
   // What no exchange shows any more (a later generation took it back) stays for its state alone.
-  auto rows = impl_->database->prepare(
-      std::string(kColumns) +
-      "WHERE (exchanges > 0 OR state <> 0) AND (?1 = '' OR route = ?1) "
-      "ORDER BY exchanges DESC, id");
+  auto rows =
+      impl_->database->prepare(std::string(kColumns) +
+                               "WHERE (exchanges > 0 OR state <> 0) AND (?1 = '' OR route = ?1) "
+                               "ORDER BY exchanges DESC, id");
   if (!rows.ok()) return rows.error();
   rows->bind(1, filter.route);
   std::vector<Finding> out;
@@ -141,15 +141,18 @@ Result<Finding> FindingsStore::set_state(std::string_view id, FindingState state
       "UPDATE findings SET state = ?2, reason = ?3, changed_by = ?4, accepted_until = ?5 "
       "WHERE id = ?1");
   if (!update.ok()) return update.error();
-  BANYAN_RETURN_IF_ERROR(
-      update->bind(1, finding->id).bind(2, static_cast<int>(state)).bind(3, reason).bind(4, by)
-          .bind(5, state == FindingState::kAccepted ? until_wall_ns : 0).run());
+  BANYAN_RETURN_IF_ERROR(update->bind(1, finding->id)
+                             .bind(2, static_cast<int>(state))
+                             .bind(3, reason)
+                             .bind(4, by)
+                             .bind(5, state == FindingState::kAccepted ? until_wall_ns : 0)
+                             .run());
   return get(finding->id);
 }
 
 Result<std::vector<EndpointLatency>> FindingsStore::latency() const {
-  auto rows = impl_->database->prepare(
-      "SELECT route, endpoint, system, bucket, count FROM latency");
+  auto rows =
+      impl_->database->prepare("SELECT route, endpoint, system, bucket, count FROM latency");
   if (!rows.ok()) return rows.error();
   std::map<std::pair<std::string, std::string>, std::pair<LatencyHistogram, LatencyHistogram>> all;
   for (;;) {
@@ -178,8 +181,7 @@ Result<std::vector<EndpointLatency>> FindingsStore::latency() const {
 }
 
 Result<std::optional<model::Cursor::Place>> FindingsStore::locate(ExchangeId exchange) const {
-  auto rows =
-      impl_->database->prepare("SELECT stream, offset FROM places WHERE exchange = ?1");
+  auto rows = impl_->database->prepare("SELECT stream, offset FROM places WHERE exchange = ?1");
   if (!rows.ok()) return rows.error();
   rows->bind(1, exchange.to_string());
   auto row = rows->step();

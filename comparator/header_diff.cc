@@ -175,8 +175,10 @@ ContentType content_type_of(std::string_view value) {
     if (told.size() >= 2 && told.front() == '"' && told.back() == '"') {
       told = told.substr(1, told.size() - 2);
     }
-    if (name == "charset") out.charset = to_lower(told);
-    else if (name != "boundary") out.parameters.push_back(name + "=" + std::string(told));
+    if (name == "charset")
+      out.charset = to_lower(told);
+    else if (name != "boundary")
+      out.parameters.push_back(name + "=" + std::string(told));
   }
   std::sort(out.parameters.begin(), out.parameters.end());
   return out;
@@ -197,8 +199,10 @@ class HeaderDiff {
                        : cookies(field.name, {}, field.values);
     }
     const std::string value = joined(field.values);
-    if (is_legacy) emit(field.name, DifferenceKind::kMissing, value, {});
-    else emit(field.name, DifferenceKind::kExtra, {}, value);
+    if (is_legacy)
+      emit(field.name, DifferenceKind::kMissing, value, {});
+    else
+      emit(field.name, DifferenceKind::kExtra, {}, value);
   }
 
   void both(const Field& a, const Field& b) {
@@ -224,7 +228,9 @@ class HeaderDiff {
  private:
   void encoding(const std::string& name, const std::string& a, const std::string& b) {
     if (a == b) return;
-    const auto told = [](const std::string& coding) { return coding.empty() ? "identity" : coding; };
+    const auto told = [](const std::string& coding) {
+      return coding.empty() ? "identity" : coding;
+    };
     emit(name, DifferenceKind::kEncoding, told(a), told(b), told(a) + "→" + told(b));
   }
 

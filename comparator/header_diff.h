@@ -12,8 +12,9 @@
 
 namespace banyan::comparator {
 
-// True where nothing can differ: the same fields in the same order, but for values that are expected
-// to change (Date …) and fields that are never compared. Allocates nothing in the usual case.
+// True where nothing can differ: the same fields in the same order, but for values that are
+// expected to change (Date …) and fields that are never compared. Allocates nothing in the usual
+// case.
 bool have_same_fields(const http::HeaderList& legacy, const http::HeaderList& candidate);
 
 void compare_headers(const http::HeaderList& legacy, const http::HeaderList& candidate,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Exchanges whose copy is still to come, and copies whose exchange is still open, bounded by count and
-// bytes. What is pushed out is found again in the log (LateLookup). Inside the comparator only.
+// Exchanges whose copy is still to come, and copies whose exchange is still open, bounded by count
+// and bytes. What is pushed out is found again in the log (LateLookup). Inside the comparator only.
 #pragma once
 
 #include <cstddef>
@@ -47,8 +47,8 @@ class JoinTable {
   Join* find(ExchangeId exchange);
   // A blank join, in place of one that is there. Call weigh() when it is filled.
   Join& add(ExchangeId exchange);
-  // Counts the bytes of this join anew, and pushes out the oldest others beyond the bounds: pointers
-  // to others do not outlive this call.
+  // Counts the bytes of this join anew, and pushes out the oldest others beyond the bounds:
+  // pointers to others do not outlive this call.
   void weigh(Join& join);
   void erase(ExchangeId exchange);
   std::size_t size() const { return joins_.size(); }

@@ -134,8 +134,7 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
 void Judge::fill_bodies(const ExchangeCase& exchange, std::string_view shadow_stream) {
   const model::Body& primary = response_.answer.body;
   const model::Body& shadow = shadow_.answer.body;
-  const auto primary_start =
-      chunk_starts_.take(exchange.exchange, model::Side::kPrimary, RunId{});
+  const auto primary_start = chunk_starts_.take(exchange.exchange, model::Side::kPrimary, RunId{});
   const auto shadow_start =
       chunk_starts_.take(exchange.exchange, model::Side::kShadow, shadow_.run);
   // Equal originals are equal without their bytes.

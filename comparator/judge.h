@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One joined exchange to one verdict: decodes both answers, fetches bodies from the log where they are
-// needed, and asks compare_answers(). Inside the comparator only. One thread.
+// One joined exchange to one verdict: decodes both answers, fetches bodies from the log where they
+// are needed, and asks compare_answers(). Inside the comparator only. One thread.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,8 @@ struct ExchangeCase {
   void clear();
 };
 
-// Where bodies in chunks begin; bounded, the oldest are forgotten (then the REQUEST's place serves).
+// Where bodies in chunks begin; bounded, the oldest are forgotten (then the REQUEST's place
+// serves).
 class ChunkStarts {
  public:
   static constexpr std::size_t kMax = 65'536;
@@ -80,10 +81,10 @@ class Judge {
       : log_(log), rules_(rules), body_bytes_max_(body_bytes_max) {}
 
   ChunkStarts& chunk_starts() { return chunk_starts_; }
-  // `shadow` is one encoded SHADOW; kOpen closings are for the caller to wait for. The draft is valid
-  // until the next call.
+  // `shadow` is one encoded SHADOW; kOpen closings are for the caller to wait for. The draft is
+  // valid until the next call.
   Draft& judge(const ExchangeCase& exchange, std::string_view response, std::string_view shadow,
-              std::string_view shadow_stream);
+               std::string_view shadow_stream);
 
  private:
   Draft& incomparable(std::string_view reason);

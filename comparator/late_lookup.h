@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds the REQUEST and the closing record of exchanges that are no longer in memory, by reading the
-// log again: one pass for many. Replays ask in log order, so a pass begins where the last one found
-// its first. Inside the comparator only. One thread.
+// Finds the REQUEST and the closing record of exchanges that are no longer in memory, by reading
+// the log again: one pass for many. Replays ask in log order, so a pass begins where the last one
+// found its first. Inside the comparator only. One thread.
 #pragma once
 
 #include <cstddef>

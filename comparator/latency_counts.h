@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Latency of endpoints counted in memory until it is written: one addition for each VERDICT. For the
-// comparator's own sources. One thread.
+// Latency of endpoints counted in memory until it is written: one addition for each VERDICT. For
+// the comparator's own sources. One thread.
 #pragma once
 
 #include <cstddef>

@@ -8,8 +8,9 @@
 namespace banyan::comparator {
 namespace {
 
-// A duration's place by its highest bits: the exponent and the kFineBits below its first one. Within
-// one place durations differ by 3 % at most, so that the bucket is a step or two behind the first.
+// A duration's place by its highest bits: the exponent and the kFineBits below its first one.
+// Within one place durations differ by 3 % at most, so that the bucket is a step or two behind the
+// first.
 constexpr unsigned kFineBits = 5;
 
 std::size_t place_of(std::uint64_t duration_ns) {
@@ -19,7 +20,7 @@ std::size_t place_of(std::uint64_t duration_ns) {
 }
 
 struct Table {
-  std::array<std::int64_t, LatencyHistogram::kBucketMax + 1> last_ns;  // of each bucket
+  std::array<std::int64_t, LatencyHistogram::kBucketMax + 1> last_ns;    // of each bucket
   std::array<std::uint16_t, std::size_t{64} << kFineBits> first_bucket;  // of each place
 
   Table() {
@@ -33,8 +34,8 @@ struct Table {
       const std::size_t exponent = place >> kFineBits;
       const std::uint64_t fine = place & ((1U << kFineBits) - 1);
       if (exponent >= kFineBits && exponent < 63) {
-        const auto lowest = static_cast<std::int64_t>((fine | (1U << kFineBits))
-                                                      << (exponent - kFineBits));
+        const auto lowest =
+            static_cast<std::int64_t>((fine | (1U << kFineBits)) << (exponent - kFineBits));
         while (last_ns[bucket] < lowest) ++bucket;
       }
       first_bucket[place] = bucket;

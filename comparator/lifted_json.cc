@@ -28,7 +28,16 @@ std::uint64_t process_seed() {
 }
 
 // What kind of thing a hash is of.
-enum class Tag : std::uint64_t { kLeaf = 1, kNumber, kString, kArray, kBag, kObject, kMember, kKey };
+enum class Tag : std::uint64_t {
+  kLeaf = 1,
+  kNumber,
+  kString,
+  kArray,
+  kBag,
+  kObject,
+  kMember,
+  kKey
+};
 
 std::uint64_t seed_of(Tag tag) { return process_seed() + static_cast<std::uint64_t>(tag); }
 Digest128 hash(Tag tag, std::string_view bytes) { return xxh3_128(bytes, seed_of(tag)); }
@@ -186,8 +195,10 @@ void LiftedJson::hash_array(NodeIndex index) {
     const Node& node = nodes_[child];
     ordered.append(reinterpret_cast<const char*>(&node.exact), sizeof node.exact);
     if (!has_loose_ || node.ignore >= 0) continue;
-    if (is_bag) bag.add(node.loose);
-    else loose.append(reinterpret_cast<const char*>(&node.loose), sizeof node.loose);
+    if (is_bag)
+      bag.add(node.loose);
+    else
+      loose.append(reinterpret_cast<const char*>(&node.loose), sizeof node.loose);
   }
   nodes_[index].exact = hash(Tag::kArray, ordered);
   nodes_[index].loose = !has_loose_ ? nodes_[index].exact
@@ -213,8 +224,7 @@ void LiftedJson::hash_object(NodeIndex index) {
   }
   const bool with_duplicates = has_duplicates(std::move(keys));
   nodes_[index].exact = object_hash(exact, with_duplicates);
-  nodes_[index].loose =
-      has_loose_ ? object_hash(loose, with_duplicates) : nodes_[index].exact;
+  nodes_[index].loose = has_loose_ ? object_hash(loose, with_duplicates) : nodes_[index].exact;
 }
 
 }  // namespace banyan::comparator

@@ -29,8 +29,8 @@ struct CompareRuleOptions {
 struct ComparatorOptions {
   std::vector<CompareRuleOptions> rules;
   std::uint64_t body_bytes_max = 16ULL << 20;  // larger bodies: digest only
-  std::size_t differences_max = 1000;          // of one verdict; past it the rest are counted as one
-  std::size_t shown_bytes_max = 256;           // of a value in a difference
+  std::size_t differences_max = 1000;  // of one verdict; past it the rest are counted as one
+  std::size_t shown_bytes_max = 256;   // of a value in a difference
 };
 
 }  // namespace banyan::comparator

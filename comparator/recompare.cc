@@ -191,8 +191,7 @@ class Recomparison {
     first_.erase(first);
     if (!is_in_range(exchange)) return {};
     if (const auto newer = newer_.find(key); newer != newer_.end()) before = newer->second;
-    Draft& draft =
-        judge_.judge(exchange, exchange.response, shadow.encoded, shadow.place.stream);
+    Draft& draft = judge_.judge(exchange, exchange.response, shadow.encoded, shadow.place.stream);
     const Verdict after = draft.comparison.verdict;
     ++report_.compared;
     ++report_.before[static_cast<std::size_t>(before.verdict)];

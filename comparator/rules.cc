@@ -17,9 +17,9 @@ namespace {
 using Table = CompiledRules::Impl::Table;
 
 Error bad_rule(std::string_view path, std::string_view what) {
-  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
-                    "compare rule \"" + escape_for_terminal(path, 256) + "\": " +
-                        std::string(what));
+  return make_error(
+      ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
+      "compare rule \"" + escape_for_terminal(path, 256) + "\": " + std::string(what));
 }
 
 bool is_token(std::string_view name) {
@@ -35,7 +35,8 @@ bool is_token(std::string_view name) {
 }
 
 Result<json::PathPattern> body_pattern(std::string_view path) {
-  if (!path.starts_with("body:")) return bad_rule(path, "only paths that start with body:$ fit here");
+  if (!path.starts_with("body:"))
+    return bad_rule(path, "only paths that start with body:$ fit here");
   const std::string_view inside = path.substr(5);
   if (inside.starts_with("/")) {
     return bad_rule(path, "XML bodies are compared as text, so no path leads into them; use body");
@@ -101,8 +102,12 @@ Status add_tolerance(const ToleranceOptions& rule, Table& table) {
   std::string text = "tolerance " + rule.path;
   if (rule.absolute > 0) append_number(text += " absolute ", rule.absolute);
   if (rule.relative > 0) append_number(text += " relative ", rule.relative);
-  table.body.push_back({BodyRule::Kind::kTolerance, std::move(*pattern), std::move(text), {},
-                        rule.absolute, rule.relative});
+  table.body.push_back({BodyRule::Kind::kTolerance,
+                        std::move(*pattern),
+                        std::move(text),
+                        {},
+                        rule.absolute,
+                        rule.relative});
   return {};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [[compare]] rules in the form in which the engine asks for them. For the comparator's own sources.
+// [[compare]] rules in the form in which the engine asks for them. For the comparator's own
+// sources.
 #pragma once
 
 #include <cstdint>

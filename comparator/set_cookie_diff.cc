@@ -15,8 +15,8 @@ struct Cookie {
   std::string line;
 };
 
-// A second cookie of one name and path replaces the first in a browser; of one name alone both stay,
-// so the number is part of the key.
+// A second cookie of one name and path replaces the first in a browser; of one name alone both
+// stay, so the number is part of the key.
 std::map<std::string, Cookie> by_name(const std::vector<std::string_view>& lines) {
   std::map<std::string, Cookie> out;
   for (const std::string_view line : lines) {
@@ -75,8 +75,7 @@ std::vector<CookieDifference> compare_set_cookies(const std::vector<std::string_
       continue;
     }
     if (cookie.value != found->second.value) {
-      out.push_back(
-          {DifferenceKind::kValue, "[" + name + "]", cookie.value, found->second.value});
+      out.push_back({DifferenceKind::kValue, "[" + name + "]", cookie.value, found->second.value});
     }
     compare_attributes(name, cookie, found->second, out);
   }

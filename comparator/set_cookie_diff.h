@@ -19,7 +19,8 @@ struct CookieDifference {
   std::string candidate;
 };
 
-// Values are as recorded (keyed tokens). Of Expires only the presence counts: it is a clock's reading.
+// Values are as recorded (keyed tokens). Of Expires only the presence counts: it is a clock's
+// reading.
 std::vector<CookieDifference> compare_set_cookies(const std::vector<std::string_view>& legacy,
                                                   const std::vector<std::string_view>& candidate);
 

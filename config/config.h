@@ -37,9 +37,9 @@ struct Diagnostic {
   std::string file;
   int line = 0, column = 0;
   bool is_warning = false;
-  std::string message;    // what is wrong
-  std::string offending;  // the line of text, escaped, secrets not resolved
-  std::string hint;       // what to do
+  std::string message;          // what is wrong
+  std::string offending;        // the line of text, escaped, secrets not resolved
+  std::string hint;             // what to do
   std::string to_text() const;  // with the line and a caret
 };
 

@@ -23,8 +23,8 @@ std::string without_secrets(std::string line) {
   for (std::size_t at = line.find("key"); at != std::string::npos; at = line.find("key", at + 1)) {
     if (at > 0 && is_bare(line[at - 1])) continue;
     std::size_t equals = at + 3;
-    while (equals < line.size() && std::string_view(" \t\"'").find(line[equals]) !=
-                                       std::string_view::npos) {
+    while (equals < line.size() &&
+           std::string_view(" \t\"'").find(line[equals]) != std::string_view::npos) {
       ++equals;
     }
     if (equals < line.size() && line[equals] == '=') return line.substr(0, equals + 1) + " …";
@@ -71,9 +71,7 @@ const Node* Node::find(std::string_view key) const {
   return nullptr;
 }
 
-Node* Node::find(std::string_view key) {
-  return const_cast<Node*>(std::as_const(*this).find(key));
-}
+Node* Node::find(std::string_view key) { return const_cast<Node*>(std::as_const(*this).find(key)); }
 
 Problems::Problems(std::string_view text, std::string file) : file_(std::move(file)) {
   for (const std::string_view line : split(text, '\n')) lines_.emplace_back(line);

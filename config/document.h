@@ -23,8 +23,8 @@ struct Node {
   bool boolean = false;
   struct Member;
   std::vector<Member> members;  // kTable
-  std::vector<Node> items;                            // kArray
-  std::string override_text;  // the --set it came from, "" for the file
+  std::vector<Node> items;      // kArray
+  std::string override_text;    // the --set it came from, "" for the file
 
   const Node* find(std::string_view key) const;
   Node* find(std::string_view key);

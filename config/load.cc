@@ -62,7 +62,8 @@ LoadResult load_file(const std::string& path, const std::vector<std::string>& ov
   Diagnostic found;
   found.file = path;
   found.message = text.error().message;
-  if (text.error().code == ErrorCode::kNotFound) found.hint = "`banyan init` writes a starter config";
+  if (text.error().code == ErrorCode::kNotFound)
+    found.hint = "`banyan init` writes a starter config";
   result.diagnostics.push_back(std::move(found));
   return result;
 }

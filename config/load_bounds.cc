@@ -48,9 +48,10 @@ void load_log(TableReader& root, Config& config) {
   if (log.retention_bytes < log.segment_bytes * 2) {
     const Node* at = retention.is_present() ? retention.node().find("size") : nullptr;
     if (at == nullptr && table.is_present()) at = table.node().find("segment_size");
-    table.problems().error(at != nullptr ? *at : Node(),
-                           "log.retention.size must hold at least two segments (log.segment_size is " +
-                               format_size(log.segment_bytes) + ")");
+    table.problems().error(
+        at != nullptr ? *at : Node(),
+        "log.retention.size must hold at least two segments (log.segment_size is " +
+            format_size(log.segment_bytes) + ")");
   }
   table.read_size("inline_body", config.proxy.limits.inline_body_max, {0, 16 * kMiB});
   table.read_duration("wait", config.proxy.durable_wait_ns, {kMillisecond, 60 * kSecond});
@@ -75,9 +76,9 @@ void load_limits(TableReader& root, Config& config) {
   table.finish();
   if (limits.target_bytes_max > limits.head_bytes_max) {
     const Node* at = table.node().find("target");
-    table.problems().error(at != nullptr ? *at : *table.node().find("head"),
-                           "limits.target must fit into limits.head (" +
-                               format_size(limits.head_bytes_max) + ")");
+    table.problems().error(
+        at != nullptr ? *at : *table.node().find("head"),
+        "limits.target must fit into limits.head (" + format_size(limits.head_bytes_max) + ")");
   }
   for (proxy::SystemOptions* system : {&config.proxy.legacy, &config.proxy.candidate}) {
     system->upstream.limits.head_bytes_max = limits.head_bytes_max;

@@ -39,7 +39,8 @@ std::optional<SocketAddress> parse_address(const std::string& text) {
   const auto port = parse_u64(std::string_view(text).substr(colon + 1));
   if (!port || *port > 65535) return std::nullopt;
   out.port = *port;
-  const bool has_brackets = out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']';
+  const bool has_brackets =
+      out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']';
   if (has_brackets) out.host = out.host.substr(1, out.host.size() - 2);
   if (!is_ip(out.host, out.is_v6) || out.is_v6 != has_brackets) return std::nullopt;
   out.is_wildcard = out.host == "0.0.0.0" || out.host == "::";
@@ -77,7 +78,8 @@ bool is_network(const std::string& text) {
 
 // "" or what is wrong with a system's URL. Never repeats the URL: it may hold a password.
 std::string url_problem(const std::string& url) {
-  if (url.rfind("https://", 0) == 0) return "https:// is not supported in this version; use http://";
+  if (url.rfind("https://", 0) == 0)
+    return "https:// is not supported in this version; use http://";
   if (url.rfind("http://", 0) != 0) return "a system's URL starts with http://";
   std::string rest = url.substr(7);
   if (rest.find('@') != std::string::npos) return "a system's URL holds no user or password";
@@ -88,7 +90,8 @@ std::string url_problem(const std::string& url) {
   }
   const std::size_t bracket = rest.rfind(']');
   const std::size_t colon = rest.rfind(':');
-  const bool has_port = colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
+  const bool has_port =
+      colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
   if (has_port) {
     const auto port = parse_u64(std::string_view(rest).substr(colon + 1));
     if (!port || *port == 0 || *port > 65535) return "a port lies between 1 and 65535";
@@ -128,8 +131,8 @@ void load_system(TableReader table, std::vector<std::string>& urls, proxy::Syste
   if (table.read("host", out.host)) {
     if (out.host == "preserve") out.host.clear();
     if (out.host.find_first_of(" \t\r\n/@?#,;\"\\") != std::string::npos || out.host.size() > 255) {
-      table.problems().error(*table.node().find("host"), table.name_of_key("host") +
-                                                             " is \"preserve\" or a host name");
+      table.problems().error(*table.node().find("host"),
+                             table.name_of_key("host") + " is \"preserve\" or a host name");
     }
   }
   table.refuse("tls", "TLS towards a system comes later");

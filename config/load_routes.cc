@@ -33,8 +33,9 @@ void read_fields(TableReader table, std::vector<routing::MatchOptions::Field>& o
       const auto text = table.resolve(*node);
       if (text) out.push_back({name, *text});
     } else {
-      table.problems().error(*node, table.name_of_key(name) + " must be a string, or true for "
-                                                              "\"present\"");
+      table.problems().error(*node, table.name_of_key(name) +
+                                        " must be a string, or true for "
+                                        "\"present\"");
     }
   }
 }
@@ -97,7 +98,8 @@ routing::RouteOptions read_route(TableReader& table) {
   table.read_percent("mirror_percent", route.dials.mirror_share);
   table.read("mirror_writes", route.dials.mirror_writes);
   read_sticky(table, route);
-  if (const auto level = table.read_name("durability", {"none", "interval", "response", "request"})) {
+  if (const auto level =
+          table.read_name("durability", {"none", "interval", "response", "request"})) {
     route.durability = static_cast<Durability>(*level);
   }
   if (const auto which = table.read_name("on_failure", {"fail_open", "fail_closed"})) {
@@ -121,7 +123,8 @@ void check_name(TableReader& table, const std::string& name) {
   } else if (node->kind == Node::Kind::kString && name.empty() && !node->text.empty()) {
     return;  // A reference that was reported already.
   } else if (node->kind == Node::Kind::kString && !is_route_name(name)) {
-    table.problems().error(*node, "a route's name has 1 to 100 letters, digits, \"_\", \"-\", \".\"");
+    table.problems().error(*node,
+                           "a route's name has 1 to 100 letters, digits, \"_\", \"-\", \".\"");
   } else if (name == routing::kUnmatched) {
     table.problems().error(*node, "\"unmatched\" is the name of what no route matches");
   }
@@ -152,8 +155,9 @@ void load_routes(TableReader& root, Config& config) {
       break;
     }
     if (all != nullptr) {
-      table.problems().error(table.node(), table.path() + " is never reached: route \"" + all->name +
-                                               "\" before it matches everything",
+      table.problems().error(table.node(),
+                             table.path() + " is never reached: route \"" + all->name +
+                                 "\" before it matches everything",
                              "the first match wins; put the general route last");
     }
     config.routing.routes.push_back(std::move(route));

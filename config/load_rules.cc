@@ -74,8 +74,8 @@ void check_rule_routes(TableReader& table, const std::vector<std::string>& globs
 }
 
 // "header:NAME", "query:NAME" or a body path, as redaction takes them.
-void read_redaction(TableReader& table, const Node& item, const std::string& field,
-                    bool is_dropped, Config& config) {
+void read_redaction(TableReader& table, const Node& item, const std::string& field, bool is_dropped,
+                    Config& config) {
   std::string problem;
   if (field.rfind("header:", 0) == 0 || field.rfind("body:", 0) == 0) {
     const Status status = comparator::check_rule_path(field);
@@ -110,8 +110,9 @@ void read_redact(TableReader& table, Config& config) {
       entry.finish();
       read_redaction(table, item, field, keep == std::size_t{1}, config);
     } else {
-      table.problems().error(item, "record.redact holds strings, or tables such as "
-                                   "{ field = \"header:X-Secret\", keep = \"drop\" }");
+      table.problems().error(item,
+                             "record.redact holds strings, or tables such as "
+                             "{ field = \"header:X-Secret\", keep = \"drop\" }");
     }
   }
 }

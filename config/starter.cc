@@ -62,7 +62,8 @@ std::string starter_text(std::string_view legacy_url, std::string_view candidate
   std::string out =
       "# Banyan's configuration. `banyan check -c banyan.toml` checks it, `banyan serve -c\n"
       "# banyan.toml` runs it. Every key: docs/configuration.md\n"
-      "data_dir = \"banyan-data\"                # the log, its keys and all state; made if missing\n"
+      "data_dir = \"banyan-data\"                # the log, its keys and all state; made if "
+      "missing\n"
       "\n"
       "[systems.legacy]                        # answers the client\n";
   out += "urls = [" +

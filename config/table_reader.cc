@@ -13,9 +13,7 @@ namespace {
 
 constexpr std::uint64_t kReferencedFileBytesMax = 64 * 1024;
 
-std::string quoted(std::string_view text) {
-  return "\"" + escape_for_terminal(text, 100) + "\"";
-}
+std::string quoted(std::string_view text) { return "\"" + escape_for_terminal(text, 100) + "\""; }
 
 std::string range_text(double min, double max, std::string (*show)(double)) {
   return "must lie between " + show(min) + " and " + show(max);
@@ -168,7 +166,8 @@ bool TableReader::read_bytes(std::string_view key, std::uint64_t& out, NumberRan
     return is_kind(key, *node, Node::Kind::kString, "a size");
   }
   if (!value) {
-    problems_.error(*node, name_of_key(key) + " is not a size", "for example \"256KiB\" or \"1GiB\"");
+    problems_.error(*node, name_of_key(key) + " is not a size",
+                    "for example \"256KiB\" or \"1GiB\"");
     return false;
   }
   if (*value < static_cast<std::uint64_t>(range.min) ||
@@ -279,13 +278,13 @@ std::vector<TableReader> TableReader::tables(std::string_view key) {
   const Node* node = take(key);
   std::vector<TableReader> out;
   if (node == nullptr) return out;
-  if (!is_kind(key, *node, Node::Kind::kArray, "an array of tables ([[" + std::string(key) + "]])")) {
+  if (!is_kind(key, *node, Node::Kind::kArray,
+               "an array of tables ([[" + std::string(key) + "]])")) {
     return out;
   }
   for (std::size_t i = 0; i < node->items.size(); ++i) {
     if (!is_kind(key, node->items[i], Node::Kind::kTable, "an array of tables")) continue;
-    out.emplace_back(problems_, &node->items[i],
-                     name_of_key(key) + "[" + std::to_string(i) + "]");
+    out.emplace_back(problems_, &node->items[i], name_of_key(key) + "[" + std::to_string(i) + "]");
   }
   return out;
 }
@@ -293,9 +292,9 @@ std::vector<TableReader> TableReader::tables(std::string_view key) {
 void TableReader::refuse(std::string_view key, std::string_view what) {
   const Node* node = take(key);
   if (node == nullptr || (node->kind == Node::Kind::kBoolean && !node->boolean)) return;
-  problems_.error_at_key(*node, name_of_key(key) + " is not supported in this version: " +
-                                    std::string(what),
-                         "remove the key; nothing is ignored silently");
+  problems_.error_at_key(
+      *node, name_of_key(key) + " is not supported in this version: " + std::string(what),
+      "remove the key; nothing is ignored silently");
 }
 
 void TableReader::finish() {
@@ -310,8 +309,8 @@ void TableReader::finish() {
       hint = "known here:";
       for (const std::string& name : known_) hint += " " + name;
     }
-    problems_.error_at_key(member, "unknown key " + quoted(key) +
-                                       (path_.empty() ? "" : " in " + path_), hint);
+    problems_.error_at_key(
+        member, "unknown key " + quoted(key) + (path_.empty() ? "" : " in " + path_), hint);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads one TOML table key by key. Every reader leaves its target alone and reports where a value is
-// missing, mistyped or out of range; finish() reports the keys nobody asked for.
+// Reads one TOML table key by key. Every reader leaves its target alone and reports where a value
+// is missing, mistyped or out of range; finish() reports the keys nobody asked for.
 #pragma once
 
 #include <cstdint>

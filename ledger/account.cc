@@ -49,8 +49,8 @@ void write_account(json::JsonWriter& json, const Account& account) {
 }  // namespace
 
 bool Account::is_balanced() const {
-  const std::uint64_t answered_sum = answered.legacy + answered.candidate + answered.banyan +
-                                     answered.aborted + answered.unknown;
+  const std::uint64_t answered_sum =
+      answered.legacy + answered.candidate + answered.banyan + answered.aborted + answered.unknown;
   const std::uint64_t mirror_sum =
       mirror.off + mirror.mirrored + mirror.pending + sum(mirror.skipped) + sum(mirror.dropped);
   const std::uint64_t compared_sum = compared.equal + compared.tolerated + compared.different +

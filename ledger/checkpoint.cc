@@ -20,8 +20,7 @@ Error damaged(std::string_view what) {
 }  // namespace
 
 std::string encode_checkpoint(const model::Cursor& cursor,
-                              const std::map<int, std::uint64_t>& refused,
-                              const LedgerFold& fold) {
+                              const std::map<int, std::uint64_t>& refused, const LedgerFold& fold) {
   std::string out;
   ByteWriter writer(out);
   writer.u64(kMagic);

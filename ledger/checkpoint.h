@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bytes of state/ledger: magic, version, cursor as text, refused counts, length-prefixed fold, and
-// XXH3-64 of all before it. Pure. For the ledger's own sources and their tests.
+// The bytes of state/ledger: magic, version, cursor as text, refused counts, length-prefixed fold,
+// and XXH3-64 of all before it. Pure. For the ledger's own sources and their tests.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,7 @@ struct Checkpoint {
 };
 
 std::string encode_checkpoint(const model::Cursor& cursor,
-                              const std::map<int, std::uint64_t>& refused,
-                              const LedgerFold& fold);
+                              const std::map<int, std::uint64_t>& refused, const LedgerFold& fold);
 // kDamaged for anything that is not exactly one checkpoint whose accounts balance.
 Result<Checkpoint> decode_checkpoint(std::string_view bytes);
 

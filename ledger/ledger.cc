@@ -15,7 +15,7 @@ namespace banyan::ledger {
 namespace {
 
 constexpr std::uint64_t kCheckpointBytesMax = 1ULL << 30;
-constexpr std::size_t kBatch = 512;  // records between two looks at the place
+constexpr std::size_t kBatch = 512;               // records between two looks at the place
 constexpr std::chrono::milliseconds kPace{10};    // between two drains of a busy log
 constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
 constexpr std::int64_t kCheckpointEveryNs = 5'000'000'000;
@@ -44,9 +44,9 @@ Checkpoint load_checkpoint(FileSystem& files, const std::string& state_directory
   return std::move(checkpoint).value();
 }
 
-// Reads records for a fold, decodes of them what it needs, and gives them to `apply(sourced, record)`.
-// Whoever shares the fold locks inside `apply` alone: reading may hang on a disk, and a snapshot must
-// not.
+// Reads records for a fold, decodes of them what it needs, and gives them to `apply(sourced,
+// record)`. Whoever shares the fold locks inside `apply` alone: reading may hang on a disk, and a
+// snapshot must not.
 class Feeder {
  public:
   // At most `records_max`. True while there may be more.
@@ -189,8 +189,7 @@ Ledger::Ledger() = default;
 
 Ledger::~Ledger() { stop(); }
 
-Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& files, Clock& clock,
-                                             model::LogAccess& log,
+Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& files, Clock& clock, model::LogAccess& log,
                                              const std::string& state_directory,
                                              std::vector<std::string>& warnings) {
   std::unique_ptr<Ledger> ledger(new Ledger);

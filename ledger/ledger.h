@@ -34,7 +34,8 @@ struct Account {
   } compared;
   std::uint64_t gaps = 0;
 
-  // The contract's identities: admitted = open + Σ answered = open + Σ mirror; mirrored = Σ compared.
+  // The contract's identities: admitted = open + Σ answered = open + Σ mirror; mirrored = Σ
+  // compared.
   bool is_balanced() const;
   void add(const Account& more);
 };
@@ -45,8 +46,8 @@ struct LedgerSnapshot {
   std::map<std::string, Account> routes;
   // The sum over the routes, but for gaps: one that touches several routes counts once here.
   Account total;
-  // Records that fit nothing the fold knows (their REQUEST was lost, or they came twice). They move no
-  // account, so that it balances whatever was lost.
+  // Records that fit nothing the fold knows (their REQUEST was lost, or they came twice). They move
+  // no account, so that it balances whatever was lost.
   std::uint64_t ignored_records = 0;
   bool is_balanced() const;
   // The contract's JSON object ("banyan/ledger/1").
@@ -58,8 +59,9 @@ struct LedgerSnapshot {
 // One thread.
 class LedgerFold {
  public:
-  static constexpr std::size_t kOpenMax = 4'000'000;  // past it an exchange counts as unknown at once
-  static constexpr std::size_t kRoutesMax = 10'000;   // past it routes share the account "_other"
+  static constexpr std::size_t kOpenMax =
+      4'000'000;  // past it an exchange counts as unknown at once
+  static constexpr std::size_t kRoutesMax = 10'000;  // past it routes share the account "_other"
   static constexpr std::size_t kClosedByGapMax = 4096;
 
   explicit LedgerFold(std::size_t open_max = kOpenMax);
@@ -92,8 +94,8 @@ class LedgerFold {
 // data_dir/state/ledger, and answers from any thread.
 class Ledger {
  public:
-  // Loads the checkpoint (damaged or absent: folds the whole log, loudly) and catches up to the end of
-  // the log before it returns.
+  // Loads the checkpoint (damaged or absent: folds the whole log, loudly) and catches up to the end
+  // of the log before it returns.
   static Result<std::unique_ptr<Ledger>> open(FileSystem& files, Clock& clock,
                                               model::LogAccess& log,
                                               const std::string& state_directory,

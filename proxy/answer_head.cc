@@ -49,11 +49,9 @@ ClientFraming client_framing(const http::ResponseHead& head, bool answers_head_m
   }
   switch (head.framing) {
     case http::BodyFraming::kNone:
-    case http::BodyFraming::kContentLength:
-      return ClientFraming::kContentLength;
+    case http::BodyFraming::kContentLength: return ClientFraming::kContentLength;
     case http::BodyFraming::kChunked:
-    case http::BodyFraming::kUntilClose:
-      break;
+    case http::BodyFraming::kUntilClose: break;
   }
   return client_is_1_0 ? ClientFraming::kUntilClose : ClientFraming::kChunked;
 }

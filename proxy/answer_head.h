@@ -12,7 +12,7 @@
 namespace banyan::proxy {
 
 enum class ClientFraming {
-  kNoBody,         // HEAD, 204, 304
+  kNoBody,  // HEAD, 204, 304
   kContentLength,
   kChunked,
   kUntilClose,  // to HTTP/1.0 clients where the length is not known
@@ -38,8 +38,8 @@ void write_informational(int status, std::string_view reason, const http::Header
 
 struct ErrorAnswer {
   int status = 0;
-  std::string_view code;     // stable: "connect_failed"
-  std::string_view message;  // for people; never bytes of a peer, a stack or a path
+  std::string_view code;        // stable: "connect_failed"
+  std::string_view message;     // for people; never bytes of a peer, a stack or a path
   std::string_view exchange;    // "" before admission
   std::string_view request_id;  // "": none
   bool keeps_alive = false;

@@ -21,9 +21,7 @@ void Capture::start(Mode mode, ExchangeId exchange, model::Side side) {
   side_ = side;
   switch (mode) {
     case Mode::kInlineFirst:
-    case Mode::kInlineOrNone:
-      state_ = State::kInline;
-      break;
+    case Mode::kInlineOrNone: state_ = State::kInline; break;
     case Mode::kChunks:
       state_ = State::kChunks;
       digest_.emplace(limits_.digest_seed);
@@ -32,28 +30,21 @@ void Capture::start(Mode mode, ExchangeId exchange, model::Side side) {
       state_ = State::kMeasure;
       digest_.emplace(limits_.digest_seed);
       break;
-    case Mode::kNothing:
-      state_ = State::kNothing;
-      break;
+    case Mode::kNothing: state_ = State::kNothing; break;
   }
 }
 
 void Capture::add(std::string_view piece) {
   length_ += piece.size();
   switch (state_) {
-    case State::kInline:
-      add_inline(piece);
-      break;
+    case State::kInline: add_inline(piece); break;
     case State::kChunks:
       digest_->update(piece);
       add_chunk(piece);
       break;
-    case State::kMeasure:
-      digest_->update(piece);
-      break;
+    case State::kMeasure: digest_->update(piece); break;
     case State::kNothing:
-    case State::kIdle:
-      break;
+    case State::kIdle: break;
   }
 }
 

@@ -91,7 +91,7 @@ class Capture {
   State state_ = State::kIdle;
   ExchangeId exchange_;
   model::Side side_ = model::Side::kRequest;
-  std::string bytes_;  // inline: the body; chunks: what the next CHUNK will hold
+  std::string bytes_;       // inline: the body; chunks: what the next CHUNK will hold
   std::uint64_t held_ = 0;  // of the budget
   std::optional<StreamingDigest> digest_;
   std::uint64_t length_ = 0;

@@ -142,9 +142,7 @@ void ClientConnection::parse(std::string_view& input) {
         exchange_.begin(reader_.head(),
                         is_fresh ? worker_.loop().now() : worker_.shared().clock.now());
         break;
-      case http::ReadEvent::kBody:
-        exchange_.on_request_body(reader_.body());
-        break;
+      case http::ReadEvent::kBody: exchange_.on_request_body(reader_.body()); break;
       case http::ReadEvent::kComplete:
         read_deadline_ns_ = 0;
         is_request_complete_ = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One client's connection: its bytes, its parser, its deadlines. One exchange at a time; what a client
-// pipelines waits, bounded, until the answer before it has left.
+// One client's connection: its bytes, its parser, its deadlines. One exchange at a time; what a
+// client pipelines waits, bounded, until the answer before it has left.
 #pragma once
 
 #include <cstddef>
@@ -43,9 +43,9 @@ class ClientConnection {
   void drain();
   void close();
   Exchange& exchange() { return exchange_; }
-  std::size_t slot = 0;          // in the worker's list
+  std::size_t slot = 0;  // in the worker's list
   bool is_in_turn_end_list = false;
-  bool counts_as_open = false;   // holds a place among the connections
+  bool counts_as_open = false;  // holds a place among the connections
 
   // From its exchange.
   bool is_closed() const { return is_closed_; }
@@ -62,8 +62,8 @@ class ClientConnection {
   // The client is gone, the exchange goes on without it.
   void detach();
 
-  // Output. Bytes are appended to buffer() or given to send_piece(), and leave at the turn's end or by
-  // flush(). With a held tail the last 64 KiB stay until release_tail().
+  // Output. Bytes are appended to buffer() or given to send_piece(), and leave at the turn's end or
+  // by flush(). With a held tail the last 64 KiB stay until release_tail().
   std::string& buffer() { return out_; }
   void send_piece(std::string_view piece);
   void flush_at_turn_end();

@@ -8,11 +8,9 @@ namespace banyan::proxy {
 
 DurableWaits::DurableWaits(net::EventLoop& loop, model::RecordSink& sink, std::int64_t patience_ns,
                            obs::Histogram& waited)
-    : loop_(loop),
-      sink_(sink),
-      patience_ns_(patience_ns),
-      waited_(waited),
-      timer_(loop, [this] { expire(); }) {}
+    : loop_(loop), sink_(sink), patience_ns_(patience_ns), waited_(waited), timer_(loop, [this] {
+        expire();
+      }) {}
 
 void DurableWaits::add(model::Ticket ticket, DurableWaiter& waiter, std::int64_t already_ns) {
   const std::int64_t now = loop_.now().mono_ns;
@@ -66,8 +64,8 @@ void DurableWaits::expire() {
   arm();
 }
 
-// The timer runs for the earliest deadline. Deadlines nearly follow the order of entry, so the whole
-// line is only looked through when the timer fires.
+// The timer runs for the earliest deadline. Deadlines nearly follow the order of entry, so the
+// whole line is only looked through when the timer fires.
 void DurableWaits::arm() {
   if (entries_.empty()) return;
   std::int64_t earliest = entries_.back().deadline_ns;

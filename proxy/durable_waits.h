@@ -25,7 +25,8 @@ class DurableWaits {
   DurableWaits(net::EventLoop& loop, model::RecordSink& sink, std::int64_t patience_ns,
                obs::Histogram& waited);
 
-  // One wait a waiter; it must cancel() before it dies. `already_ns`: of its patience, used up before.
+  // One wait a waiter; it must cancel() before it dies. `already_ns`: of its patience, used up
+  // before.
   void add(model::Ticket ticket, DurableWaiter& waiter, std::int64_t already_ns);
   void cancel(const DurableWaiter& waiter);
   // Something became durable, or the log failed.

@@ -85,9 +85,9 @@ void Exchange::reset(const http::RequestHead& head, Instant started) {
   has_answer_head_ = is_reading_paused_ = is_client_gone_ = false;
   answered_by_us_ = was_aborted_ = must_reset_ = must_linger_ = false;
   keeps_alive_ = head.keep_alive;
-  const bool has_body = head.framing == http::BodyFraming::kChunked ||
-                        (head.framing == http::BodyFraming::kContentLength &&
-                         head.content_length > 0);
+  const bool has_body =
+      head.framing == http::BodyFraming::kChunked ||
+      (head.framing == http::BodyFraming::kContentLength && head.content_length > 0);
   wants_continue_ = head.expects_continue && head.version_minor >= 1 && has_body;
 }
 
@@ -174,8 +174,8 @@ void Exchange::open_stream() {
   request_capture_.start(request_capture_mode(decision_.record, shared.redactor.has_body_rules()),
                          id_, model::Side::kRequest);
   model::Body body;
-  body.kind = request_capture_.has_chunks() ? model::Body::Kind::kChunks
-                                            : model::Body::Kind::kNotRecorded;
+  body.kind =
+      request_capture_.has_chunks() ? model::Body::Kind::kChunks : model::Body::Kind::kNotRecorded;
   body.length = head_->framing == http::BodyFraming::kContentLength ? head_->content_length : 0;
   body.is_complete = body.kind == model::Body::Kind::kChunks;
   prepare_forward();
@@ -256,8 +256,9 @@ void Exchange::after_record(model::Ticket ticket) {
   const bool has_failed = ticket.is_refused() || worker_.lane().has_failed();
   if (has_failed) {
     if (decision_.on_failure == OnFailure::kFailClosed) {
-      answer_error(503, "log_unavailable",
-                   "the log cannot take the request now, and its route forwards nothing unrecorded");
+      answer_error(
+          503, "log_unavailable",
+          "the log cannot take the request now, and its route forwards nothing unrecorded");
       return;
     }
     was_durable_given_up_ = true;
@@ -295,17 +296,10 @@ void Exchange::on_durable(bool is_durable) {
     }
   }
   switch (what) {
-    case Waiting::kForwardHead:
-      start_call();
-      break;
-    case Waiting::kForwardEnd:
-      send_stream_end();
-      break;
-    case Waiting::kRelease:
-      release();
-      break;
-    case Waiting::kNothing:
-      break;
+    case Waiting::kForwardHead: start_call(); break;
+    case Waiting::kForwardEnd: send_stream_end(); break;
+    case Waiting::kRelease: release(); break;
+    case Waiting::kNothing: break;
   }
 }
 

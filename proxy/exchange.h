@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One request and its answer: admit → record → call → answer → close (README.md has the states and
-// every early exit). Exactly one REQUEST opens it in the log, exactly one RESPONSE or OUTCOME closes it.
+// every early exit). Exactly one REQUEST opens it in the log, exactly one RESPONSE or OUTCOME
+// closes it.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ namespace banyan::proxy {
 class ClientConnection;
 class Worker;
 
-// A member of its connection, reused from request to request. Loop-confined. Any function may end the
-// exchange, and with it the connection.
+// A member of its connection, reused from request to request. Loop-confined. Any function may end
+// the exchange, and with it the connection.
 class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
  public:
   Exchange(ClientConnection& connection, Worker& worker);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The answer on its way to the client, and every end of an exchange. The closing record is always
-// appended before the last bytes are handed to the kernel: a client that acts upon an answer can then
-// not be recorded as having acted before it.
+// appended before the last bytes are handed to the kernel: a client that acts upon an answer can
+// then not be recorded as having acted before it.
 #include <algorithm>
 #include <utility>
 
@@ -21,10 +21,8 @@ Capture::Mode answer_capture_mode(RecordMode record, bool has_body_rules) {
   switch (record) {
     case RecordMode::kFull:
       return has_body_rules ? Capture::Mode::kInlineOrNone : Capture::Mode::kInlineFirst;
-    case RecordMode::kHead:
-      return Capture::Mode::kMeasureOnly;
-    case RecordMode::kOff:
-      break;
+    case RecordMode::kHead: return Capture::Mode::kMeasureOnly;
+    case RecordMode::kOff: break;
   }
   return Capture::Mode::kNothing;
 }
@@ -134,14 +132,11 @@ void Exchange::on_output_progress() {
         call_->resume_reading();
       }
       break;
-    case Step::kFinishing:
-      try_finish();
-      break;
+    case Step::kFinishing: try_finish(); break;
     case Step::kReleasing:
       if (waiting_ == Waiting::kNothing && connection_.waiting_bytes() == 0) end();
       break;
-    default:
-      break;
+    default: break;
   }
 }
 
@@ -253,8 +248,8 @@ void Exchange::on_client_gone() {
     return;
   }
   note_forwarded();
-  const bool must_see_end = is_request_complete_ && decision_.is_write && call_ &&
-                            forwarded_ != Forwarded::kNothing;
+  const bool must_see_end =
+      is_request_complete_ && decision_.is_write && call_ && forwarded_ != Forwarded::kNothing;
   if (!must_see_end) {
     abort("client_closed");
     return;

@@ -34,8 +34,7 @@ FailureAnswer answer_for(net::UpstreamFailureKind kind) {
       return {504, "the system behind this proxy stopped reading the request"};
     case net::UpstreamFailureKind::kReset:
       return {502, "the system behind this proxy closed the connection without an answer"};
-    case net::UpstreamFailureKind::kBadAnswer:
-      break;
+    case net::UpstreamFailureKind::kBadAnswer: break;
   }
   return {502, "the system behind this proxy sent no valid answer"};
 }

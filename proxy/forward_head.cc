@@ -37,14 +37,10 @@ bool is(std::string_view name, std::string_view lower) { return equal_ignoring_c
 // By length first: most fields of a client are settled without a comparison.
 Kind kind_of(std::string_view name) {
   switch (name.size()) {
-    case 2:
-      return is(name, "te") ? Kind::kHopByHop : Kind::kEndToEnd;
-    case 4:
-      return is(name, "host") ? Kind::kHost : Kind::kEndToEnd;
-    case 6:
-      return is(name, "expect") ? Kind::kExpect : Kind::kEndToEnd;
-    case 7:
-      return is(name, "upgrade") || is(name, "trailer") ? Kind::kHopByHop : Kind::kEndToEnd;
+    case 2: return is(name, "te") ? Kind::kHopByHop : Kind::kEndToEnd;
+    case 4: return is(name, "host") ? Kind::kHost : Kind::kEndToEnd;
+    case 6: return is(name, "expect") ? Kind::kExpect : Kind::kEndToEnd;
+    case 7: return is(name, "upgrade") || is(name, "trailer") ? Kind::kHopByHop : Kind::kEndToEnd;
     case 9:
       if (is(name, "forwarded")) return Kind::kForwarded;
       break;
@@ -74,8 +70,7 @@ Kind kind_of(std::string_view name) {
       if (is(name, "x-forwarded-proto")) return Kind::kForwardedProto;
       if (is(name, "transfer-encoding")) return Kind::kHopByHop;
       break;
-    default:
-      break;
+    default: break;
   }
   return starts_with_ignoring_case(name, kOwnPrefix) ? Kind::kOurs : Kind::kEndToEnd;
 }
@@ -210,15 +205,9 @@ void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) 
         }
         fields_.push_back(field);
         break;
-      case Kind::kForwardedFor:
-        join(forwarded_for_, field.value);
-        break;
-      case Kind::kForwarded:
-        join(forwarded_, field.value);
-        break;
-      case Kind::kHop:
-        join(hops_, field.value);
-        break;
+      case Kind::kForwardedFor: join(forwarded_for_, field.value); break;
+      case Kind::kForwarded: join(forwarded_, field.value); break;
+      case Kind::kHop: join(hops_, field.value); break;
       case Kind::kForwardedProto:
         if (seen.proto.empty()) seen.proto = field.value;
         break;
@@ -236,8 +225,7 @@ void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) 
       case Kind::kHost:
       case Kind::kContentLength:
       case Kind::kExpect:
-      case Kind::kOurs:
-        break;
+      case Kind::kOurs: break;
     }
   }
 }
@@ -263,7 +251,8 @@ void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const For
   fields_.push_back({"X-Forwarded-Proto", forwarded_proto_});
   if (!forwarded_host_.empty()) fields_.push_back({"X-Forwarded-Host", forwarded_host_});
   fields_.push_back({"Forwarded", forwarded_});
-  if (peer.writes_via) fields_.push_back({"Via", head.version_minor == 0 ? "1.0 banyan" : "1.1 banyan"});
+  if (peer.writes_via)
+    fields_.push_back({"Via", head.version_minor == 0 ? "1.0 banyan" : "1.1 banyan"});
 }
 
 void ForwardHead::add_identity_fields(const ForwardFacts& facts, const Seen& seen) {
@@ -328,8 +317,7 @@ bool is_forbidden_in_trailers(std::string_view name) {
       return is(name, "authorization") || is(name, "cookie") || is(name, "set-cookie") ||
              is(name, "content-encoding") || is(name, "content-type") ||
              is(name, "content-range") || is(name, "proxy-authorization");
-    default:
-      return true;
+    default: return true;
   }
 }
 

@@ -16,10 +16,10 @@ namespace banyan::proxy {
 
 // What is known of a client for the life of its connection.
 struct Peer {
-  std::string address;       // "192.0.2.1", without the port
-  std::string for_element;   // of Forwarded: for=192.0.2.1, for="[2001:db8::1]"
-  bool is_trusted = false;   // its X-Forwarded-* are kept
-  bool writes_via = false;   // by its listener
+  std::string address;                  // "192.0.2.1", without the port
+  std::string for_element;              // of Forwarded: for=192.0.2.1, for="[2001:db8::1]"
+  bool is_trusted = false;              // its X-Forwarded-* are kept
+  bool writes_via = false;              // by its listener
   const NetworkSet* trusted = nullptr;  // of its listener; outlives the connection
 };
 Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_via);

@@ -10,7 +10,7 @@
 namespace banyan::proxy {
 
 struct ListenerOptions {
-  std::string address;  // "0.0.0.0:8080", "[::]:8080", port 0 for any
+  std::string address;               // "0.0.0.0:8080", "[::]:8080", port 0 for any
   std::vector<std::string> trusted;  // networks whose X-Forwarded-* are kept
   bool writes_via = false;
 };
@@ -19,9 +19,9 @@ struct LimitOptions {
   std::size_t head_bytes_max = 64 * 1024;
   std::size_t fields_max = 100;
   std::size_t target_bytes_max = 8 * 1024;
-  std::uint64_t body_bytes_max = 0;                  // 0: none
-  std::uint64_t body_captured_max = 64ULL << 20;     // of a body, recorded
-  std::uint64_t inline_body_max = 256 * 1024;        // [log] inline_body
+  std::uint64_t body_bytes_max = 0;                     // 0: none
+  std::uint64_t body_captured_max = 64ULL << 20;        // of a body, recorded
+  std::uint64_t inline_body_max = 256 * 1024;           // [log] inline_body
   std::uint64_t inline_bytes_total_max = 256ULL << 20;  // sum of bodies read whole at once; past it
                                                         // bodies stream
   std::size_t connections_max = 10000;

@@ -72,9 +72,8 @@ Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
                                            RefusedListener on_refused) {
   std::unique_ptr<Proxy> proxy(new Proxy());
   Impl& impl = *proxy->impl_;
-  impl.shared =
-      std::make_unique<Shared>(std::move(options), clock, routing, std::move(log), redactor, keys,
-                               metrics, std::move(on_refused));
+  impl.shared = std::make_unique<Shared>(std::move(options), clock, routing, std::move(log),
+                                         redactor, keys, metrics, std::move(on_refused));
   for (int i = 0; i < impl.shared->workers; ++i) {
     auto worker = Worker::create(*impl.shared, i);
     if (!worker.ok()) return worker.error();

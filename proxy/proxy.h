@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inline proxy: N workers with one loop each and SO_REUSEPORT listeners. The client waits for the
-// primary (and for the durability its route asks for), for nothing else.
+// The inline proxy: N workers with one loop each and SO_REUSEPORT listeners. The client waits for
+// the primary (and for the durability its route asks for), for nothing else.
 #pragma once
 
 #include <cstdint>

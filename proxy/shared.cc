@@ -11,8 +11,8 @@ namespace {
 constexpr int kWorkersMax = 256;
 
 int workers_of(const ProxyOptions& options) {
-  const int wanted = options.workers > 0 ? options.workers
-                                         : static_cast<int>(std::thread::hardware_concurrency());
+  const int wanted =
+      options.workers > 0 ? options.workers : static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(wanted, 1, kWorkersMax);
 }
 

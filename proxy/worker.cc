@@ -34,8 +34,8 @@ std::string host_of(const SystemOptions& system) {
 
 // Deadlines are kept by one coarse tick, fine enough for the shortest of them.
 std::int64_t tick_of(const TimeoutOptions& timeouts) {
-  const std::int64_t shortest = std::min(
-      {timeouts.head_ns, timeouts.body_ns, timeouts.keep_alive_ns, timeouts.write_ns});
+  const std::int64_t shortest =
+      std::min({timeouts.head_ns, timeouts.body_ns, timeouts.keep_alive_ns, timeouts.write_ns});
   return std::clamp(shortest / 4, kTickMinNs, kTickMaxNs);
 }
 
@@ -124,14 +124,9 @@ void Worker::accept_some(Listener& listener) {
   for (int i = 0; i < kAcceptsPerTurn && listener.fd.is_open(); ++i) {
     net::Accepted accepted;
     switch (net::accept_from(listener.fd.get(), accepted)) {
-      case net::AcceptOutcome::kAccepted:
-        admit(listener, std::move(accepted));
-        break;
-      case net::AcceptOutcome::kNothing:
-        return;
-      case net::AcceptOutcome::kExhausted:
-        pause_accepting();
-        return;
+      case net::AcceptOutcome::kAccepted: admit(listener, std::move(accepted)); break;
+      case net::AcceptOutcome::kNothing: return;
+      case net::AcceptOutcome::kExhausted: pause_accepting(); return;
     }
   }
 }
@@ -145,10 +140,9 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
     return;
   }
   // Worker in the high bits: the number is unique in the process.
-  const std::uint64_t number =
-      (static_cast<std::uint64_t>(index_ + 1) << 48) | ++connection_count_;
-  auto connection = std::make_unique<ClientConnection>(*this, std::move(accepted.fd),
-                                                       std::move(peer), number);
+  const std::uint64_t number = (static_cast<std::uint64_t>(index_ + 1) << 48) | ++connection_count_;
+  auto connection =
+      std::make_unique<ClientConnection>(*this, std::move(accepted.fd), std::move(peer), number);
   ClientConnection& raw = *connection;
   raw.slot = connections_.size();
   raw.counts_as_open = is_within;

@@ -20,8 +20,8 @@
 
 namespace banyan::proxy {
 
-// One thread: a loop, its listeners, its connections, its pools and its lane of the log. Nothing of it
-// leaves the thread but counters; the functions for other threads say so and post to the loop.
+// One thread: a loop, its listeners, its connections, its pools and its lane of the log. Nothing of
+// it leaves the thread but counters; the functions for other threads say so and post to the loop.
 class Worker {
  public:
   static Result<std::unique_ptr<Worker>> create(Shared& shared, int index);

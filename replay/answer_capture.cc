@@ -84,8 +84,8 @@ void AnswerCapture::start_streaming() {
 
 void AnswerCapture::append_chunk(std::string_view bytes) {
   // A streamed body cannot be redacted: where a rule may apply nothing of it is recorded.
-  const bool is_kept = !context_.redactor->has_body_rules() &&
-                       recorded_ + bytes.size() <= context_.body_bytes_max;
+  const bool is_kept =
+      !context_.redactor->has_body_rules() && recorded_ + bytes.size() <= context_.body_bytes_max;
   if (is_kept) {
     model::ChunkRecord chunk;
     chunk.exchange = context_.exchange;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keeps one answer to a copy: the body inline up to a bound, in CHUNK records above it, and beyond a
-// second bound only its length and digest. Loop-confined.
+// Keeps one answer to a copy: the body inline up to a bound, in CHUNK records above it, and beyond
+// a second bound only its length and digest. Loop-confined.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Streams a request's body from its CHUNK records into a call, in bounded steps: never more in memory
-// than the call's high-water mark and one chunk. Loop-confined.
+// Streams a request's body from its CHUNK records into a call, in bounded steps: never more in
+// memory than the call's high-water mark and one chunk. Loop-confined.
 #pragma once
 
 #include <cstdint>

@@ -105,8 +105,8 @@ Status build_copy(const model::RequestRecord& request, const model::Redactor& re
   copy.idempotency_key.clear();
   // Most requests hold no secret and go out as they are.
   if (request.sealed.empty()) {
-    return write_copy(request, {request.target, &request.fields, request.body.bytes}, host, streamed,
-                      copy);
+    return write_copy(request, {request.target, &request.fields, request.body.bytes}, host,
+                      streamed, copy);
   }
   auto restored = redactor.restore(request.exchange, request.target, request.fields,
                                    request.body.bytes, request.sealed);

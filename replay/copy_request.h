@@ -26,8 +26,8 @@ struct CopyMessage {
   std::string idempotency_key;  // what the copy of a write carries, the client's or ours
 };
 
-// The same for every attempt at an exchange, also after a crash and in another run, so that a system
-// that knows the field does a write once.
+// The same for every attempt at an exchange, also after a crash and in another run, so that a
+// system that knows the field does a write once.
 std::string idempotency_key_of(ExchangeId exchange);
 
 // `host` replaces the recorded one unless it is "" (then the client's). An error: what the record

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds items by their exchange. The chains run through the items, so that putting in and taking out
-// cost no memory but the doubling of the table. It owns nothing. Loop-confined.
+// Finds items by their exchange. The chains run through the items, so that putting in and taking
+// out cost no memory but the doubling of the table. It owns nothing. Loop-confined.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A list whose links lie in its items: putting in and taking out cost no memory. It owns nothing; an
-// item is in at most one list per link and outlives its stay.
+// A list whose links lie in its items: putting in and taking out cost no memory. It owns nothing;
+// an item is in at most one list per link and outlives its stay.
 #pragma once
 
 #include <cstddef>

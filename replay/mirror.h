@@ -23,7 +23,8 @@ class MirrorPolicy {
   virtual ~MirrorPolicy() = default;
   // False: mirror_percent of the route is 0 now: reads are skipped route_off, writes stay pending.
   virtual bool is_mirrored(std::string_view route) const = 0;
-  // True: the route mirrors writes now; reconcile then also looks at writes that were skipped `write`.
+  // True: the route mirrors writes now; reconcile then also looks at writes that were skipped
+  // `write`.
   virtual bool mirrors_writes(std::string_view route) const {
     (void)route;
     return false;
@@ -50,7 +51,8 @@ struct MirrorStats {
 
 class Mirror {
  public:
-  // Goes on from its cursor; an exchange that already has a SHADOW or SKIP of run 0 is not sent again.
+  // Goes on from its cursor; an exchange that already has a SHADOW or SKIP of run 0 is not sent
+  // again.
   static Result<std::unique_ptr<Mirror>> open(Clock& clock, model::LogAccess& log,
                                               std::unique_ptr<model::RecordSink> sink,
                                               const model::Redactor& redactor,

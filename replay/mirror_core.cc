@@ -175,8 +175,8 @@ void MirrorCore::forget_durable() {
   }
 }
 
-// Nothing that a crash could undo may lie before the cursor: it stands at the oldest exchange without
-// a durable SHADOW or SKIP.
+// Nothing that a crash could undo may lie before the cursor: it stands at the oldest exchange
+// without a durable SHADOW or SKIP.
 void MirrorCore::commit_cursor() {
   committed_ns_ = now_.mono_ns;
   forget_durable();

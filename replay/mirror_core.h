@@ -3,9 +3,9 @@
 // The live mirror without its thread: reads the log, decides when and in which order copies go, and
 // records how each one ended. Inside of mirror.h; not for other rooms.
 //
-// A selected exchange becomes a Copy, which moves from stage to stage until a SHADOW or a SKIP of it is
-// appended; from then on only its place in the log is kept, until that record is durable. Confined to
-// the loop, but for the few members marked "any thread".
+// A selected exchange becomes a Copy, which moves from stage to stage until a SHADOW or a SKIP of
+// it is appended; from then on only its place in the log is kept, until that record is durable.
+// Confined to the loop, but for the few members marked "any thread".
 #pragma once
 
 #include <array>
@@ -110,12 +110,12 @@ class MirrorCore {
     void clear();
 
     MirrorCore& core;
-    Link<Copy> log_link;    // in its stream
-    Link<Copy> stage_link;  // in the line of its stage
-    LinePlace place;        // likewise
+    Link<Copy> log_link;      // in its stream
+    Link<Copy> stage_link;    // in the line of its stage
+    LinePlace place;          // likewise
     Copy* chained = nullptr;  // in pending_
     CopyCallPtr call;
-    std::string request;  // encoded REQUEST; "" when it is read again from the log
+    std::string request;           // encoded REQUEST; "" when it is read again from the log
     model::RequestRecord decoded;  // views `request`; valid while that is there
     std::string unrecorded;
   };
@@ -124,7 +124,8 @@ class MirrorCore {
     LinkedList<Copy, &Copy::log_link> copies;  // not ended, in log order
     Offset retention_end;                      // what is before it goes away now
   };
-  // Exchanges of one stream that ended in one turn, whose SHADOWs and SKIPs a crash could still undo.
+  // Exchanges of one stream that ended in one turn, whose SHADOWs and SKIPs a crash could still
+  // undo.
   struct Ended {
     const Stream* stream = nullptr;
     std::uint64_t turn = 0;

@@ -131,9 +131,7 @@ void MirrorCore::on_copy_end(Copy& copy, const CopyEnd& end) {
     case CopyEndKind::kNotSent: return on_not_sent(copy, end.cause);
     case CopyEndKind::kUnavailable: return on_unavailable(copy);
     case CopyEndKind::kLost: on_reached(copy); return skip(copy, SkipReason::kGap);
-    case CopyEndKind::kAnswered:
-      mirrored_.fetch_add(1, std::memory_order_relaxed);
-      break;
+    case CopyEndKind::kAnswered: mirrored_.fetch_add(1, std::memory_order_relaxed); break;
     case CopyEndKind::kNoAnswer:
       mirrored_.fetch_add(1, std::memory_order_relaxed);
       no_answer_.fetch_add(1, std::memory_order_relaxed);

@@ -221,7 +221,8 @@ void MirrorCore::settle(Copy& copy) {
   SkipReason reason = copy.is_write || !has_body ? copy.end.skip : SkipReason::kNone;
   if (!has_body) {
     // The primary had all of it, so only our bound for recorded bodies can have cut it.
-    const bool is_cut_by_us = reason == SkipReason::kNone || reason == SkipReason::kPrimaryRefused ||
+    const bool is_cut_by_us = reason == SkipReason::kNone ||
+                              reason == SkipReason::kPrimaryRefused ||
                               reason == SkipReason::kPrimaryFailed;
     if (is_cut_by_us && (!copy.is_write || reason == SkipReason::kNone)) {
       reason = SkipReason::kBodyTooLarge;

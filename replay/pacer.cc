@@ -7,8 +7,8 @@ namespace banyan::replay {
 
 void Pacer::on_arrival(std::int64_t started_mono_ns) {
   const std::int64_t window = started_mono_ns / kWindowNs;
-  // Workers' records interleave, so an arrival may belong to the window before: it counts here. A much
-  // older one is of another boot, where monotonic time began anew.
+  // Workers' records interleave, so an arrival may belong to the window before: it counts here. A
+  // much older one is of another boot, where monotonic time began anew.
   if (window_ >= 0 && window <= window_ && window_ - window < 20) {
     ++in_window_;
     return;
@@ -36,7 +36,8 @@ void Pacer::refill(std::int64_t now_mono_ns, bool is_catching_up, bool is_at_end
   is_limited_ = rate > 0;
   if (is_limited_ && refilled_ns_ >= 0) {
     const double elapsed = static_cast<double>(now_mono_ns - refilled_ns_) / 1e9;
-    tokens_ = std::min(tokens_ + std::max(elapsed, 0.0) * rate, std::max(1.0, rate * kBurstSeconds));
+    tokens_ =
+        std::min(tokens_ + std::max(elapsed, 0.0) * rate, std::max(1.0, rate * kBurstSeconds));
   }
   refilled_ns_ = now_mono_ns;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How fast copies may be sent: a fixed rate where one is configured, and, while catching up, a multiple
-// of the rate at which traffic arrives. With no live traffic only the number in flight limits.
-// Pure; times are given by the caller (monotonic). Loop-confined.
+// How fast copies may be sent: a fixed rate where one is configured, and, while catching up, a
+// multiple of the rate at which traffic arrives. With no live traffic only the number in flight
+// limits. Pure; times are given by the caller (monotonic). Loop-confined.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,8 @@ namespace {
 bool is_end_of_live_copy(const model::SourcedRecord& record) {
   auto decoded = model::decode(record.encoded);
   if (!decoded.ok()) return false;
-  if (const auto* shadow = std::get_if<model::ShadowRecord>(&*decoded)) return shadow->run.is_live();
+  if (const auto* shadow = std::get_if<model::ShadowRecord>(&*decoded))
+    return shadow->run.is_live();
   if (const auto* skip = std::get_if<model::SkipRecord>(&*decoded)) return skip->run.is_live();
   return false;
 }

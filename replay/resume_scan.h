@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which exchanges behind the mirror's cursor were already copied or skipped before the last stop, so
-// that each gets exactly one SHADOW or SKIP. Holds the ids of those that were not, up to a bound; past
-// it the rest of the log is scanned again when the mirror gets there.
+// Which exchanges behind the mirror's cursor were already copied or skipped before the last stop,
+// so that each gets exactly one SHADOW or SKIP. Holds the ids of those that were not, up to a
+// bound; past it the rest of the log is scanned again when the mirror gets there.
 #pragma once
 
 #include <cstdint>

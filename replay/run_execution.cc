@@ -31,15 +31,15 @@ RunExecution::~RunExecution() {
 
 void RunExecution::run() {
   RunStatus& status = run_.status;
-  for (auto* counter : {&status.considered, &status.selected, &status.sent, &status.answered,
-                        &status.no_answer, &status.skipped, &status.equal, &status.tolerated,
-                        &status.different, &status.incomparable, &status.total_estimate,
-                        &status.remaining}) {
+  for (auto* counter :
+       {&status.considered, &status.selected, &status.sent, &status.answered, &status.no_answer,
+        &status.skipped, &status.equal, &status.tolerated, &status.different, &status.incomparable,
+        &status.total_estimate, &status.remaining}) {
     *counter = 0;  // counted anew from the log, also what this run did before it was resumed
   }
   status.remaining_list.clear();
-  auto plan = RunPlan::make(context_.log, context_.policy, run_, context_.clock.wall_ns(),
-                            context_.cancel);
+  auto plan =
+      RunPlan::make(context_.log, context_.policy, run_, context_.clock.wall_ns(), context_.cancel);
   if (!plan.ok()) {
     const bool is_cancel = plan.error().code == ErrorCode::kCancelled;
     return end(is_cancel ? RunState::kInterrupted : RunState::kFailed, plan.error().message);
@@ -102,8 +102,8 @@ void RunExecution::pump() {
 bool RunExecution::is_due(const PlanItem& item) const {
   const double speed = run_.status.spec.speed;
   if (speed <= 0) return true;
-  const auto apart = static_cast<double>(item.started.wall_ns -
-                                         plan_->items().front().started.wall_ns);
+  const auto apart =
+      static_cast<double>(item.started.wall_ns - plan_->items().front().started.wall_ns);
   return static_cast<double>(now_ns_ - began_ns_) * speed >= apart;
 }
 
@@ -183,10 +183,10 @@ void RunExecution::on_recorded(Going& going, const CopyEnd& how) {
   ++(how.kind == CopyEndKind::kAnswered ? status.answered : status.no_answer);
   if (status.spec.kind == RunKind::kReconcile &&
       how.status / 100 != going.item->primary_status / 100) {
-    const std::string why =
-        how.status == 0 ? "no answer: " + std::string(how.cause)
-                        : "answered " + std::to_string(how.status) + ", the primary " +
-                              std::to_string(going.item->primary_status);
+    const std::string why = how.status == 0
+                                ? "no answer: " + std::string(how.cause)
+                                : "answered " + std::to_string(how.status) + ", the primary " +
+                                      std::to_string(going.item->primary_status);
     add_remaining(status, context_.log, *going.item, why);
   }
   record(going, how.shadow);
@@ -282,9 +282,9 @@ bool RunExecution::has_ended() {
       status.equal + status.tolerated + status.different + status.incomparable;
   const std::uint64_t expected = status.answered + status.no_answer;
   if (compared < expected && now_ns_ - verdict_seen_ns_ < kVerdictPatienceNs) return false;
-  end(RunState::kDone, compared < expected ? std::to_string(expected - compared) +
-                                                 " answers are not compared yet"
-                                           : "");
+  end(RunState::kDone, compared < expected
+                           ? std::to_string(expected - compared) + " answers are not compared yet"
+                           : "");
   return true;
 }
 

@@ -74,7 +74,8 @@ Result<RunFilter::Term> RunFilter::parse_term(std::string_view word, std::int64_
       break;
     case Field::kStatus:
       for (const std::string_view part : split(value, ',')) {
-        if (!is_status_pattern(part)) return bad(word, "write a status (404), a class (5xx) or none");
+        if (!is_status_pattern(part))
+          return bad(word, "write a status (404), a class (5xx) or none");
         term.values.emplace_back(part);
       }
       break;
@@ -123,8 +124,9 @@ bool RunFilter::takes_request(const FilterFacts& facts) const {
 bool RunFilter::takes_status(std::uint16_t status) const {
   return std::all_of(terms_.begin(), terms_.end(), [&](const Term& term) {
     if (term.field != Field::kStatus) return true;
-    const bool is_one = std::any_of(term.values.begin(), term.values.end(),
-                                    [&](const auto& value) { return matches_status(value, status); });
+    const bool is_one = std::any_of(term.values.begin(), term.values.end(), [&](const auto& value) {
+      return matches_status(value, status);
+    });
     return is_one != term.is_negated;
   });
 }

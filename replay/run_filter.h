@@ -3,8 +3,8 @@
 // The filter language of replays: words separated by spaces, all of which must hold.
 //
 //   route:GLOB  method:POST,PUT  path:GLOB (without the query; * is any run, also of /)
-//   status:404 or status:5xx, several with commas (what the primary answered; none: no whole answer)
-//   since:TIME  until:TIME (RFC 3339, or -15m)   kind:read or kind:write   id:EXCHANGE
+//   status:404 or status:5xx, several with commas (what the primary answered; none: no whole
+//   answer) since:TIME  until:TIME (RFC 3339, or -15m)   kind:read or kind:write   id:EXCHANGE
 //
 // A word that begins with - must not hold. An empty filter takes everything.
 #pragma once

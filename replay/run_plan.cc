@@ -95,7 +95,8 @@ bool RunPlan::is_in_range(const model::SourcedRecord& sourced,
                           const model::RequestRecord& request) const {
   const RunSpec& spec = run_.status.spec;
   return sourced.offset < run_.until.next_of(sourced.stream) &&
-         request.started.wall_ns >= spec.from_wall_ns && request.started.wall_ns < spec.to_wall_ns &&
+         request.started.wall_ns >= spec.from_wall_ns &&
+         request.started.wall_ns < spec.to_wall_ns &&
          (spec.route.empty() || spec.route == request.route);
 }
 
@@ -167,8 +168,7 @@ RunPlan::Choice RunPlan::choice_of_reconcile(const Facts& facts) const {
   if (is_with_the_mirror(facts)) return Choice::kPending;
   if (facts.end.is_undecided()) return facts.is_decided ? Choice::kLeave : Choice::kUndecided;
   if (facts.end.skip != SkipReason::kNone) return Choice::kLeave;
-  const bool agrees =
-      facts.has_shadow && facts.shadow_status / 100 == facts.end.status / 100;
+  const bool agrees = facts.has_shadow && facts.shadow_status / 100 == facts.end.status / 100;
   return agrees ? Choice::kLeave : Choice::kTake;
 }
 
@@ -183,7 +183,8 @@ RunPlan::Choice RunPlan::choice_of(const Facts& facts) const {
       if (facts.has_shadow) return Choice::kLeave;
       break;
     case RunOnly::kFailed: {
-      const bool failed = facts.has_shadow && (facts.shadow_status == 0 || facts.shadow_status >= 500);
+      const bool failed =
+          facts.has_shadow && (facts.shadow_status == 0 || facts.shadow_status >= 500);
       if (!failed && !(is_undecided && !facts.is_decided)) return Choice::kLeave;
       break;
     }

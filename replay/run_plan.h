@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a run will send: a fold over the log that joins each request with what became of it. Blocks on
-// the log; the run's own thread.
+// What a run will send: a fold over the log that joins each request with what became of it. Blocks
+// on the log; the run's own thread.
 #pragma once
 
 #include <atomic>
@@ -38,8 +38,9 @@ class RunPlan {
   static constexpr std::size_t kFactsMax = 1'000'000;
   static constexpr std::size_t kListMax = 100;
 
-  // Reads the log from the run's begin to its present end. Counts what this run did before (resumed)
-  // into `run.status` and lists what remains undone whatever is sent. `cancel` ends it early.
+  // Reads the log from the run's begin to its present end. Counts what this run did before
+  // (resumed) into `run.status` and lists what remains undone whatever is sent. `cancel` ends it
+  // early.
   static Result<std::unique_ptr<RunPlan>> make(model::LogAccess& log, const MirrorPolicy* policy,
                                                StoredRun& run, std::int64_t now_wall_ns,
                                                const std::atomic<bool>& cancel);
@@ -55,12 +56,12 @@ class RunPlan {
     MirrorDecision mirror = MirrorDecision::kOff;
     SkipReason at_admission = SkipReason::kNone;
     PrimaryEnd end;
-    bool has_body = true;  // all of it is in the log
+    bool has_body = true;     // all of it is in the log
     bool is_skipped = false;  // by the live mirror, or dropped
     bool is_dropped = false;
     bool has_shadow = false;  // of the system that the run sends to
     std::uint16_t shadow_status = 0;
-    bool is_decided = false;  // a run sent it before
+    bool is_decided = false;    // a run sent it before
     bool is_done_here = false;  // by this run
     bool is_different = false;
   };

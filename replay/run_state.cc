@@ -57,18 +57,19 @@ struct CounterName {
   std::string_view name;
   std::uint64_t RunStatus::*member;
 };
-constexpr std::array<CounterName, 12> kCounters = {{{"id", &RunStatus::id},
-                                                    {"considered", &RunStatus::considered},
-                                                    {"selected", &RunStatus::selected},
-                                                    {"sent", &RunStatus::sent},
-                                                    {"answered", &RunStatus::answered},
-                                                    {"no_answer", &RunStatus::no_answer},
-                                                    {"skipped", &RunStatus::skipped},
-                                                    {"equal", &RunStatus::equal},
-                                                    {"tolerated", &RunStatus::tolerated},
-                                                    {"different", &RunStatus::different},
-                                                    {"incomparable", &RunStatus::incomparable},
-                                                    {"total_estimate", &RunStatus::total_estimate}}};
+constexpr std::array<CounterName, 12> kCounters = {
+    {{"id", &RunStatus::id},
+     {"considered", &RunStatus::considered},
+     {"selected", &RunStatus::selected},
+     {"sent", &RunStatus::sent},
+     {"answered", &RunStatus::answered},
+     {"no_answer", &RunStatus::no_answer},
+     {"skipped", &RunStatus::skipped},
+     {"equal", &RunStatus::equal},
+     {"tolerated", &RunStatus::tolerated},
+     {"different", &RunStatus::different},
+     {"incomparable", &RunStatus::incomparable},
+     {"total_estimate", &RunStatus::total_estimate}}};
 
 bool read_remaining(std::string_view text, RunStatus& status) {
   const auto parts = split(text, '\t');
@@ -173,8 +174,8 @@ std::string to_text(const StoredRun& run) {
   line("message", escape(status.message));
   line("remaining", std::to_string(status.remaining));
   for (const auto& one : status.remaining_list) {
-    line("item", escape(one.exchange) + '\t' + escape(one.route) + '\t' + escape(one.method) + '\t' +
-                     escape(one.target) + '\t' + escape(one.why));
+    line("item", escape(one.exchange) + '\t' + escape(one.route) + '\t' + escape(one.method) +
+                     '\t' + escape(one.target) + '\t' + escape(one.why));
   }
   return out;
 }
@@ -184,9 +185,9 @@ Result<StoredRun> parse_stored_run(std::string_view text) {
   bool is_first = true;
   for (const std::string_view line : split(text, '\n')) {
     const auto damaged = [&] {
-      return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
-                        "the state of a run holds a line that cannot be read: " +
-                            escape_for_terminal(line, 100));
+      return make_error(
+          ErrorCode::kDamaged, ErrorOrigin::kDisk,
+          "the state of a run holds a line that cannot be read: " + escape_for_terminal(line, 100));
     };
     if (is_first) {
       if (line != kFirstLine) return damaged();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A run on disk: state/runs/<id>, text lines "key value", replaced as a whole. What was sent stands in
-// the log (SHADOW records with the run's id), so the file needs no journal of its own.
+// A run on disk: state/runs/<id>, text lines "key value", replaced as a whole. What was sent stands
+// in the log (SHADOW records with the run's id), so the file needs no journal of its own.
 #pragma once
 
 #include <string>

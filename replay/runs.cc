@@ -58,10 +58,9 @@ struct Runs::Impl {
       (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
       (void)pthread_setname_np(pthread_self(), "banyan-run");
       {
-        RunExecution execution(
-            RunContext{clock, log, *sink, redactor, systems, policy, cancel,
-                       [this](const StoredRun& now) { on_progress(now); }},
-            run);
+        RunExecution execution(RunContext{clock, log, *sink, redactor, systems, policy, cancel,
+                                          [this](const StoredRun& now) { on_progress(now); }},
+                               run);
         execution.run();
       }
       is_active = false;

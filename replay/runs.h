@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Replay and reconcile runs over recorded history, with the mirror's own sender. At most one at a time.
-// A run's answers are SHADOW records with its id; the comparator writes VERDICTs for them, and the run
-// reads those back (it never compares by itself).
+// Replay and reconcile runs over recorded history, with the mirror's own sender. At most one at a
+// time. A run's answers are SHADOW records with its id; the comparator writes VERDICTs for them,
+// and the run reads those back (it never compares by itself).
 #pragma once
 
 #include <cstdint>
@@ -57,11 +57,11 @@ class Runs {
  public:
   static Result<std::unique_ptr<Runs>> open(FileSystem& files, Clock& clock, model::LogAccess& log,
                                             std::unique_ptr<model::RecordSink> sink,
-                                            const model::Redactor& redactor,
-                                            SystemsOptions systems, const std::string& directory);
+                                            const model::Redactor& redactor, SystemsOptions systems,
+                                            const std::string& directory);
   ~Runs();  // interrupts a running run, progress saved
-  // Lets reconcile see which routes mirror writes now; null: only what was selected. `policy` outlives
-  // the runs. Before the first start().
+  // Lets reconcile see which routes mirror writes now; null: only what was selected. `policy`
+  // outlives the runs. Before the first start().
   void set_policy(const MirrorPolicy* policy);
   // Any thread but the sender's; blocks on the disk. kAlreadyExists while another run goes.
   Result<RunStatus> start(const RunSpec& spec);

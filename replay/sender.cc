@@ -28,7 +28,8 @@ struct Sender::Parts {
         redactor(redactor_in),
         systems(std::move(systems_in)),
         turn_clock(loop_in, clock_in),
-        pools{net::UpstreamPool(loop, systems.legacy), net::UpstreamPool(loop, systems.candidate)} {}
+        pools{net::UpstreamPool(loop, systems.legacy), net::UpstreamPool(loop, systems.candidate)} {
+  }
 
   net::EventLoop& loop;
   Clock& clock;
@@ -48,16 +49,16 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
   explicit Call(Parts& parts) : parts_(parts) {}
 
   Status start(const CopyJob& job, CopyOwner& owner) {
-    const std::string& host = job.to == System::kLegacy ? parts_.systems.legacy_host
-                                                        : parts_.systems.candidate_host;
+    const std::string& host =
+        job.to == System::kLegacy ? parts_.systems.legacy_host : parts_.systems.candidate_host;
     BANYAN_RETURN_IF_ERROR(build_copy(*job.request, parts_.redactor, host, job.body, message_));
     job_ = job;
     owner_ = &owner;
     capture_.begin(context());
     if (job_.body.is_streamed) {
       alive_ = std::make_shared<int>(0);
-      auto chunks = ChunkStream::open(parts_.log, job_.stream, job_.offset,
-                                      job_.request->exchange, job_.body.has_trailers);
+      auto chunks = ChunkStream::open(parts_.log, job_.stream, job_.offset, job_.request->exchange,
+                                      job_.body.has_trailers);
       if (!chunks.ok()) return chunks.error();
       chunks_ = std::move(*chunks);
     }
@@ -66,10 +67,9 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     request.body = std::move(message_.body);
     request.streams_body = chunks_ != nullptr;
     request.method = job_.request->method;
-    // A reused connection that turns out to be closed is no answer lost: nothing came of it. A write
-    // whose method is not idempotent is never sent twice, as the system may have done it.
-    request.may_retry =
-        !job_.request->is_write || http::is_idempotent_method(job_.request->method);
+    // A reused connection that turns out to be closed is no answer lost: nothing came of it. A
+    // write whose method is not idempotent is never sent twice, as the system may have done it.
+    request.may_retry = !job_.request->is_write || http::is_idempotent_method(job_.request->method);
     sent_ = parts_.clock.now();
     call_ = parts_.pools[static_cast<int>(job_.to)].start(std::move(request), *this);
     if (chunks_ != nullptr) pump_later();
@@ -190,8 +190,8 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
 };
 
 Sender::Sender(net::EventLoop& loop, Clock& clock, model::LogAccess& log, model::RecordSink& sink,
-               const model::Redactor& redactor, SystemsOptions systems,
-               std::size_t connections_max, std::uint64_t body_bytes_max) {
+               const model::Redactor& redactor, SystemsOptions systems, std::size_t connections_max,
+               std::uint64_t body_bytes_max) {
   for (net::UpstreamOptions* options : {&systems.legacy, &systems.candidate}) {
     options->connections_max = std::min(options->connections_max, connections_max);
     options->waiting_max = std::max(options->waiting_max, connections_max);

@@ -23,7 +23,7 @@ namespace banyan::replay {
 
 struct CopyJob {
   const model::RequestRecord* request = nullptr;  // valid while the call lives
-  std::string_view stream;  // where the REQUEST lies, for a body in chunks
+  std::string_view stream;                        // where the REQUEST lies, for a body in chunks
   Offset offset;
   RunId run;
   System to = System::kCandidate;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The order rule of copies (design.md, section 4): a copy waits for an earlier write copy of its
-// session iff that exchange had ended before this one's head arrived; what overlapped may overlap, and
-// between epochs the older one goes first. There is no order between sessions.
+// session iff that exchange had ended before this one's head arrived; what overlapped may overlap,
+// and between epochs the older one goes first. There is no order between sessions.
 //
 // Each step costs O(log n) of one session. Loop-confined.
 #pragma once
@@ -49,7 +49,7 @@ class SessionOrder {
     }
   };
   struct Session {
-    std::set<Key> holding;  // by the primary's end
+    std::set<Key> holding;                                  // by the primary's end
     std::set<std::pair<Key, OrderedCopy*>, ByKey> waiting;  // by the head's arrival
   };
   static bool is_held(const Session& session, const OrderedCopy& copy);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The copies of one stage, by key. Nearly all of them come in the order of their keys and are linked at
-// the end at the cost of two pointers; one that comes late goes into a map, so that the worst order
-// costs O(log n) too. Loop-confined.
+// The copies of one stage, by key. Nearly all of them come in the order of their keys and are
+// linked at the end at the cost of two pointers; one that comes late goes into a map, so that the
+// worst order costs O(log n) too. Loop-confined.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +55,8 @@ class StageLine {
   template <typename F>
   void for_each(F on_item) const {
     for (const auto& [key, item] : late_) on_item(*item);
-    for (T* item = in_order_.front(); item != nullptr; item = in_order_.after(*item)) on_item(*item);
+    for (T* item = in_order_.front(); item != nullptr; item = in_order_.after(*item))
+      on_item(*item);
   }
 
  private:

@@ -10,8 +10,8 @@ namespace banyan::routing {
 namespace {
 
 constexpr std::array<std::string_view, 18> kMethods = {
-    "GET",  "HEAD",     "POST",   "PUT",  "DELETE", "PATCH", "OPTIONS",   "TRACE",     "CONNECT",
-    "MOVE", "PROPFIND", "REPORT", "COPY", "SEARCH", "QUERY", "PROPPATCH", "MKCOL",     "LOCK"};
+    "GET",  "HEAD",     "POST",   "PUT",  "DELETE", "PATCH", "OPTIONS",   "TRACE", "CONNECT",
+    "MOVE", "PROPFIND", "REPORT", "COPY", "SEARCH", "QUERY", "PROPPATCH", "MKCOL", "LOCK"};
 
 bool is_token(std::string_view text) {
   static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
@@ -32,9 +32,7 @@ std::string decode_query(std::string_view text) {
   return decoded ? *std::move(decoded) : spaced;
 }
 
-std::string quoted(std::string_view text) {
-  return "\"" + escape_for_terminal(text, 200) + "\"";
-}
+std::string quoted(std::string_view text) { return "\"" + escape_for_terminal(text, 200) + "\""; }
 
 bool field_matches(const http::HeaderList& fields, const MatchOptions::Field& wanted) {
   return std::any_of(fields.begin(), fields.end(), [&](const http::Header& field) {

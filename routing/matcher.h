@@ -51,7 +51,7 @@ class Matcher {
   std::uint32_t method_bits_ = 0;
   std::vector<std::string> other_methods_;
   bool is_any_method_ = true;
-  std::string host_;         // lower case, "*." removed
+  std::string host_;  // lower case, "*." removed
   bool is_host_suffix_ = false;
 };
 

@@ -40,9 +40,10 @@ struct RouteOptions {
 };
 
 struct RoutingOptions {
-  std::vector<RouteOptions> routes;  // first match wins; empty: one "default" that matches everything
-  std::string state_directory;       // data_dir/state
-  std::string salt;                  // [routing] salt for a fleet; "" = made once, in the state file
+  std::vector<RouteOptions>
+      routes;                   // first match wins; empty: one "default" that matches everything
+  std::string state_directory;  // data_dir/state
+  std::string salt;             // [routing] salt for a fleet; "" = made once, in the state file
   // How long a move towards the candidate waits for the disk before it is refused.
   std::int64_t persist_wait_ns = 2'000'000'000;
 };

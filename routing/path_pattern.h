@@ -3,7 +3,8 @@
 // Paths are matched segment by segment on one normal form, so that two spellings of one path cannot
 // take two routes:
 //   1. the query is cut off; "*" (OPTIONS) counts as "/";
-//   2. %XX of an unreserved character (letter, digit, - . _ ~) is decoded, every other escape keeps its
+//   2. %XX of an unreserved character (letter, digit, - . _ ~) is decoded, every other escape keeps
+//   its
 //      meaning with upper-case digits (%2f stays one character of its segment, never a separator);
 //   3. empty segments go ("//" is "/", a slash at the end does not matter);
 //   4. "." and ".." are resolved; ".." never climbs above the root.

@@ -60,8 +60,8 @@ SavedRoute lost_route(const RouteOptions& options, std::int64_t now_wall_ns) {
   return route;
 }
 
-// A person's change beats the config; but where the file changed since, the lower share holds, and it
-// stays lowered until a person decides.
+// A person's change beats the config; but where the file changed since, the lower share holds, and
+// it stays lowered until a person decides.
 SavedRoute kept_route(const RouteOptions& options, const SavedRoute& saved, std::int64_t now) {
   SavedRoute route = saved;
   if (!saved.is_overridden) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is in force for each route, and how it follows from the config, the state file and what people
-// do. Pure: no disk, no threads.
+// What is in force for each route, and how it follows from the config, the state file and what
+// people do. Pure: no disk, no threads.
 #pragma once
 
 #include <cstdint>

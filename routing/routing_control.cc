@@ -16,8 +16,8 @@
 namespace banyan::routing {
 namespace {
 
-// Each start begins a new thousand, so that epochs which a hung disk kept from the file are not used
-// again after a crash.
+// Each start begins a new thousand, so that epochs which a hung disk kept from the file are not
+// used again after a crash.
 constexpr std::uint64_t kEpochStep = 1000;
 constexpr std::string_view kFileName = "routing";
 constexpr std::string_view kMadeName = "routing.made";  // tells a lost state from a first start
@@ -90,7 +90,10 @@ Result<Loaded> load_state(FileSystem& files, const std::string& directory,
 struct RoutingControl::Impl {
   Impl(FileSystem& the_files, Clock& the_clock, RoutingOptions the_options,
        const crypto::KeyRing& the_keys, model::RecordSink* the_sink)
-      : files(the_files), clock(the_clock), options(std::move(the_options)), keys(the_keys),
+      : files(the_files),
+        clock(the_clock),
+        options(std::move(the_options)),
+        keys(the_keys),
         sink(the_sink),
         persister(the_files, options.state_directory, std::string(kFileName)) {
     persister.set_last_patience(std::chrono::nanoseconds(options.persist_wait_ns));
@@ -197,8 +200,9 @@ void RoutingControl::Impl::choose_salt(const SavedState& state,
   salt = !options.salt.empty() ? options.salt : state.salt;
   if (salt.empty()) salt = make_salt();
   if (!state.salt.empty() && state.salt != salt) {
-    warnings.push_back("[routing] salt differs from the one in use before: sessions fall anew, and "
-                       "some change sides");
+    warnings.push_back(
+        "[routing] salt differs from the one in use before: sessions fall anew, and "
+        "some change sides");
   }
 }
 
@@ -327,9 +331,9 @@ Result<RouteStatus> RoutingControl::Impl::raise(std::size_t index, const Maker& 
   pending_ended.notify_all();
   if (!saved.ok()) {
     save();  // Takes back what a slow disk may still write.
-    Error error = make_error(ErrorCode::kUnavailable, ErrorOrigin::kDisk,
-                             "the change could not be saved and is not in force: " +
-                                 saved.error().message);
+    Error error =
+        make_error(ErrorCode::kUnavailable, ErrorOrigin::kDisk,
+                   "the change could not be saved and is not in force: " + saved.error().message);
     error.system_errno = saved.error().system_errno;
     error.may_retry = true;
     return error;

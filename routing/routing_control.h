@@ -29,8 +29,8 @@ struct RouteStatus {
   std::string name;
   model::Dials dials;
   model::Dials configured;
-  std::string stage;     // observe parallel_run canary cutover retired
-  std::string conflict;  // "" or what differs between config and run time, in words
+  std::string stage;            // observe parallel_run canary cutover retired
+  std::string conflict;         // "" or what differs between config and run time, in words
   bool is_rolled_back = false;  // latched until a person raises it
   std::int64_t changed_wall_ns = 0;
   std::string changed_by, changed_reason;
@@ -40,9 +40,9 @@ std::string_view stage_of(const model::Dials& dials);
 class RoutingControl {
  public:
   // The first start takes the config's dials. Later a missing or damaged state file means legacy
-  // everywhere, latched and loudly (`warnings`). Fails for routes that cannot be compiled, or a state
-  // file of another version. `files`, `keys` and `sink` (may be null) must outlive this; `files` also
-  // a call that hangs in it.
+  // everywhere, latched and loudly (`warnings`). Fails for routes that cannot be compiled, or a
+  // state file of another version. `files`, `keys` and `sink` (may be null) must outlive this;
+  // `files` also a call that hangs in it.
   static Result<std::unique_ptr<RoutingControl>> open(FileSystem& files, Clock& clock,
                                                       RoutingOptions options,
                                                       const crypto::KeyRing& keys,
@@ -51,9 +51,9 @@ class RoutingControl {
   ~RoutingControl();  // tries once more to persist, within persist_wait_ns
 
   RoutingCell& cell();
-  // Blocks on the disk (at most persist_wait_ns, then kUnavailable and nothing changed) when it moves
-  // anything towards the candidate; kCancelled when a rollback came meanwhile. Any thread but a proxy
-  // worker's.
+  // Blocks on the disk (at most persist_wait_ns, then kUnavailable and nothing changed) when it
+  // moves anything towards the candidate; kCancelled when a rollback came meanwhile. Any thread but
+  // a proxy worker's.
   Result<RouteStatus> set(std::string_view route, const DialsPatch& patch, std::string_view by,
                           std::string_view reason);
   // Sets candidate_share to 0 on one or on all ("" = all). Never blocks, never fails for a known

@@ -29,8 +29,8 @@ struct Route {
   model::Dials dials;  // in force
 };
 
-// A connection's last session, so that a keep-alive connection pays for the keyed token once. Owned by
-// whoever owns the connection; one memo belongs to one key ring. Holds a secret: never log it.
+// A connection's last session, so that a keep-alive connection pays for the keyed token once. Owned
+// by whoever owns the connection; one memo belongs to one key ring. Holds a secret: never log it.
 struct SessionMemo {
   std::string value;
   bool is_connection = false;

@@ -151,7 +151,8 @@ Result<std::string_view> checked_content(std::string_view text) {
   const std::string wanted = std::string(kChecksum) + hex_of_u64(xxh3_64(content)) + "\n";
   if (text.substr(content.size()) != wanted) return damaged("its checksum does not match");
   // Only an intact file can be of another version; a damaged digit is damage.
-  const std::string_view version = content.substr(kMagic.size(), content.find('\n') - kMagic.size());
+  const std::string_view version =
+      content.substr(kMagic.size(), content.find('\n') - kMagic.size());
   if (version != kVersion) {
     return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
                       "the routing state file has version " + escape_for_terminal(version, 20) +

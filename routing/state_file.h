@@ -25,10 +25,10 @@ inline constexpr std::size_t kStateRoutesMax = 10000;
 
 struct SavedRoute {
   std::string name;
-  model::Dials dials;            // in force
-  model::Dials configured;       // what the config said when a person last changed the route
-  bool is_overridden = false;    // a person changed it since the last reset
-  bool is_rolled_back = false;   // latched until a person raises it
+  model::Dials dials;           // in force
+  model::Dials configured;      // what the config said when a person last changed the route
+  bool is_overridden = false;   // a person changed it since the last reset
+  bool is_rolled_back = false;  // latched until a person raises it
   std::int64_t changed_wall_ns = 0;
   std::string changed_by, changed_reason;
   bool operator==(const SavedRoute&) const = default;

@@ -45,7 +45,8 @@ struct StatePersister::Shared {
 
 StatePersister::StatePersister(FileSystem& files, std::string directory, std::string name)
     : shared_(std::make_shared<Shared>(files, std::move(directory), std::move(name))) {
-  // Detached, because a join could wait for a hung disk for ever; the destructor waits for has_ended.
+  // Detached, because a join could wait for a hung disk for ever; the destructor waits for
+  // has_ended.
   std::thread([shared = shared_] { run(shared); }).detach();
 }
 
@@ -89,8 +90,8 @@ void StatePersister::run(const std::shared_ptr<Shared>& shared) {
     shared->tried = number;
     shared->error = status.error();
     shared->changed.notify_all();
-    obs::log_error("routing", "cannot save the routing state, trying again: " +
-                                  status.error().message);
+    obs::log_error("routing",
+                   "cannot save the routing state, trying again: " + status.error().message);
     if (is_last) break;
     const auto deadline = std::chrono::steady_clock::now() + pause;
     // New content does not cut the pause to zero: a full disk must not make us spin.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Keeps one small file equal to the newest content it was given, on a thread of its own, so that
-// nobody who steers traffic ever waits for a disk he did not ask to wait for. Only the newest content
-// counts: what was replaced before it was written is never written. Failed writes are tried again
-// with a growing pause (100 ms to 5 s).
+// nobody who steers traffic ever waits for a disk he did not ask to wait for. Only the newest
+// content counts: what was replaced before it was written is never written. Failed writes are tried
+// again with a growing pause (100 ms to 5 s).
 #pragma once
 
 #include <chrono>
@@ -20,8 +20,8 @@ class StatePersister {
  public:
   // `files` must live until a call that hangs inside of it has returned, even beyond this object.
   StatePersister(FileSystem& files, std::string directory, std::string name);
-  // Tries once more if something is unwritten, waits at most `last_patience`, then leaves the thread
-  // to a disk that hangs.
+  // Tries once more if something is unwritten, waits at most `last_patience`, then leaves the
+  // thread to a disk that hangs.
   ~StatePersister();
   StatePersister(const StatePersister&) = delete;
   StatePersister& operator=(const StatePersister&) = delete;

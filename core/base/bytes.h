@@ -12,7 +12,8 @@
 
 namespace banyan {
 
-// Bytes of an integer of this machine as they stand on disk, and back; a plain copy nearly anywhere.
+// Bytes of an integer of this machine as they stand on disk, and back; a plain copy nearly
+// anywhere.
 template <typename T>
 T little_endian(T value) {
   if constexpr (std::endian::native == std::endian::big) {
@@ -39,7 +40,8 @@ class SharedBytes {
   std::shared_ptr<const std::string> bytes_;
 };
 
-// Appends to a string it borrows. Integers are little-endian; varints are LEB128 (at most 10 bytes).
+// Appends to a string it borrows. Integers are little-endian; varints are LEB128 (at most 10
+// bytes).
 class ByteWriter {
  public:
   explicit ByteWriter(std::string& out) : out_(out) {}

@@ -10,9 +10,9 @@ namespace banyan {
 
 }  // namespace banyan
 
-#define CHECK(condition)                                            \
-  do {                                                              \
-    if (!(condition)) [[unlikely]] {                                \
-      ::banyan::check_failed(__FILE__, __LINE__, #condition);       \
-    }                                                               \
+#define CHECK(condition)                                      \
+  do {                                                        \
+    if (!(condition)) [[unlikely]] {                          \
+      ::banyan::check_failed(__FILE__, __LINE__, #condition); \
+    }                                                         \
   } while (false)

@@ -102,9 +102,9 @@ class [[nodiscard]] Result {
 }  // namespace banyan
 
 // Leaves the enclosing function with the error, if there is one.
-#define BANYAN_RETURN_IF_ERROR(expr)                              \
-  do {                                                            \
-    if (auto banyan_status_ = (expr); !banyan_status_.ok()) {     \
-      return banyan_status_.error();                              \
-    }                                                             \
+#define BANYAN_RETURN_IF_ERROR(expr)                          \
+  do {                                                        \
+    if (auto banyan_status_ = (expr); !banyan_status_.ok()) { \
+      return banyan_status_.error();                          \
+    }                                                         \
   } while (false)

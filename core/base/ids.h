@@ -56,8 +56,8 @@ struct RunId {
 
 }  // namespace banyan
 
-// Neighbours of one lane stay neighbours: the exchanges of one moment count up, and their places in a
-// table share cache lines instead of being strewn over it. Lanes lie apart.
+// Neighbours of one lane stay neighbours: the exchanges of one moment count up, and their places in
+// a table share cache lines instead of being strewn over it. Lanes lie apart.
 template <>
 struct std::hash<banyan::ExchangeId> {
   std::size_t operator()(const banyan::ExchangeId& id) const noexcept {

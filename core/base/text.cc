@@ -138,13 +138,20 @@ std::optional<std::string> bytes_of_base64(std::string_view text) {
     for (std::size_t k = 0; k < 4; ++k) {
       const char c = text[i + k];
       int value = 0;
-      if (c >= 'A' && c <= 'Z') value = c - 'A';
-      else if (c >= 'a' && c <= 'z') value = c - 'a' + 26;
-      else if (c >= '0' && c <= '9') value = c - '0' + 52;
-      else if (c == '+') value = 62;
-      else if (c == '/') value = 63;
-      else if (c == '=' && i + 4 == text.size() && k >= 2) ++padding;
-      else return std::nullopt;
+      if (c >= 'A' && c <= 'Z')
+        value = c - 'A';
+      else if (c >= 'a' && c <= 'z')
+        value = c - 'a' + 26;
+      else if (c >= '0' && c <= '9')
+        value = c - '0' + 52;
+      else if (c == '+')
+        value = 62;
+      else if (c == '/')
+        value = 63;
+      else if (c == '=' && i + 4 == text.size() && k >= 2)
+        ++padding;
+      else
+        return std::nullopt;
       if (padding > 0 && c != '=') return std::nullopt;
       group = (group << 6) | static_cast<std::uint32_t>(value);
     }
@@ -169,9 +176,12 @@ std::optional<double> parse_double(std::string_view text) {
   bool has_point = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (c >= '0' && c <= '9') has_digit = true;
-    else if (c == '.' && !has_point && has_digit) has_point = true;
-    else if (c != '-' || i != 0) return std::nullopt;
+    if (c >= '0' && c <= '9')
+      has_digit = true;
+    else if (c == '.' && !has_point && has_digit)
+      has_point = true;
+    else if (c != '-' || i != 0)
+      return std::nullopt;
   }
   if (!has_digit || text.back() == '.') return std::nullopt;
   double value = 0;
@@ -181,7 +191,7 @@ std::optional<double> parse_double(std::string_view text) {
 }
 
 std::optional<std::int64_t> parse_duration_ns(std::string_view text) {
-  static constexpr Unit kUnits[] = {{"ns", 1},    {"us", 1e3},    {"ms", 1e6},    {"s", 1e9},
+  static constexpr Unit kUnits[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},   {"s", 1e9},
                                     {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
   const auto value = parse_with_unit(trim(text), kUnits, std::size(kUnits));
   if (!value || *value > 9.2e18) return std::nullopt;
@@ -189,10 +199,16 @@ std::optional<std::int64_t> parse_duration_ns(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
-  static constexpr Unit kUnits[] = {
-      {"", 1},           {"B", 1},          {"KiB", 1024.0},        {"MiB", 1048576.0},
-      {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}, {"KB", 1e3}, {"MB", 1e6},
-      {"GB", 1e9},       {"TB", 1e12}};
+  static constexpr Unit kUnits[] = {{"", 1},
+                                    {"B", 1},
+                                    {"KiB", 1024.0},
+                                    {"MiB", 1048576.0},
+                                    {"GiB", 1073741824.0},
+                                    {"TiB", 1099511627776.0},
+                                    {"KB", 1e3},
+                                    {"MB", 1e6},
+                                    {"GB", 1e9},
+                                    {"TB", 1e12}};
   const auto value = parse_with_unit(trim(text), kUnits, std::size(kUnits));
   if (!value || *value > 1.8e19) return std::nullopt;
   return static_cast<std::uint64_t>(*value);
@@ -201,11 +217,16 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 std::string format_duration_ns(std::int64_t nanoseconds) {
   const double value = static_cast<double>(nanoseconds);
   char buffer[48];
-  if (nanoseconds >= 60'000'000'000) std::snprintf(buffer, sizeof buffer, "%.4gm", value / 60e9);
-  else if (nanoseconds >= 1'000'000'000) std::snprintf(buffer, sizeof buffer, "%.4gs", value / 1e9);
-  else if (nanoseconds >= 1'000'000) std::snprintf(buffer, sizeof buffer, "%.4gms", value / 1e6);
-  else if (nanoseconds >= 1'000) std::snprintf(buffer, sizeof buffer, "%.4gus", value / 1e3);
-  else std::snprintf(buffer, sizeof buffer, "%.4gns", value);
+  if (nanoseconds >= 60'000'000'000)
+    std::snprintf(buffer, sizeof buffer, "%.4gm", value / 60e9);
+  else if (nanoseconds >= 1'000'000'000)
+    std::snprintf(buffer, sizeof buffer, "%.4gs", value / 1e9);
+  else if (nanoseconds >= 1'000'000)
+    std::snprintf(buffer, sizeof buffer, "%.4gms", value / 1e6);
+  else if (nanoseconds >= 1'000)
+    std::snprintf(buffer, sizeof buffer, "%.4gus", value / 1e3);
+  else
+    std::snprintf(buffer, sizeof buffer, "%.4gns", value);
   return buffer;
 }
 
@@ -393,9 +414,8 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   unsigned char difference = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    difference = static_cast<unsigned char>(difference |
-                                            (static_cast<unsigned char>(a[i]) ^
-                                             static_cast<unsigned char>(b[i])));
+    difference = static_cast<unsigned char>(
+        difference | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
   }
   return difference == 0;
 }

@@ -12,7 +12,7 @@
 
 namespace banyan {
 
-std::string hex_of_u64(std::uint64_t value);  // 16 digits
+std::string hex_of_u64(std::uint64_t value);                     // 16 digits
 std::optional<std::uint64_t> u64_of_hex(std::string_view text);  // 1 to 16 digits
 std::string hex_of_bytes(std::string_view bytes);
 std::optional<std::string> bytes_of_hex(std::string_view text);
@@ -37,8 +37,8 @@ bool equal_folded(const char* a, const char* b, std::size_t size);  // ASCII, wi
 inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() && equal_folded(a.data(), b.data(), a.size());
 }
-std::string to_lower(std::string_view text);                       // ASCII
-std::string_view trim(std::string_view text);                      // SP and HTAB
+std::string to_lower(std::string_view text);   // ASCII
+std::string_view trim(std::string_view text);  // SP and HTAB
 std::vector<std::string_view> split(std::string_view text, char separator);
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
 

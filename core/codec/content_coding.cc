@@ -15,8 +15,8 @@ using Decoder = Status (*)(std::string_view, std::size_t, std::string&);
 
 Decoder decoder_of(std::string_view coding) {
   constexpr std::pair<std::string_view, Decoder> kDecoders[] = {
-      {"gzip", decode_gzip},     {"x-gzip", decode_gzip}, {"deflate", decode_deflate},
-      {"br", decode_brotli},     {"zstd", decode_zstd},
+      {"gzip", decode_gzip}, {"x-gzip", decode_gzip}, {"deflate", decode_deflate},
+      {"br", decode_brotli}, {"zstd", decode_zstd},
   };
   for (const auto& [name, decoder] : kDecoders) {
     if (equal_ignoring_case(name, coding)) return decoder;
@@ -37,9 +37,9 @@ Error malformed(std::string_view coding, std::string_view what) {
 }
 
 Error too_large(std::string_view coding, std::size_t bytes_max) {
-  return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal,
-                    std::string(coding) + ": decodes to more than " + std::to_string(bytes_max) +
-                        " bytes");
+  return make_error(
+      ErrorCode::kExhausted, ErrorOrigin::kInternal,
+      std::string(coding) + ": decodes to more than " + std::to_string(bytes_max) + " bytes");
 }
 
 Result<std::string> decode_content(std::string_view coding, std::string_view bytes,

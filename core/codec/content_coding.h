@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Removes HTTP content codings (RFC 9110 section 8.4) from a body that is at hand. Strict: a body
-// that a lenient client would still show (wrong gzip trailer, bytes behind the end) is an error here,
-// because showing such faults is our job. Any thread.
+// that a lenient client would still show (wrong gzip trailer, bytes behind the end) is an error
+// here, because showing such faults is our job. Any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One function per coding, for decode_content alone. Each appends to `out` and stops with kExhausted
-// before `out` would pass `bytes_max`.
+// One function per coding, for decode_content alone. Each appends to `out` and stops with
+// kExhausted before `out` would pass `bytes_max`.
 #pragma once
 
 #include <cstdint>

@@ -29,9 +29,9 @@ Result<std::string> lz4_decompress(std::string_view block, std::size_t size) {
                                        static_cast<int>(size));
   if (made < 0) return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk, "lz4: damaged block");
   if (static_cast<std::size_t>(made) != size) {
-    return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
-                      "lz4: a block holds " + std::to_string(made) + " bytes instead of " +
-                          std::to_string(size));
+    return make_error(
+        ErrorCode::kDamaged, ErrorOrigin::kDisk,
+        "lz4: a block holds " + std::to_string(made) + " bytes instead of " + std::to_string(size));
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LZ4 blocks: no frame, no checksum, no size inside; whoever stores a block stores those. Any thread.
+// LZ4 blocks: no frame, no checksum, no size inside; whoever stores a block stores those. Any
+// thread.
 #pragma once
 
 #include <cstdint>

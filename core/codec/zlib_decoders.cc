@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frames of gzip are read here and only their middle is given to zlib, so that a wrong trailer can
-// be told apart and named.
+// The frames of gzip are read here and only their middle is given to zlib, so that a wrong trailer
+// can be told apart and named.
 #include <zlib.h>
 
 #include <algorithm>
@@ -106,8 +106,8 @@ Status skip_gzip_head(std::string_view& input) {
     if (input.size() < 2) return cut;
     const auto crc = crc32(0, reinterpret_cast<const Bytef*>(whole.data()),
                            static_cast<uInt>(whole.size() - input.size()));
-    const unsigned told = static_cast<unsigned char>(input[0]) +
-                          static_cast<unsigned char>(input[1]) * 256U;
+    const unsigned told =
+        static_cast<unsigned char>(input[0]) + static_cast<unsigned char>(input[1]) * 256U;
     if ((crc & 0xFFFF) != told) return malformed("gzip", "header checksum does not match");
     input.remove_prefix(2);
   }

@@ -29,8 +29,8 @@ class HeadBuffer {
   // Without its CRLF; npos while it is not complete.
   std::size_t first_line_size() const { return first_line_size_; }
   bool is_empty() const { return bytes_.empty(); }
-  // Ready for the next head. Gives the memory back where it is more than `kept_bytes_max`, so that an
-  // idle connection of a client owns none.
+  // Ready for the next head. Gives the memory back where it is more than `kept_bytes_max`, so that
+  // an idle connection of a client owns none.
   void clear(std::size_t kept_bytes_max = 0);
 
  private:

@@ -149,8 +149,8 @@ bool is_connection_specific(const HeaderList& fields, std::string_view name) {
 ConnectionFields::ConnectionFields(const HeaderList& fields) : fields_(fields) {
   for (const Header& field : fields) {
     if (!same_name(field.name, "Connection")) continue;
-    names_others_ |= any_element(
-        field.value, [](std::string_view element) { return !is_hop_by_hop(element); });
+    names_others_ |=
+        any_element(field.value, [](std::string_view element) { return !is_hop_by_hop(element); });
   }
 }
 

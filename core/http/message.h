@@ -72,7 +72,8 @@ class ConnectionFields {
  public:
   explicit ConnectionFields(const HeaderList& fields);
   bool contains(std::string_view name) const {
-    return is_hop_by_hop(name) || (names_others_ && list_field_contains(fields_, "Connection", name));
+    return is_hop_by_hop(name) ||
+           (names_others_ && list_field_contains(fields_, "Connection", name));
   }
 
  private:

@@ -6,7 +6,8 @@
 //   $.items[]      every item of an array    $.items[].price
 //   $..name        members of that name at any depth
 //   $.*            every child               $.a.**          a and everything below it
-//   **             everything                $['a.b']        a name with odd characters, \' and \\ inside
+//   **             everything                $['a.b']        a name with odd characters, \' and
+//   \\ inside
 //
 // A pattern is matched while walking down a value, one step at a time and without building paths:
 //

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// simdjson's first stage finds the tokens and checks UTF-8, control characters and that strings end;
-// the grammar on top is walked here, because no interface of simdjson 3.0.1 keeps number spelling and
-// checks everything (docs/decisions/0002-json-parsing.md).
+// simdjson's first stage finds the tokens and checks UTF-8, control characters and that strings
+// end; the grammar on top is walked here, because no interface of simdjson 3.0.1 keeps number
+// spelling and checks everything (docs/decisions/0002-json-parsing.md).
 #include "core/json/value.h"
 
 #include <simdjson.h>
@@ -142,9 +142,7 @@ class Walker {
     switch (text_[at]) {
       case '{': return object(out, at, depth);
       case '[': return array(out, at, depth);
-      case '"':
-        out.type = Value::Type::kString;
-        return string(out.text, at);
+      case '"': out.type = Value::Type::kString; return string(out.text, at);
       case 't': return literal(out, at, "true", Value::Type::kBool, true);
       case 'f': return literal(out, at, "false", Value::Type::kBool, false);
       case 'n': return literal(out, at, "null", Value::Type::kNull, false);

@@ -32,8 +32,8 @@ class Value {
 
   Type type = Type::kNull;
   bool boolean = false;
-  std::string text;            // kNumber: as spelled; kString: decoded UTF-8
-  std::vector<Value> items;    // kArray
+  std::string text;          // kNumber: as spelled; kString: decoded UTF-8
+  std::vector<Value> items;  // kArray
   std::vector<std::pair<std::string, Value>> members;  // kObject, in order, duplicates kept
 
   bool is_object() const { return type == Type::kObject; }
@@ -45,7 +45,8 @@ class Value {
   bool bool_or(std::string_view name, bool fallback) const;
 };
 
-// kInvalidArgument with the byte position where it stopped; kExhausted past a limit. A lone surrogate
+// kInvalidArgument with the byte position where it stopped; kExhausted past a limit. A lone
+// surrogate
 // ("\ud800") is an error: it has no UTF-8 form. Messages never hold bytes of the text.
 Result<Value> parse(std::string_view text, const ParseLimits& limits = {});
 void write(const Value& value, std::string& out);

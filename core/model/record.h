@@ -162,7 +162,8 @@ struct VerdictRecord {
   RunId run;
   std::string_view route;
   Instant at;
-  // Where the REQUEST lies, so that who reads VERDICTs alone finds the exchange; "" where it is lost.
+  // Where the REQUEST lies, so that who reads VERDICTs alone finds the exchange; "" where it is
+  // lost.
   std::string_view request_stream;
   Offset request_offset;
   std::string_view endpoint;  // "GET /stock/{}"

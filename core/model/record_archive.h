@@ -25,8 +25,8 @@ constexpr std::uint64_t little_endian(std::uint64_t value) {
   return std::endian::native == std::endian::big ? __builtin_bswap64(value) : value;
 }
 
-// Most of a record is short pieces: they are gathered in a small buffer, so that the string is asked
-// for room a few times only.
+// Most of a record is short pieces: they are gathered in a small buffer, so that the string is
+// asked for room a few times only.
 class Packer {
  public:
   explicit Packer(std::string& out) : out_(out) {}

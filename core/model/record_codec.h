@@ -28,16 +28,16 @@ void encode(const AnyRecord& record, std::string& out);
 // kDamaged for anything that is not exactly one well-formed record. The record views `bytes`.
 Result<AnyRecord> decode(std::string_view bytes);
 
-// The same for who knows the type (REQUEST, RESPONSE, SHADOW or VERDICT) and reads many: into a record
-// whose lists keep their room from one to the next. kDamaged also where the type is another one;
-// then `record` holds nothing of use.
+// The same for who knows the type (REQUEST, RESPONSE, SHADOW or VERDICT) and reads many: into a
+// record whose lists keep their room from one to the next. kDamaged also where the type is another
+// one; then `record` holds nothing of use.
 template <typename Record>
 Status decode_as(std::string_view bytes, Record& record);
 
 // Only what stands before the first list: of a REQUEST all before `fields`; of a RESPONSE or SHADOW
-// all before the answer's `fields`; of a VERDICT all but `differences`. The rest of `record` is as in
-// a new one, and those bytes are not looked at: a record that is damaged there, or goes on behind its
-// end, passes. For the types of decode_as().
+// all before the answer's `fields`; of a VERDICT all but `differences`. The rest of `record` is as
+// in a new one, and those bytes are not looked at: a record that is damaged there, or goes on
+// behind its end, passes. For the types of decode_as().
 template <typename Record>
 Status decode_head(std::string_view bytes, Record& record);
 

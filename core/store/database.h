@@ -65,7 +65,8 @@ class Statement {
   int bind_error_ = 0;
 };
 
-// One connection: WAL, synchronous=NORMAL, foreign keys on, bounded busy wait. One thread at a time.
+// One connection: WAL, synchronous=NORMAL, foreign keys on, bounded busy wait. One thread at a
+// time.
 class Database {
  public:
   enum class Mode { kReadWrite, kReadOnly };

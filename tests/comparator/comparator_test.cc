@@ -208,8 +208,10 @@ TEST_F(ComparatorTest, ExactlyOneVerdictPerShadowOverRestartsAndCrashes) {
     counter += 1 + random() % 20;
     for (std::uint64_t i = first; i <= counter; ++i) log_.append(support::request(exchange_id(i)));
     for (std::uint64_t i = first; i <= counter; ++i) {
-      if (random() % 2 == 0) log_.append(support::shadow(exchange_id(i)));
-      else log_.append(support::request(exchange_id(100'000 + i), "orders", MirrorDecision::kOff));
+      if (random() % 2 == 0)
+        log_.append(support::shadow(exchange_id(i)));
+      else
+        log_.append(support::request(exchange_id(100'000 + i), "orders", MirrorDecision::kOff));
     }
     log_.hold_durable(true);  // from here on VERDICTs may be lost
     for (std::uint64_t i = first; i <= counter; ++i) log_.append(support::response(exchange_id(i)));
@@ -224,7 +226,8 @@ TEST_F(ComparatorTest, ExactlyOneVerdictPerShadowOverRestartsAndCrashes) {
   // What a crash left open is closed by OUTCOME, as recovery does.
   std::vector<std::string> storage;
   std::set<ExchangeId> closed;
-  for (const auto& response : log_.all<model::ResponseRecord>(storage)) closed.insert(response.exchange);
+  for (const auto& response : log_.all<model::ResponseRecord>(storage))
+    closed.insert(response.exchange);
   const auto shadows = [&] { return log_.all<model::ShadowRecord>(storage); };
   for (const auto& shadow : shadows()) {
     if (!closed.contains(shadow.exchange)) {

@@ -136,8 +136,10 @@ std::map<std::string, int> tally(const Comparison& comparison, bool is_swapped) 
       continue;
     }
     DifferenceKind kind = found.kind;
-    if (is_swapped && kind == DifferenceKind::kMissing) kind = DifferenceKind::kExtra;
-    else if (is_swapped && kind == DifferenceKind::kExtra) kind = DifferenceKind::kMissing;
+    if (is_swapped && kind == DifferenceKind::kMissing)
+      kind = DifferenceKind::kExtra;
+    else if (is_swapped && kind == DifferenceKind::kExtra)
+      kind = DifferenceKind::kMissing;
     ++out[found.path + " " + std::string(to_string(kind))];
   }
   return out;
@@ -191,7 +193,8 @@ TEST(CompareLawTest, AShuffleUnderUnorderedIsCovered) {
     const Verdict plain = compare(*bare, before, after).verdict;
     ASSERT_EQ(compare(*rules, before, after).verdict,
               plain == Verdict::kEqual ? Verdict::kEqual : Verdict::kTolerated)
-        << before << "\n" << after;
+        << before << "\n"
+        << after;
     if (plain == Verdict::kDifferent) ++moved;
   }
   EXPECT_GT(moved, kCases / 2);
@@ -231,7 +234,8 @@ TEST(CompareLawTest, AnInjectedEditIsFoundAndNothingElse) {
         break;
       case 2:
         items[at].members.pop_back();
-        path = "body:$.items[].price", kind = "missing", where = "body:$.items[" + index + "].price";
+        path = "body:$.items[].price", kind = "missing",
+        where = "body:$.items[" + index + "].price";
         break;
       case 3:
         items.erase(items.begin() + static_cast<std::ptrdiff_t>(at));

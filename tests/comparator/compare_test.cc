@@ -99,8 +99,8 @@ void check_case(const Value& given) {
   const std::size_t count = expected == nullptr ? 0 : expected->items.size();
   ASSERT_EQ(got.differences.size(), count) << describe(got);
   for (std::size_t i = 0; i < count; ++i) {
-    EXPECT_TRUE(agrees(expected->items[i], got.differences[i])) << "number " << i << " of "
-                                                                << describe(got);
+    EXPECT_TRUE(agrees(expected->items[i], got.differences[i]))
+        << "number " << i << " of " << describe(got);
   }
 }
 

@@ -57,8 +57,8 @@ TEST(ConfigTest, MinimalFileTakesTheDefaults) {
 
 // Each key of the contract's example arrives where it belongs.
 TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
-  const LoadResult result = load_text(
-      file_text(BANYAN_SOURCE_DIR "/tests/cases/config_full.toml"), "full.toml", {});
+  const LoadResult result =
+      load_text(file_text(BANYAN_SOURCE_DIR "/tests/cases/config_full.toml"), "full.toml", {});
   ASSERT_TRUE(result.ok()) << all_text(result);
   ASSERT_EQ(result.diagnostics.size(), 1U);  // timeouts.handshake has no effect
   const Config& c = result.config;
@@ -176,12 +176,12 @@ TEST(ConfigTest, ADiagnosticShowsItsLineACaretAndAHint) {
 }
 
 TEST(ConfigTest, OverridesReachEveryKindOfPlace) {
-  const LoadResult result = load("[[routes]]\nname = \"orders\"\nmatch = { path = \"/o\" }\n[[routes]]\nname = \"stock\"\n",
-                                 {"routes.orders.candidate_percent=5", "routes.1.mirror_percent=2.5",
-                                  "mirror.in_flight=8", "log.wait=100ms", "data_dir=/tmp/x",
-                                  "listeners.0.address=127.0.0.1:0", "listeners.1.address=[::1]:0",
-                                  "systems.legacy.urls=[\"http://h:1\", \"http://h:2\"]",
-                                  "record.key=0123456789abcdef=", "admin.auth=\"none\""});
+  const LoadResult result = load(
+      "[[routes]]\nname = \"orders\"\nmatch = { path = \"/o\" }\n[[routes]]\nname = \"stock\"\n",
+      {"routes.orders.candidate_percent=5", "routes.1.mirror_percent=2.5", "mirror.in_flight=8",
+       "log.wait=100ms", "data_dir=/tmp/x", "listeners.0.address=127.0.0.1:0",
+       "listeners.1.address=[::1]:0", "systems.legacy.urls=[\"http://h:1\", \"http://h:2\"]",
+       "record.key=0123456789abcdef=", "admin.auth=\"none\""});
   ASSERT_TRUE(result.ok()) << all_text(result);
   EXPECT_EQ(result.config.routing.routes[0].dials.candidate_share, 500U);
   EXPECT_EQ(result.config.routing.routes[1].dials.mirror_share, 250U);
@@ -223,14 +223,17 @@ TEST(ConfigTest, ReferencesAreResolvedInStringsOnlyAndNeverShown) {
   ASSERT_EQ(setenv("BANYAN_TEST_SECRET", "canary-secret-0123456789", 1), 0);
   const std::string path = testing::TempDir() + "banyan_config_test_secret";
   std::ofstream(path) << "file-secret-0123456789\n";
-  const LoadResult good = load("[record]\nkey = \"${env:BANYAN_TEST_SECRET}\"\n[routing]\nsalt = "
-                               "\"a${file:" + path + "}$${b}\"\n");
+  const LoadResult good = load(
+      "[record]\nkey = \"${env:BANYAN_TEST_SECRET}\"\n[routing]\nsalt = "
+      "\"a${file:" +
+      path + "}$${b}\"\n");
   ASSERT_TRUE(good.ok()) << all_text(good);
   EXPECT_EQ(good.config.record_key, "canary-secret-0123456789");
   EXPECT_EQ(good.config.routing.salt, "afile-secret-0123456789${b}");
   const LoadResult bad = load(
       "[record]\nkey = \"${env:BANYAN_TEST_UNSET}\"\n[routing]\nsalt = \"${file:/nowhere/x}\"\n"
-      "[log]\nwait = \"${env:BANYAN_TEST_SECRET}\"\n[[routes]]\nname = \"${env:BANYAN_TEST_SECRET}!\"\n"
+      "[log]\nwait = \"${env:BANYAN_TEST_SECRET}\"\n[[routes]]\nname = "
+      "\"${env:BANYAN_TEST_SECRET}!\"\n"
       "sticky = \"${env:BANYAN_TEST_SECRET}\"\ndurability = \"${nope}\"\n");
   EXPECT_EQ(bad.diagnostics.size(), 6U) << all_text(bad);
   EXPECT_EQ(all_text(bad).find("canary-secret"), std::string::npos) << all_text(bad);
@@ -238,8 +241,9 @@ TEST(ConfigTest, ReferencesAreResolvedInStringsOnlyAndNeverShown) {
 }
 
 TEST(ConfigTest, SecretsOfTheFileAreNotShown) {
-  for (const char* text : {"[record]\nkey = \"short-canary\"\n", "record = { \"key\" = \"short-canary\" }\n",
-                           "[record]\nkey = \"short-canary\n"}) {
+  for (const char* text :
+       {"[record]\nkey = \"short-canary\"\n", "record = { \"key\" = \"short-canary\" }\n",
+        "[record]\nkey = \"short-canary\n"}) {
     const LoadResult result = load(text);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(all_text(result).find("canary\""), std::string::npos) << all_text(result);
@@ -300,7 +304,8 @@ TEST(ConfigTest, TheStarterLoadsUncommented) {
   EXPECT_EQ(result.config.redaction.rules.size(), 2U);
 }
 
-// The fenced toml blocks of the reference load; those marked "toml part" on top of the minimal file.
+// The fenced toml blocks of the reference load; those marked "toml part" on top of the minimal
+// file.
 TEST(ConfigTest, TheReferencesExamplesLoad) {
   const std::string page = file_text(BANYAN_SOURCE_DIR "/docs/configuration.md");
   int blocks = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Input: one byte of choices, then two bodies with "\n--\n" between them. Laws: a body equals itself,
-// swapped sides give the same verdict and number of differences, and what is shown is bounded.
+// Input: one byte of choices, then two bodies with "\n--\n" between them. Laws: a body equals
+// itself, swapped sides give the same verdict and number of differences, and what is shown is
+// bounded.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,15 +21,17 @@ std::shared_ptr<const CompiledRules> rules_of(bool is_ruled) {
   options.shown_bytes_max = kShownMax;
   options.body_bytes_max = 1 << 20;
   if (is_ruled) {
-    options.rules.push_back(
-        {{}, {"body:$..t", "header:X-A"}, {{"body:$.a", "id"}, {"body:$.b", ""}},
-         {{"body:$..n", 0.5, 0.01}}});
+    options.rules.push_back({{},
+                             {"body:$..t", "header:X-A"},
+                             {{"body:$.a", "id"}, {"body:$.b", ""}},
+                             {{"body:$..n", 0.5, 0.01}}});
   }
   return *CompiledRules::compile(options);
 }
 
 LiftedAnswer answer(std::string_view body, unsigned choices) {
-  constexpr std::string_view kCodings[] = {"", "gzip", "deflate", "br", "zstd", "x", "gzip, br", ""};
+  constexpr std::string_view kCodings[] = {"",     "gzip", "deflate",  "br",
+                                           "zstd", "x",    "gzip, br", ""};
   LiftedAnswer out;
   out.status = 200;
   out.fields.push_back({"Content-Encoding", kCodings[choices & 7]});

@@ -12,7 +12,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using banyan::replay::FilterFacts;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (auto filter = banyan::replay::RunFilter::parse(text, 1'700'000'000'000'000'000); filter.ok()) {
+  if (auto filter = banyan::replay::RunFilter::parse(text, 1'700'000'000'000'000'000);
+      filter.ok()) {
     const FilterFacts facts{banyan::ExchangeId{1, 2}, "orders", "GET", "/a?b", 5, false};
     (void)filter->takes_request(facts);
     (void)filter->takes_status(404);

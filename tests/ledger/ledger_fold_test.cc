@@ -187,8 +187,8 @@ TEST_F(LedgerFoldTest, JsonHasTheContractsShape) {
   EXPECT_NE(json.find(R"("gaps":0,"balanced":true})"), std::string::npos);
 }
 
-// Every exchange is a small legal sequence; the sequences are interleaved at random, then damaged by
-// losing some records. Checked at each prefix: balance, and restore∘serialise is identity.
+// Every exchange is a small legal sequence; the sequences are interleaved at random, then damaged
+// by losing some records. Checked at each prefix: balance, and restore∘serialise is identity.
 class History {
  public:
   explicit History(std::uint64_t seed) : random_(seed) {}
@@ -226,13 +226,17 @@ class History {
       closing.push_back(support::outcome(id, static_cast<OutcomeKind>(pick(3)), route));
     } else {
       closing.push_back(support::response(id, route, static_cast<Delivery>(pick(3)),
-                                       static_cast<System>(pick(2))));
+                                          static_cast<System>(pick(2))));
     }
     if (mirror == MirrorDecision::kSelected) {
       const bool is_shadow = pick(3) != 0;
-      model::AnyRecord copy = support::skip(id, pick(2) == 0 ? SkipReason::kStale : SkipReason::kGap, route);
+      model::AnyRecord copy =
+          support::skip(id, pick(2) == 0 ? SkipReason::kStale : SkipReason::kGap, route);
       if (is_shadow) copy = support::shadow(id, route);
-      if (pick(2) == 0) closing.push_front(copy); else closing.push_back(copy);
+      if (pick(2) == 0)
+        closing.push_front(copy);
+      else
+        closing.push_back(copy);
       if (is_shadow) add_verdicts(closing, id, route);
     }
     out.insert(out.end(), closing.begin(), closing.end());

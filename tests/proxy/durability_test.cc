@@ -26,8 +26,7 @@ struct ProxyDurability : ::testing::Test, Rig {
     return eventually([&] { return log.wanted() >= count; });
   }
   static constexpr int kShortMs = 50;
-  static constexpr const char* kPost =
-      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+  static constexpr const char* kPost = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
 
   std::atomic<int> answered{0};
   std::unique_ptr<Origin> origin;

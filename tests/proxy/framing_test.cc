@@ -115,7 +115,8 @@ TEST_F(ProxyFraming, ReadsSmallBodiesWholeAndForwardsThemWithTheirLength) {
   client.send("POST /o HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
   EXPECT_EQ(client.read_answer().status(), 200);
   client.send(
-      "POST /o HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+      "POST /o HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   EXPECT_EQ(client.read_answer().status(), 200);
   EXPECT_EQ(last_seen().body, "abcde");
   EXPECT_EQ(last_seen().field("content-length"), "5");
@@ -172,7 +173,8 @@ TEST_F(ProxyFraming, StreamsASmallBodyThatHasTrailers) {
   serve(plain_answer("ok"));
   Wire client = this->client();
   client.send(
-      "POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-T: 1\r\n\r\n");
+      "POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-T: "
+      "1\r\n\r\n");
   EXPECT_EQ(client.read_answer().status(), 200);
   EXPECT_EQ(last_seen().body, "hi");
   EXPECT_EQ(last_seen().raw_trailers, "X-T: 1\n");
@@ -182,7 +184,9 @@ TEST_F(ProxyFraming, StreamsASmallBodyThatHasTrailers) {
 }
 
 TEST_F(ProxyFraming, PassesChunkedAnswersAndTheirTrailers) {
-  serve("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-End: 1\r\n\r\n");
+  serve(
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-End: "
+      "1\r\n\r\n");
   Wire client = this->client();
   client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   const Message answer = client.read_answer();
@@ -255,8 +259,8 @@ TEST_F(ProxyFraming, AnswersToHeadKeepTheirLengthAndHaveNoBody) {
 }
 
 TEST_F(ProxyFraming, StatusesWithoutBodyKeepTheConnection) {
-  for (const char* head : {"HTTP/1.1 204 No Content\r\n\r\n",
-                           "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n"}) {
+  for (const char* head :
+       {"HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n"}) {
     Rig rig;
     Origin end(Origin::answering([head](const Message&) { return std::string(head); }));
     rig.set_legacy(end.address());
@@ -405,8 +409,7 @@ TEST_F(ProxyFraming, RecordModesKeepLess) {
 TEST_F(ProxyFraming, UpgradesAreForwardedPlainAndNotMirrored) {
   serve(plain_answer("plain"));
   Wire client = this->client();
-  client.send(
-      "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   EXPECT_EQ(client.read_answer().body, "plain");
   EXPECT_FALSE(last_seen().has("upgrade"));
   EXPECT_FALSE(last_seen().has("connection"));

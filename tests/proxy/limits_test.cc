@@ -57,8 +57,8 @@ TEST_F(ProxyLimits, RefusesBeforeAdmissionWithoutARecord) {
   EXPECT_EQ(proxy->stats().refused, 9U);
 
   Wire client = this->client();
-  client.send("PUT /" + std::string(99, 'p') + " HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n" +
-              std::string(50, 'b'));
+  client.send("PUT /" + std::string(99, 'p') +
+              " HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n" + std::string(50, 'b'));
   EXPECT_EQ(client.read_answer().status(), 200);
 }
 
@@ -239,7 +239,8 @@ TEST_F(ProxyLimits, HugeRequestTakesLittleMemory) {
   const std::string piece(1 << 16, 'x');
   const std::size_t before = resident_bytes();
   std::size_t most = 0;
-  client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kBytes) + "\r\n\r\n");
+  client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(kBytes) +
+              "\r\n\r\n");
   for (std::size_t sent = 0; sent < kBytes; sent += piece.size()) {
     ASSERT_TRUE(client.send(piece));
     most = std::max(most, resident_bytes());

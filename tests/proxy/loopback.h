@@ -76,8 +76,8 @@ class Wire {
     const std::size_t colon = address.rfind(':');
     sockaddr_in to{};
     to.sin_family = AF_INET;
-    to.sin_port = htons(
-        static_cast<std::uint16_t>(parse_u64(address.substr(colon + 1)).value_or(0)));
+    to.sin_port =
+        htons(static_cast<std::uint16_t>(parse_u64(address.substr(colon + 1)).value_or(0)));
     inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {

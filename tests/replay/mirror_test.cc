@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The live mirror against a real system on the loopback and a log in memory; time is a manual clock,
-// so staleness, back-off and deadlines pass when a test says so.
+// The live mirror against a real system on the loopback and a log in memory; time is a manual
+// clock, so staleness, back-off and deadlines pass when a test says so.
 #include "replay/mirror.h"
 
 #include <gtest/gtest.h>
@@ -22,8 +22,11 @@ TEST_F(MirrorTest, SafeRequestIsCopiedAtOnceAndItsAnswerRecorded) {
   start_candidate();
   start_mirror();
   model::RequestRecord request = make_read(1, "/stock/17?x=1");
-  request.fields = {{"Host", "shop.example"}, {"Accept", "*/*"}, {"Connection", "keep-alive"},
-                    {"Expect", "100-continue"}, {"Banyan-Thing", "no"}};
+  request.fields = {{"Host", "shop.example"},
+                    {"Accept", "*/*"},
+                    {"Connection", "keep-alive"},
+                    {"Expect", "100-continue"},
+                    {"Banyan-Thing", "no"}};
   log_.append(request);
   ASSERT_TRUE(wait_for([&] { return shadows().size() == 1; }));
   const model::ShadowRecord shadow = shadows()[0];
@@ -169,7 +172,7 @@ TEST_F(MirrorTest, LaterCopyOfASessionWaitsForItsEarlierWrite) {
   log_.append(make_write(1, "/first"));
   answer_write(1, 200);
   clock_.advance_ns(1'000'000);
-  log_.append(make_read(2, "/second"));                     // began after the write ended
+  log_.append(make_read(2, "/second"));                      // began after the write ended
   log_.append(in_session(make_read(3, "/other"), "other"));  // another session
   ASSERT_TRUE(wait_for([&] { return candidate_->count() == 2; }));
   EXPECT_EQ(candidate_->seen()[1].target, "/other");
@@ -204,7 +207,8 @@ TEST_F(MirrorTest, DeadCandidateIsProbedByOneCopyAndCaughtUpInOrder) {
     answer_write(i, 200);
     clock_.advance_ns(1'000'000);
   }
-  ASSERT_TRUE(wait_for([&] { return mirror_->stats().waiting_for == "candidate: connect_failed"; }));
+  ASSERT_TRUE(
+      wait_for([&] { return mirror_->stats().waiting_for == "candidate: connect_failed"; }));
   ASSERT_TRUE(wait_for([&] { return mirror_->stats().pending_writes == 40; }));
   start_candidate({}, port);
   ASSERT_TRUE(wait_for([&] {
@@ -290,9 +294,8 @@ TEST_F(MirrorTest, HangingCandidateEndsAtTheDeadline) {
   for (std::uint64_t i = 1; i <= 6; ++i) log_.append(make_read(i));
   ASSERT_TRUE(wait_for([&] { return candidate_->count() == 4; }));
   // Never more than in_flight_max: the other two are known and wait.
-  ASSERT_TRUE(wait_for([&] {
-    return mirror_->stats().in_flight == 4 && mirror_->stats().pending == 6;
-  }));
+  ASSERT_TRUE(
+      wait_for([&] { return mirror_->stats().in_flight == 4 && mirror_->stats().pending == 6; }));
   EXPECT_LE(candidate_->most_at_once(), 4U);
   clock_.advance_ns(31'000'000'000);
   ASSERT_TRUE(wait_for([&] { return shadows().size() == 4 && skips().size() == 2; }));
@@ -583,9 +586,9 @@ TEST_F(MirrorTest, KeepsCausalOrderForRandomOverlappingSessions) {
       made.session = "s" + std::to_string(random() % 6);
       made.target = "/" + std::to_string(next);
       made.started = now;
-      log_.append(in_session(
-          made.is_write ? make_write(next, made.target) : make_read(next, made.target),
-          made.session));
+      log_.append(
+          in_session(made.is_write ? make_write(next, made.target) : make_read(next, made.target),
+                     made.session));
       open.push_back(next++);
     } else {
       const std::size_t which = random() % open.size();
@@ -603,7 +606,8 @@ TEST_F(MirrorTest, KeepsCausalOrderForRandomOverlappingSessions) {
   int ordered = 0;
   for (const auto& [a, write] : all) {
     for (const auto& [b, later] : all) {
-      if (!write.is_write || write.session != later.session || write.ended >= later.started) continue;
+      if (!write.is_write || write.session != later.session || write.ended >= later.started)
+        continue;
       ++ordered;
       EXPECT_LT(replied[write.target], arrived[later.target]) << write.target << later.target;
     }

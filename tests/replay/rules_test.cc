@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The pure rules: when a write is copied, how fast copies go, what a run's filter takes, and how a run
-// is stored.
+// The pure rules: when a write is copied, how fast copies go, what a run's filter takes, and how a
+// run is stored.
 #include <gtest/gtest.h>
 
 #include "replay/copy_request.h"
@@ -143,8 +143,8 @@ TEST(RunFilterTest, MinusTurnsAWordRound) {
 }
 
 TEST(RunFilterTest, WrongWordsAreNamed) {
-  for (const std::string_view text : {"rout:x", "status:6xx", "status:20", "since:yesterday", "id:12",
-                                      "kind:both", "route:", "nonsense", "-"}) {
+  for (const std::string_view text : {"rout:x", "status:6xx", "status:20", "since:yesterday",
+                                      "id:12", "kind:both", "route:", "nonsense", "-"}) {
     auto filter = RunFilter::parse(text, kNow);
     ASSERT_FALSE(filter.ok()) << text;
     EXPECT_EQ(filter.error().code, ErrorCode::kInvalidArgument);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Replay and reconcile runs against a real system on the loopback, with a log in memory. A thread of
-// the test stands in for the comparator.
+// Replay and reconcile runs against a real system on the loopback, with a log in memory. A thread
+// of the test stands in for the comparator.
 #include "replay/runs.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +39,8 @@ class RunsTest : public ReplayFixture {
       std::vector<std::string> storage;
       while (!is_ending_) {
         for (const auto& shadow : log_.all<model::ShadowRecord>(storage)) {
-          if (shadow.run.is_live() || !done.emplace(shadow.run.value, shadow.exchange).second) continue;
+          if (shadow.run.is_live() || !done.emplace(shadow.run.value, shadow.exchange).second)
+            continue;
           model::VerdictRecord verdict = support::verdict(shadow.exchange, Verdict::kEqual);
           verdict.run = shadow.run;
           log_.append(verdict);
@@ -140,9 +141,9 @@ TEST_F(RunsTest, OnlyChoosesByWhatBecameOfEachExchange) {
   mirror_is_done();
   open_runs();
   RunSpec spec = replay_spec();
-  for (const auto& [only, target] : {std::pair{RunOnly::kMissed, "/r/4"},
-                                     std::pair{RunOnly::kFailed, "/r/2"},
-                                     std::pair{RunOnly::kDifferent, "/r/3"}}) {
+  for (const auto& [only, target] :
+       {std::pair{RunOnly::kMissed, "/r/4"}, std::pair{RunOnly::kFailed, "/r/2"},
+        std::pair{RunOnly::kDifferent, "/r/3"}}) {
     spec.only = only;
     const RunStatus status = run_to_end(spec);
     EXPECT_EQ(status.selected, 1U) << target;
@@ -237,7 +238,8 @@ TEST_F(RunsTest, ResumedRunSendsOnlyTheRest) {
   EXPECT_EQ(status.selected, 9U);
   // Only the one in flight at the stop was sent twice, under the same key.
   std::map<std::string, std::set<std::string>> keys;
-  for (const Seen& seen : candidate_->seen()) keys[seen.target].insert(seen.field("Idempotency-Key"));
+  for (const Seen& seen : candidate_->seen())
+    keys[seen.target].insert(seen.field("Idempotency-Key"));
   EXPECT_EQ(candidate_->count(), 10U);
   for (const auto& [target, of_target] : keys) EXPECT_EQ(of_target.size(), 1U) << target;
 }

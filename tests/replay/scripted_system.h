@@ -44,10 +44,10 @@ struct Seen {
 struct Reply {
   int status = 200;
   std::string body = "{\"a\":1}";
-  std::string fields;     // whole lines
-  bool is_held = false;   // until release()
-  bool closes = false;    // closes the connection without an answer
-  int turns = 0;          // of the server's loop before the answer goes out
+  std::string fields;    // whole lines
+  bool is_held = false;  // until release()
+  bool closes = false;   // closes the connection without an answer
+  int turns = 0;         // of the server's loop before the answer goes out
 };
 
 // What happened at the server, in its order.
@@ -172,7 +172,8 @@ class ScriptedSystem {
     connection.closes = reply.closes;
     connection.out = "HTTP/1.1 " + std::to_string(reply.status) +
                      " Said\r\nContent-Type: application/json\r\nContent-Length: " +
-                     std::to_string(reply.body.size()) + "\r\n" + reply.fields + "\r\n" + reply.body;
+                     std::to_string(reply.body.size()) + "\r\n" + reply.fields + "\r\n" +
+                     reply.body;
     MutexLock lock(mutex_);
     seen_.push_back(seen);
     events_.push_back({false, seen.target});
@@ -191,8 +192,7 @@ class ScriptedSystem {
         continue;
       }
       if (!has_noted(connection)) continue;
-      const ssize_t size =
-          ::send(fd, connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
+      const ssize_t size = ::send(fd, connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
       if (size > 0) connection.out.erase(0, static_cast<std::size_t>(size));
       if (size < 0 && errno != EAGAIN) ended.push_back(fd);
       if (connection.out.empty()) {

@@ -108,8 +108,8 @@ TEST(SessionOrderTest, AgreesWithTheRuleForRandomHistories) {
       bool expected = false;
       for (const OrderedCopy& write : holding) {
         if (write.session != made.session) continue;
-        expected |= write.epoch < made.epoch || (write.epoch == made.epoch &&
-                                                 write.ended_mono_ns < made.started_mono_ns);
+        expected |= write.epoch < made.epoch ||
+                    (write.epoch == made.epoch && write.ended_mono_ns < made.started_mono_ns);
       }
       ASSERT_EQ(order.must_wait(made), expected);
       if (random() % 2 == 0) {

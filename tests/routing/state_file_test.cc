@@ -49,13 +49,14 @@ TEST(StateFileTest, IsReadableTextOfAKnownForm) {
   state.routes.pop_back();
   state.routes[0].changed_reason = "half a day \"of\" canary";
   const std::string text = encode_state(state);
-  EXPECT_EQ(text.substr(0, text.size() - 17),
-            "banyan-routing 1\n"
-            "epoch 2003\n"
-            "salt 00ff2073616c74\n"
-            "route name=\"orders\" dials=2500,10000,1 configured=0,10000,0 overridden=1 rolled_back=0 "
-            "changed=1700000000000000000 by=\"ada\" reason=\"half a day \\x22of\\x22 canary\"\n"
-            "checksum ");
+  EXPECT_EQ(
+      text.substr(0, text.size() - 17),
+      "banyan-routing 1\n"
+      "epoch 2003\n"
+      "salt 00ff2073616c74\n"
+      "route name=\"orders\" dials=2500,10000,1 configured=0,10000,0 overridden=1 rolled_back=0 "
+      "changed=1700000000000000000 by=\"ada\" reason=\"half a day \\x22of\\x22 canary\"\n"
+      "checksum ");
 }
 
 TEST(StateFileTest, EveryTruncationAndEveryFlippedBitIsDamage) {
@@ -99,12 +100,15 @@ TEST(StateFileTest, RefusesWhatItWouldNotWrite) {
       head + "\n",
       head + "route\n",
       head + route + route,
-      head + "route name=\"a\" dials=10001,2,0 configured=1,2,0 overridden=0 rolled_back=0 changed=0 "
-             "by=\"\" reason=\"\"\n",
-      head + "route name=\"a\" dials=1,2,2 configured=1,2,0 overridden=0 rolled_back=0 changed=0 "
-             "by=\"\" reason=\"\"\n",
-      head + "route name=\"a\\x2\" dials=1,2,0 configured=1,2,0 overridden=0 rolled_back=0 changed=0 "
-             "by=\"\" reason=\"\"\n",
+      head +
+          "route name=\"a\" dials=10001,2,0 configured=1,2,0 overridden=0 rolled_back=0 changed=0 "
+          "by=\"\" reason=\"\"\n",
+      head +
+          "route name=\"a\" dials=1,2,2 configured=1,2,0 overridden=0 rolled_back=0 changed=0 "
+          "by=\"\" reason=\"\"\n",
+      head +
+          "route name=\"a\\x2\" dials=1,2,0 configured=1,2,0 overridden=0 rolled_back=0 changed=0 "
+          "by=\"\" reason=\"\"\n",
       head + "route name=\"a dials=1,2,0\n",
       head + route.substr(0, route.size() - 1) + " more\n",
   };

@@ -40,7 +40,9 @@ TEST(BytesTest, ReadsBackWhatWasWritten) {
 }
 
 TEST(BytesTest, FailsForGoodWhenTheInputEnds) {
-  ByteReader reader("\x05" "abc");
+  ByteReader reader(
+      "\x05"
+      "abc");
   EXPECT_EQ("", reader.bytes());
   EXPECT_FALSE(reader.ok());
   EXPECT_EQ(0, reader.u8());
@@ -73,7 +75,10 @@ TEST(HashTest, StreamingEqualsTheWhole) {
 
 TEST(IdsTest, ExchangeIdsHoldTheirPartsAndRoundTrip) {
   const ExchangeId id = ExchangeId::make(3, Epoch{9}, 2, 77);
-  EXPECT_EQ("00030000000000090002000000000" "04d", id.to_string());
+  EXPECT_EQ(
+      "00030000000000090002000000000"
+      "04d",
+      id.to_string());
   EXPECT_EQ(id, ExchangeId::parse(id.to_string()));
   EXPECT_EQ(Epoch{9}, id.epoch());
   EXPECT_FALSE(ExchangeId::parse("12"));

@@ -70,15 +70,16 @@ TEST(TextTest, TimesRoundTripInRfc3339) {
   EXPECT_EQ(at - 900'000'000'000, parse_time("-15m", at));
   EXPECT_EQ(at, parse_time("now", at));
   EXPECT_EQ("1969-12-31T23:59:59.500000Z", format_time(-500'000'000));
-  for (const char* bad : {"", "yesterday", "2025-13-01", "2025-11-24T25:00:00Z", "2025-11-24T16:00:00",
-                          "2025-11-24T16:00:00Zx", "-15x"}) {
+  for (const char* bad : {"", "yesterday", "2025-13-01", "2025-11-24T25:00:00Z",
+                          "2025-11-24T16:00:00", "2025-11-24T16:00:00Zx", "-15x"}) {
     if (std::string(bad) == "2025-11-24T16:00:00") continue;  // no zone: UTC
     EXPECT_FALSE(parse_time(bad, 0)) << bad;
   }
 }
 
 TEST(TextTest, TerminalsAndPagesGetNoActiveBytes) {
-  EXPECT_EQ("a\\x1b[31mb\\x00\\x7f\\xc2\\x9b", escape_for_terminal(std::string_view("a\x1b[31mb\0\x7f\xc2\x9b", 11)));
+  EXPECT_EQ("a\\x1b[31mb\\x00\\x7f\\xc2\\x9b",
+            escape_for_terminal(std::string_view("a\x1b[31mb\0\x7f\xc2\x9b", 11)));
   EXPECT_EQ("grün \\xff", escape_for_terminal("grün \xff"));
   EXPECT_EQ("abc…", escape_for_terminal("abcdef", 3));
   EXPECT_EQ("&lt;script&gt;&amp;&quot;&#39;", escape_for_html("<script>&\"'"));
@@ -87,7 +88,8 @@ TEST(TextTest, TerminalsAndPagesGetNoActiveBytes) {
 
 TEST(TextTest, Utf8IsCheckedByTheBook) {
   EXPECT_TRUE(is_utf8("grün € 𝄞"));
-  for (const char* bad : {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80", "\xf8\x88\x80\x80\x80"}) {
+  for (const char* bad : {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80",
+                          "\xf8\x88\x80\x80\x80"}) {
     EXPECT_FALSE(is_utf8(bad));
   }
 }

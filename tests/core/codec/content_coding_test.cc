@@ -71,8 +71,8 @@ TEST(ContentCodingTest, ReadsEveryOptionalFieldOfAGzipHead) {
   const std::string plain = gzip("text");
   std::string head("\x1f\x8b\x08\x1e\0\0\0\0\0\xff", 10);
   head += std::string("\x03\0abc", 5) + std::string("name\0", 5) + std::string("note\0", 5);
-  const auto crc = crc32(0, reinterpret_cast<const Bytef*>(head.data()),
-                         static_cast<uInt>(head.size()));
+  const auto crc =
+      crc32(0, reinterpret_cast<const Bytef*>(head.data()), static_cast<uInt>(head.size()));
   std::string good = head;
   good.push_back(static_cast<char>(crc & 0xFF));
   good.push_back(static_cast<char>(crc >> 8 & 0xFF));

@@ -9,9 +9,7 @@ namespace banyan::http {
 namespace {
 
 // RFC 9110 section 5.5: HTAB, SP, VCHAR and obs-text.
-bool may_stand_in_value(unsigned byte) {
-  return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-}
+bool may_stand_in_value(unsigned byte) { return byte == '\t' || (byte >= 0x20 && byte != 0x7f); }
 
 // Values are looked at by the word and then by the byte, so every place counts.
 TEST(CharClasses, FieldValueSeesEveryByteAtEveryPlace) {

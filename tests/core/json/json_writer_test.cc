@@ -31,7 +31,11 @@ TEST(JsonWriterTest, KeepsUtf8AndReplacesWhatIsNot) {
   EXPECT_EQ(out, "\"é€😀\"");
   out.clear();
   // A lone continuation, a cut sequence, an encoded surrogate, an overlong form.
-  JsonWriter(out).string("a\x80" "b\xE2\x82" "c\xED\xA0\x80" "d\xC0\xAF");
+  JsonWriter(out).string(
+      "a\x80"
+      "b\xE2\x82"
+      "c\xED\xA0\x80"
+      "d\xC0\xAF");
   EXPECT_EQ(out, "\"a\uFFFDb\uFFFD\uFFFDc\uFFFD\uFFFD\uFFFDd\uFFFD\uFFFD\"");
 }
 

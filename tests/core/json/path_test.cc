@@ -60,8 +60,8 @@ TEST(PathPatternTest, QuotesOddNames) {
 }
 
 TEST(PathPatternTest, RefusesWhatItCannotMean) {
-  for (const char* text : {"", "a", "$a", "$.", "$..", "$[", "$[3]", "$['a]", "$.a b", "$.a.", "***",
-                           "$['a\\", "$.[]", "body:$.a", "$.a]", "$['a'", "$.*a"}) {
+  for (const char* text : {"", "a", "$a", "$.", "$..", "$[", "$[3]", "$['a]", "$.a b", "$.a.",
+                           "***", "$['a\\", "$.[]", "body:$.a", "$.a]", "$['a'", "$.*a"}) {
     EXPECT_FALSE(PathPattern::parse(text).ok()) << text;
   }
   std::string longest = "$";
@@ -71,8 +71,8 @@ TEST(PathPatternTest, RefusesWhatItCannotMean) {
 }
 
 TEST(PathPatternTest, ReadsBackWhatItRenders) {
-  const std::vector<PathStep> steps = {member("a.b"), item(12), member("c'd\\"), member("@type"),
-                                       member(""), member("é")};
+  const std::vector<PathStep> steps = {member("a.b"),   item(12),   member("c'd\\"),
+                                       member("@type"), member(""), member("é")};
   EXPECT_EQ(template_path(steps), "$['a.b'][]['c\\'d\\\\'].@type[''].é");
   EXPECT_EQ(concrete_path(steps), "$['a.b'][12]['c\\'d\\\\'].@type[''].é");
   EXPECT_TRUE(matches(template_path(steps), steps));
