@@ -188,8 +188,10 @@ void Api::run(RequestId id, const Endpoint& endpoint, Call call) {
         server_->respond(id, (this->*endpoint.handler)(call));
         return;
       }
-      defer(id, [this, &endpoint, mark = rollbacks_.mark(call.captures.at(0)),
-                 call = std::move(call)] { return guarded_dials(endpoint, call, mark); });
+      const auto mark = rollbacks_.mark(call.captures.at(0));
+      defer(id, [this, &endpoint, mark, call = std::move(call)] {
+        return guarded_dials(endpoint, call, mark);
+      });
       return;
   }
 }
