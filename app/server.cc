@@ -6,6 +6,7 @@
 
 #include "admin/admin_server.h"
 #include "app/mirror_policy.h"
+#include "app/seal_key_retirement.h"
 #include "comparator/comparator.h"
 #include "comparator/findings.h"
 #include "core/base/mutex.h"
@@ -80,6 +81,7 @@ struct Server::Impl {
   obs::Metrics metrics;
   std::unique_ptr<recorder::Recorder> recorder;
   std::unique_ptr<crypto::KeyRing> keys;
+  std::unique_ptr<SealKeyRetirement> key_retirement;
   std::unique_ptr<model::Redactor> redactor;
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<model::RecordSink> routing_sink;
@@ -127,6 +129,7 @@ Status Server::Impl::open_log() {
       crypto::KeyRing::open(files, config.data_dir + "/keys", recorder->epoch(), config.record_key);
   if (!ring.ok()) return ring.error();
   keys = *std::move(ring);
+  key_retirement = std::make_unique<SealKeyRetirement>(*recorder, *keys);
   auto made = model::Redactor::create(config.redaction, *keys);
   if (!made.ok()) return made.error();
   redactor = *std::move(made);
@@ -270,6 +273,7 @@ Result<std::unique_ptr<Server>> Server::open(config::Config config, const Roles&
 
 void Server::start() {
   impl_->ledger->start();
+  impl_->key_retirement->start();
   if (impl_->comparator) impl_->comparator->start();
   if (impl_->mirror) impl_->mirror->start();
   impl_->proxy->start();
@@ -308,6 +312,7 @@ void Server::stop() {
     obs::log_error("recorder", "the log could not be flushed: " + flushed.error().message);
   }
   impl_->ledger->stop();
+  impl_->key_retirement->stop();
   if (impl_->admin) impl_->admin->stop();
   impl_->admin.reset();
   impl_->proxy.reset();

@@ -217,6 +217,26 @@ Result<Offset> Catalog::find_time(FileSystem& files, std::int64_t wall_ns) const
   return index->offset_before(wall_ns, segment->base());
 }
 
+Result<Epoch> Catalog::oldest_epoch(FileSystem& files) const {
+  const auto held = segments();
+  if (held.empty()) {
+    return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk, directory_ + " holds no segment");
+  }
+  auto names = files.list(directory_);
+  if (!names.ok()) return names.error();
+  for (const std::string& name : *names) {
+    const auto base = parse_segment_name(name);
+    if (!base || *base >= held.front()->base()) continue;
+    return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
+                      directory_ + "/" + name +
+                          " lies before the log's first record: its header is damaged, or it could "
+                          "not be deleted");
+  }
+  Epoch oldest = held.front()->header().epoch;
+  for (const auto& segment : held) oldest = std::min(oldest, segment->header().epoch);
+  return oldest;
+}
+
 std::vector<std::string> list_streams(FileSystem& files, const std::string& log_directory) {
   std::vector<std::string> streams;
   auto names = files.list(log_directory);

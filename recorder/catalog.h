@@ -109,6 +109,8 @@ class Catalog {
   // Behind the last whole batch.
   Result<Offset> end(FileSystem& files) const;
   Result<Offset> find_time(FileSystem& files, std::int64_t wall_ns) const;
+  // Of all records that are left. kDamaged where a file that nobody can read may hold older ones.
+  Result<Epoch> oldest_epoch(FileSystem& files) const;
 
  private:
   const std::string directory_;

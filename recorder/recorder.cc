@@ -47,14 +47,16 @@ void tell(const RecoveryReport& report, const std::string& directory) {
 }  // namespace
 
 struct Recorder::Impl {
-  Impl(FileSystem& files, Clock& clock, const RecorderOptions& options)
-      : catalog(
+  Impl(FileSystem& disk, Clock& clock, const RecorderOptions& options)
+      : files(disk),
+        catalog(
             std::make_shared<Catalog>(options.directory + "/" + options.stream, options.stream)),
         signal(std::make_shared<PublishSignal>()),
         cursors(files, options.directory),
         sequencer(files, clock, options, catalog, signal, cursors),
         access(files, options.directory, catalog, signal, &cursors) {}
 
+  FileSystem& files;
   std::unique_ptr<FileLock> lock;
   const std::shared_ptr<Catalog> catalog;
   const std::shared_ptr<PublishSignal> signal;
@@ -113,6 +115,7 @@ void Recorder::set_checkpoint_state(std::uint64_t routing_epoch, std::uint64_t r
 
 model::LogAccess& Recorder::access() { return impl_->access; }
 RecorderStats Recorder::stats() const { return impl_->sequencer.stats(); }
+Result<Epoch> Recorder::oldest_epoch() const { return impl_->catalog->oldest_epoch(impl_->files); }
 
 void Recorder::set_retention_listener(
     std::function<void(std::string_view stream, Offset first, Offset end)> listener) {

@@ -67,6 +67,10 @@ class Recorder {
   // Reading beside the writer, in this process.
   model::LogAccess& access();
   RecorderStats stats() const;
+  // Of all records that are left in this stream; those of older epochs are gone for good. Other
+  // streams count epochs of their own, and only who serves clients seals: into its own stream.
+  // kDamaged where that cannot be told. Reads the folder. Any thread.
+  Result<Epoch> oldest_epoch() const;
   // Before retention deletes a segment: called on the recorder thread with its offsets, so that the
   // owner of pending copies can account for them (drop: retention). Set before open_lane.
   void set_retention_listener(

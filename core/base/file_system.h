@@ -61,8 +61,8 @@ class FileSystem {
 
   // Whole-file helpers over the above. A file over `bytes_max` is an error (kExhausted).
   Result<std::string> read_file(const std::string& path, std::uint64_t bytes_max);
-  // Temporary file (`path`.tmp), sync, rename, directory synced: after a crash either the old or the
-  // new content. One writer per path at a time.
+  // Temporary file (`path`.tmp), sync, rename, directory synced: after a crash either the old or
+  // the new content. One writer per path at a time.
   Status write_file_atomically(const std::string& path, std::string_view content);
 
   static FileSystem& posix();  // files 0600; lives for ever

@@ -89,8 +89,7 @@ class PosixFile final : public File {
       for (const std::string_view* const row_end = next + count; next != row_end; ++next) {
         const std::size_t of_this = std::min(done, next->size());
         done -= of_this;
-        BANYAN_RETURN_IF_ERROR(
-            write_at(Position{position.value + of_this}, next->substr(of_this)));
+        BANYAN_RETURN_IF_ERROR(write_at(Position{position.value + of_this}, next->substr(of_this)));
         position.value += next->size();
       }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/crypto/key_ring.h"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <utility>
@@ -155,16 +156,27 @@ struct KeyRing::Impl {
   Result<std::string> key_of(Epoch wanted) {
     if (wanted == epoch && !seal_key.empty()) return seal_key;
     MutexLock lock(mutex);
+    if (wanted < destroyed_before) return gone(wanted);
     const auto held = old_keys.find(wanted);
     if (held != old_keys.end()) return held->second;
     auto key = store.load(seal_name(wanted), false);
-    if (!key.ok() && key.error().code == ErrorCode::kNotFound) {
-      return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk,
-                        "the seal key of epoch " + std::to_string(wanted.value) +
-                            " is gone; what was sealed then cannot be read any more");
-    }
+    if (!key.ok() && key.error().code == ErrorCode::kNotFound) return gone(wanted);
     if (key.ok()) old_keys[wanted] = *key;
     return key;
+  }
+
+  static Error gone(Epoch wanted) {
+    return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk,
+                      "the seal key of epoch " + std::to_string(wanted.value) +
+                          " is gone; what was sealed then cannot be read any more");
+  }
+
+  void forget_before(Epoch end) {
+    MutexLock lock(mutex);
+    destroyed_before = std::max(destroyed_before, end);
+    const auto kept = old_keys.lower_bound(end);
+    for (auto entry = old_keys.begin(); entry != kept; ++entry) wipe(entry->second);
+    old_keys.erase(old_keys.begin(), kept);
   }
 
   KeyStore store;
@@ -178,6 +190,7 @@ struct KeyRing::Impl {
   std::atomic<std::uint64_t> nonce_counter{0};
   Mutex mutex;
   std::map<Epoch, std::string> old_keys GUARDED_BY(mutex);
+  Epoch destroyed_before GUARDED_BY(mutex);
 };
 
 KeyRing::KeyRing() = default;
@@ -251,25 +264,24 @@ Result<std::string> KeyRing::unseal(std::string_view sealed, std::string_view bo
 }
 
 Status KeyRing::destroy_before(Epoch epoch) {
-  auto names = impl_->store.files().list(impl_->store.directory());
+  // First in memory: nobody meets a file that is half overwritten.
+  impl_->forget_before(epoch);
+  const KeyStore& store = impl_->store;
+  auto names = store.files().list(store.directory());
   if (!names.ok()) return names.error();
+  Status first_failure;
   bool is_changed = false;
   for (const std::string& name : *names) {
     const auto held = parse_seal_name(name);
     if (!held || !(*held < epoch) || *held == impl_->epoch) continue;
-    BANYAN_RETURN_IF_ERROR(impl_->store.destroy(name));
     is_changed = true;
-  }
-  {
-    MutexLock lock(impl_->mutex);
-    for (auto entry = impl_->old_keys.begin();
-         entry != impl_->old_keys.end() && entry->first < epoch;) {
-      wipe(entry->second);
-      entry = impl_->old_keys.erase(entry);
+    if (const auto status = store.destroy(name); !status.ok() && first_failure.ok()) {
+      first_failure = status;
     }
   }
-  if (!is_changed) return {};
-  return impl_->store.files().sync_directory(impl_->store.directory());
+  // Without this a power cut may bring the names back, but with nothing in the files.
+  if (is_changed) BANYAN_RETURN_IF_ERROR(store.files().sync_directory(store.directory()));
+  return first_failure;
 }
 
 }  // namespace banyan::crypto

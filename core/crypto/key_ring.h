@@ -41,7 +41,9 @@ class KeyRing {
   // kNotFound where the key of that epoch is gone, kDamaged where the bytes are not what was
   // sealed.
   Result<std::string> unseal(std::string_view sealed, std::string_view bound_to) const;
-  // Destroys the seal keys of epochs before `epoch`.
+  // Destroys the seal keys of epochs before `epoch`, but for the present one. None of them opens
+  // anything any more from here on. A key file that cannot be destroyed fails the call and holds up
+  // no other; call again. One caller at a time, beside any thread's other calls.
   Status destroy_before(Epoch epoch);
 
  private:

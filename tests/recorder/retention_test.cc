@@ -116,5 +116,50 @@ TEST_P(RetentionLogTest, ReadersGetOneHoleAndTheOwnerIsTold) {
   EXPECT_EQ(numbers_of(rest).back(), 120U);
 }
 
+class OldestEpochTest : public LogTest {};
+
+TEST_F(OldestEpochTest, IsOfTheFirstSegmentLeftWhateverOtherStreamsCount) {
+  options_.retention_bytes = 200'000;
+  open();
+  append(1, 1);
+  close();
+  // Another process' stream counts epochs of its own.
+  auto other = options_;
+  other.stream = "compare";
+  { ASSERT_TRUE(Recorder::open(files_, clock_, other).ok()); }
+  open();
+  EXPECT_EQ(recorder_->oldest_epoch()->value, 1U);
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    append(i * 10 + 1, 10, 5000);
+    flush();
+  }
+  flush();
+  EXPECT_EQ(recorder_->oldest_epoch()->value, 2U);
+  close();
+  open();
+  EXPECT_EQ(recorder_->oldest_epoch()->value, 2U);
+}
+
+TEST_F(OldestEpochTest, IsNotToldWhileAnOlderFileCannotBeRead) {
+  open();
+  append(1, 1);
+  close();
+  open();
+  append(2, 1);
+  close();
+  const auto paths = segment_files();
+  ASSERT_EQ(paths.size(), 2U);
+  files_.flip_byte(paths[0], 40);  // In the header.
+  open();
+  const auto unknown = recorder_->oldest_epoch();
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.error().code, ErrorCode::kDamaged);
+  EXPECT_NE(unknown.error().message.find(paths[0]), std::string::npos);
+  ASSERT_TRUE(files_.remove(paths[0]).ok());
+  EXPECT_EQ(recorder_->oldest_epoch()->value, 2U);
+  files_.fail_call(support::MemoryFileSystem::Call::kList, 1, EIO);
+  EXPECT_EQ(recorder_->oldest_epoch().error().code, ErrorCode::kIo);
+}
+
 }  // namespace
 }  // namespace banyan::recorder

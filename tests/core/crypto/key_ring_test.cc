@@ -96,6 +96,34 @@ TEST_F(KeyRingTest, OldEpochsOpenUntilTheirKeysAreDestroyed) {
   EXPECT_EQ(*open(2)->unseal(ring->seal("new", ""), ""), "new");
 }
 
+// Each change that destroying two keys makes fails once: the other key goes all the same, nothing
+// of either opens any more, and the next call ends it.
+TEST_F(KeyRingTest, AKeyThatCannotBeDestroyedHoldsUpNoOther) {
+  for (std::uint64_t nth = 1;; ++nth) {
+    const std::string first = open(1)->seal("secret", "");
+    const std::string second = open(2)->seal("secret", "");
+    auto ring = open(3);
+    ASSERT_TRUE(ring->unseal(first, "").ok());  // Held in memory.
+    const std::uint64_t before = files_.changes();
+    files_.fail_any_change(nth, EIO);
+    const auto status = ring->destroy_before(Epoch{3});
+    files_.clear_failures();
+    EXPECT_EQ(ring->unseal(first, "").error().code, ErrorCode::kNotFound) << nth;
+    EXPECT_EQ(ring->unseal(second, "").error().code, ErrorCode::kNotFound) << nth;
+    EXPECT_FALSE(files_.exists("/keys/seal-00000000000000000001") &&
+                 files_.exists("/keys/seal-00000000000000000002"))
+        << nth;
+    EXPECT_EQ(*ring->unseal(ring->seal("new", ""), ""), "new");
+    const bool has_failed = nth <= files_.changes() - before;
+    EXPECT_EQ(status.ok(), !has_failed) << nth;
+    EXPECT_TRUE(ring->destroy_before(Epoch{3}).ok());
+    EXPECT_FALSE(files_.exists("/keys/seal-00000000000000000001"));
+    EXPECT_FALSE(files_.exists("/keys/seal-00000000000000000002"));
+    if (!has_failed) return;
+    ASSERT_LT(nth, 100U);
+  }
+}
+
 TEST_F(KeyRingTest, ReadOnlyOpensButDoesNotSeal) {
   EXPECT_EQ(KeyRing::open_read_only(files_, "/keys", "").error().code, ErrorCode::kNotFound);
   auto writer = open(1);
