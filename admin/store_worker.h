@@ -50,7 +50,7 @@ class StoreWorker {
   std::size_t depth() const { return queue_.depth(); }
   std::uint64_t refused() const { return queue_.refused(); }
 
-  static constexpr std::chrono::milliseconds kIdleEvery{250};
+  static constexpr std::chrono::milliseconds kIdleEvery{50};
 
  private:
   void run();

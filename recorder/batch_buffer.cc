@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/batch_buffer.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "core/base/bytes.h"
@@ -8,13 +10,14 @@
 namespace banyan::recorder {
 namespace {
 
-// A larger buffer that was filled to less than a quarter grew in a burst that is over; used again
-// it would only tie up memory.
+// A buffer with room for more than so many times what is expected grew in a burst; here it would
+// only tie up memory of the tail. Small ones do for anything.
+constexpr std::size_t kSpaciousTimes = 8;
 constexpr std::size_t kSpaciousBytesMin = 16U << 10;
 
-bool is_worth_keeping(const BatchBuffer& buffer) {
+bool is_spacious(const BatchBuffer& buffer, std::size_t expected_bytes) {
   const std::size_t capacity = buffer.bytes.capacity();
-  return capacity < kSpaciousBytesMin || buffer.bytes.size() >= capacity / 4;
+  return capacity >= kSpaciousBytesMin && capacity / kSpaciousTimes >= expected_bytes;
 }
 
 }  // namespace
@@ -53,17 +56,32 @@ void BatchBuffer::clear() {
   batches.clear();
 }
 
-std::shared_ptr<BatchBuffer> BufferPool::take() {
-  std::unique_ptr<BatchBuffer> buffer;
-  {
-    MutexLock lock(mutex_);
-    if (!free_.empty()) {
-      buffer = std::move(free_.back());
-      free_.pop_back();
-      free_bytes_ -= buffer->memory_bytes();
-    }
-  }
+// The smallest that is large enough, or else the largest; null where none fits the purpose.
+std::unique_ptr<BatchBuffer> BufferPool::take_free(std::size_t expected_bytes) {
+  MutexLock lock(mutex_);
+  if (free_.empty()) return nullptr;
+  const auto rank = [expected_bytes](const std::unique_ptr<BatchBuffer>& buffer) {
+    const std::size_t capacity = buffer->bytes.capacity();
+    return capacity >= expected_bytes ? capacity
+                                      : std::numeric_limits<std::size_t>::max() - capacity;
+  };
+  const auto best = std::min_element(
+      free_.begin(), free_.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  if (is_spacious(**best, expected_bytes)) return nullptr;
+  std::swap(*best, free_.back());
+  std::unique_ptr<BatchBuffer> buffer = std::move(free_.back());
+  free_.pop_back();
+  free_bytes_ -= buffer->memory_bytes();
+  return buffer;
+}
+
+std::shared_ptr<BatchBuffer> BufferPool::take(std::size_t expected_bytes) {
+  std::unique_ptr<BatchBuffer> buffer = take_free(expected_bytes);
   if (buffer == nullptr) buffer = std::make_unique<BatchBuffer>();
+  // Some more, so that the next one a little larger fits as well.
+  if (buffer->bytes.capacity() < expected_bytes) {
+    buffer->bytes.reserve(expected_bytes + expected_bytes / 4);
+  }
   return std::shared_ptr<BatchBuffer>(buffer.release(),
                                       [pool = shared_from_this()](BatchBuffer* let_go) {
                                         pool->give_back(std::unique_ptr<BatchBuffer>(let_go));
@@ -71,7 +89,6 @@ std::shared_ptr<BatchBuffer> BufferPool::take() {
 }
 
 void BufferPool::give_back(std::unique_ptr<BatchBuffer> buffer) {
-  if (!is_worth_keeping(*buffer)) return;
   buffer->clear();
   const std::size_t bytes = buffer->memory_bytes();
   MutexLock lock(mutex_);

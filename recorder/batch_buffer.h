@@ -49,12 +49,14 @@ struct BatchBuffer {
 // Buffers that were let go, for use again. Any thread.
 class BufferPool : public std::enable_shared_from_this<BufferPool> {
  public:
-  // An empty buffer; it comes back here when the last holder lets go.
-  std::shared_ptr<BatchBuffer> take();
+  // An empty buffer with room for so much, better none that others have more use for; it comes back
+  // here when the last holder lets go.
+  std::shared_ptr<BatchBuffer> take(std::size_t expected_bytes = 0);
   std::size_t pooled_bytes() const;
 
  private:
   void give_back(std::unique_ptr<BatchBuffer> buffer);
+  std::unique_ptr<BatchBuffer> take_free(std::size_t expected_bytes);
 
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<BatchBuffer>> free_ GUARDED_BY(mutex_);

@@ -60,7 +60,17 @@ Status SegmentWriter::write(Cut& cut) {
 Status SegmentWriter::sync() {
   BANYAN_RETURN_IF_ERROR(file_->sync());
   durable_ = at_;
+  forget_cached();
   return {};
+}
+
+// Readers near the end take the tail in memory; without this the log would push what other programs
+// of the machine need out of the page cache, and each of its pages would be a new one.
+void SegmentWriter::forget_cached() {
+  if (durable_.value < forgotten_.value + 2 * kCachedBytes) return;
+  const Position end{durable_.value - kCachedBytes};
+  file_->forget_cached(forgotten_, end);
+  forgotten_ = end;
 }
 
 void SegmentWriter::seal(FileSystem& files) {

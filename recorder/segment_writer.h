@@ -14,6 +14,9 @@
 
 namespace banyan::recorder {
 
+// Of the newest segment, kept in the page cache for readers behind the tail; up to twice as much.
+inline constexpr std::uint64_t kCachedBytes = 16U << 20;
+
 class SegmentWriter {
  public:
   // Creates the file and claims `reserve_bytes` of disk; the directory is synced.
@@ -34,11 +37,14 @@ class SegmentWriter {
  private:
   SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment);
 
+  void forget_cached();
+
   const std::shared_ptr<File> file_;
   const std::shared_ptr<Segment> segment_;
   const std::uint64_t seed_;
   Position at_{kSegmentHeaderBytes};
   Position durable_;
+  Position forgotten_;  // What lies before it is no longer in the page cache.
   std::uint64_t previous_hash_ = 0;
 };
 

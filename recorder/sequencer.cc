@@ -169,7 +169,10 @@ Cut Sequencer::cut_of_slots() {
   std::shared_ptr<BatchBuffer> gaps;
   for (Slot* slot : slots_now_) {
     if (!slot->buffer->empty()) {
-      cut.add(std::exchange(slot->buffer, writer_.buffers().take()));
+      // The largest of late: it fades by an eighth each time.
+      slot->usual_bytes =
+          std::max(slot->buffer->bytes.size(), slot->usual_bytes - slot->usual_bytes / 8);
+      cut.add(std::exchange(slot->buffer, writer_.buffers().take(slot->usual_bytes)));
       cut.lane_ends.emplace_back(slot->lane, slot->ticket);
     }
     if (slot->loss.records == 0) continue;

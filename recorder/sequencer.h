@@ -62,6 +62,7 @@ class Sequencer final : public LaneOwner {
   struct Slot {
     std::shared_ptr<Lane> lane;
     std::shared_ptr<BatchBuffer> buffer;  // empty but while a cut is taken
+    std::size_t usual_bytes = 0;          // of what the lane fills between two cuts
     LaneLoss loss;
     std::uint64_t ticket = 0;
   };

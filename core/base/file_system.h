@@ -22,6 +22,12 @@ class File {
   virtual Status write_at(Position position, std::string_view bytes) = 0;
   // The same for pieces that are to lie one after the other; one call to the system where it can.
   virtual Status write_pieces_at(Position position, const std::vector<std::string_view>& pieces);
+  // Says that what lies in [begin, end) and was synced will hardly be read soon, so that its memory
+  // serves others. Advice only.
+  virtual void forget_cached(Position begin, Position end) {
+    (void)begin;
+    (void)end;
+  }
   // Reads up to `size` bytes into `out` (resized); fewer only at the end of the file.
   virtual Status read_at(Position position, std::size_t size, std::string& out) const = 0;
   virtual Result<std::uint64_t> size() const = 0;

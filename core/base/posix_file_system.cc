@@ -96,6 +96,11 @@ class PosixFile final : public File {
     return {};
   }
 
+  void forget_cached(Position begin, Position end) override {
+    (void)::posix_fadvise(fd_.get(), static_cast<off_t>(begin.value),
+                          static_cast<off_t>(end.value - begin.value), POSIX_FADV_DONTNEED);
+  }
+
   Status read_at(Position position, std::size_t size, std::string& out) const override {
     out.resize(size);
     std::size_t done = 0;

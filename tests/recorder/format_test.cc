@@ -150,13 +150,28 @@ TEST(BufferPoolTest, GivesBuffersAgainUpToItsBound) {
   EXPECT_GT(pool->pooled_bytes(), kPooledBytesMax / 2);
 }
 
-TEST(BufferPoolTest, ForgetsWhatABurstLeftBehind) {
+TEST(BufferPoolTest, KeepsWhatABurstLeftBehindForTheNextOne) {
   const auto pool = std::make_shared<BufferPool>();
-  auto buffer = pool->take();
-  buffer->bytes.reserve(1U << 20);
-  buffer->add("small");
-  buffer = nullptr;
-  EXPECT_EQ(pool->pooled_bytes(), 0U);
+  auto large = pool->take(1U << 20);
+  const std::size_t capacity = large->bytes.capacity();
+  EXPECT_GE(capacity, 1U << 20);
+  large = nullptr;
+  EXPECT_LT(pool->take(100)->bytes.capacity(), 1000U);
+  EXPECT_LT(pool->take()->bytes.capacity(), 1000U);
+  EXPECT_EQ(pool->take(1U << 20)->bytes.capacity(), capacity);
+}
+
+TEST(BufferPoolTest, GivesTheSmallestThatFitsOrElseTheLargest) {
+  const auto pool = std::make_shared<BufferPool>();
+  std::vector<std::shared_ptr<BatchBuffer>> many;
+  for (const std::size_t size : {40'000U, 10'000U, 20'000U}) many.push_back(pool->take(size));
+  const std::size_t middle = many[2]->bytes.capacity();
+  many.clear();
+  EXPECT_EQ(pool->take(15'000)->bytes.capacity(), middle);
+  const std::size_t before = pool->pooled_bytes();
+  const auto grown = pool->take(100'000);
+  EXPECT_GE(grown->bytes.capacity(), 100'000U);
+  EXPECT_LT(pool->pooled_bytes(), before - 40'000);  // It was the largest, and grew.
 }
 
 }  // namespace

@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <thread>
 
 #include "core/model/record_codec.h"
+#include "recorder/segment_writer.h"
 #include "tests/recorder/log_fixture.h"
 
 namespace banyan::recorder {
@@ -430,6 +432,25 @@ TEST_P(RecorderTest, RefusesSillyOptions) {
   options_ = options();
   options_.segment_bytes = 1000;
   EXPECT_EQ(try_open().error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_P(RecorderTest, TakesNoMorePageCacheThanTwiceItsBound) {
+  options_.segment_bytes = 8 * kCachedBytes;
+  open();
+  const std::uint64_t step = 1U << 20;
+  std::uint64_t most_cached = 0;
+  for (std::uint64_t written = 0; written < 4 * kCachedBytes; written += step) {
+    append(written, 1, step);
+    flush();
+    const std::string file = segment_files().front();
+    const std::uint64_t forgotten = files_.forgotten_bytes(file);
+    if (forgotten > 0) {
+      ASSERT_LE(forgotten + kCachedBytes, written + 2 * step);  // The newest stay.
+    }
+    most_cached = std::max(most_cached, written - std::min(written, forgotten));
+  }
+  EXPECT_GE(most_cached, kCachedBytes);
+  EXPECT_LE(most_cached, 2 * kCachedBytes + step);
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ struct MemoryFileSystem::Inode {
   mutable Mutex mutex;
   std::string live GUARDED_BY(mutex);
   std::string synced GUARDED_BY(mutex);
+  std::uint64_t forgotten GUARDED_BY(mutex) = 0;  // bytes from the start, of the page cache
   // After a failed sync the kernel forgets the dirty pages: later syncs answer ok and keep nothing.
   bool lies GUARDED_BY(mutex) = false;
 };
@@ -52,6 +53,11 @@ class MemoryFile final : public File {
     }
     if (error != 0) return failure(error, "cannot write", path_);
     return {};
+  }
+
+  void forget_cached(Position begin, Position end) override {
+    MutexLock lock(inode_->mutex);
+    if (begin.value == inode_->forgotten) inode_->forgotten = end.value;
   }
 
   Status read_at(Position position, std::size_t size, std::string& out) const override {
@@ -322,6 +328,14 @@ std::string MemoryFileSystem::content(const std::string& path) const {
   if (!inode) return {};
   MutexLock inode_lock(inode->mutex);
   return inode->live;
+}
+
+std::uint64_t MemoryFileSystem::forgotten_bytes(const std::string& path) const {
+  MutexLock lock(mutex_);
+  const auto inode = find(path);
+  if (inode == nullptr) return 0;
+  MutexLock inode_lock(inode->mutex);
+  return inode->forgotten;
 }
 
 std::string MemoryFileSystem::synced_content(const std::string& path) const {

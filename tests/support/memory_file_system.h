@@ -73,6 +73,8 @@ class MemoryFileSystem final : public FileSystem {
   void flip_byte(const std::string& path, std::uint64_t position);
   std::string content(const std::string& path) const;  // "" where absent
   std::string synced_content(const std::string& path) const;
+  // What the writer said, from the file's start on, that it needs in no cache any more.
+  std::uint64_t forgotten_bytes(const std::string& path) const;
   void set_space(Space space);
   std::uint64_t calls(Call call) const;
   std::uint64_t changes() const;
