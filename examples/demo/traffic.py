@@ -8,13 +8,19 @@ import threading
 import time
 
 
+# A copy reaches the other system a moment after the client has its answer. A session moved in that moment may read the
+# state before its own write; the read is repeated this long before it counts as failed.
+COPY_ARRIVES_WITHIN = 2.0
+
+
 class Visitor:
-    """One session on one kept connection; remembers what it ordered."""
+    """One session on one kept connection; remembers what it ordered, and how many reads met a copy still on its way."""
 
     def __init__(self, port, number, seed, timeout=15):
         self.port, self.number, self.timeout = port, number, timeout
         self.random = random.Random(seed * 1_000_003 + number)
         self.orders = {}
+        self.late_reads = 0
         self.connection = None
 
     def request(self, method, target, body=None):
@@ -48,6 +54,12 @@ class Visitor:
             return True
         order = self.orders[self.random.choice(sorted(self.orders))]
         status, content = self.request("GET", "/orders/" + order["id"])
+        if status == 404:
+            self.late_reads += 1
+            deadline = time.monotonic() + COPY_ARRIVES_WITHIN
+            while status == 404 and time.monotonic() < deadline:
+                time.sleep(0.005)
+                status, content = self.request("GET", "/orders/" + order["id"])
         return status == 200 and json.loads(content) == order
 
     def read(self):
@@ -111,6 +123,9 @@ class Traffic:
     def wait(self):
         for thread in self.threads:
             thread.join()
+
+    def late_reads(self):
+        return sum(visitor.late_reads for visitor in self.visitors)
 
     def stop(self):
         self.stopping.set()
