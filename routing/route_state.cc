@@ -140,6 +140,14 @@ std::vector<RouteState> merge_state(const std::vector<RouteOptions>& routes, Sta
   return out;
 }
 
+std::vector<RouteState> merge_reload(const std::vector<RouteOptions>& routes,
+                                     const std::vector<RouteState>& in_force,
+                                     std::int64_t now_wall_ns, std::vector<std::string>& warnings) {
+  SavedState state;
+  for (const RouteState& route : in_force) state.routes.push_back(route.saved);
+  return merge_state(routes, StateFound::kLoaded, &state, now_wall_ns, warnings);
+}
+
 SavedRoute apply_patch(const RouteState& route, const DialsPatch& patch, const Change& change) {
   SavedRoute out = route.saved;
   if (patch.candidate_share) out.dials.candidate_share = *patch.candidate_share;

@@ -32,6 +32,11 @@ std::vector<RouteState> merge_state(const std::vector<RouteOptions>& routes, Sta
                                     const SavedState* state, std::int64_t now_wall_ns,
                                     std::vector<std::string>& warnings);
 
+// The same while running: what is in force takes the place of the state file.
+std::vector<RouteState> merge_reload(const std::vector<RouteOptions>& routes,
+                                     const std::vector<RouteState>& in_force,
+                                     std::int64_t now_wall_ns, std::vector<std::string>& warnings);
+
 struct Change {
   std::string_view action;  // "set" "rollback" "reset"
   std::string_view by;

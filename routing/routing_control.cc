@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing/routing_control.h"
 
-#include <condition_variable>
+#include <chrono>
 #include <random>
 #include <utility>
 
-#include "core/base/mutex.h"
 #include "core/base/text.h"
-#include "core/crypto/key_ring.h"
-#include "core/obs/log.h"
-#include "routing/route_state.h"
+#include "routing/routing_control_impl.h"
 #include "routing/session.h"
-#include "routing/state_persister.h"
 
 namespace banyan::routing {
 namespace {
@@ -19,28 +15,18 @@ namespace {
 // Each start begins a new thousand, so that epochs which a hung disk kept from the file are not
 // used again after a crash.
 constexpr std::uint64_t kEpochStep = 1000;
-constexpr std::string_view kFileName = "routing";
 constexpr std::string_view kMadeName = "routing.made";  // tells a lost state from a first start
 
-using Maker = std::function<SavedRoute(const RouteState&)>;
+Plan plan_of(std::size_t index, Maker make) {
+  return [index, make = std::move(make)](const std::vector<RouteState>& routes) {
+    std::vector<RouteState> after = routes;
+    after[index].saved = make(routes[index]);
+    return after;
+  };
+}
 
 Error config_error(std::string message) {
   return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig, std::move(message));
-}
-
-Status check_routes(const std::vector<RouteOptions>& routes) {
-  for (std::size_t i = 0; i < routes.size(); ++i) {
-    const Status match = check_match(routes[i].match);
-    if (!match.ok()) {
-      return config_error("route \"" + routes[i].name + "\": " + match.error().message);
-    }
-    for (std::size_t k = 0; k < i; ++k) {
-      if (routes[k].name == routes[i].name) {
-        return config_error("two routes are named \"" + routes[i].name + "\"");
-      }
-    }
-  }
-  return Status();
 }
 
 std::string make_salt() {
@@ -53,14 +39,9 @@ std::string make_salt() {
   return salt;
 }
 
-struct Loaded {
-  StateFound found = StateFound::kFirstStart;
-  SavedState state;
-};
-
 Result<Loaded> load_state(FileSystem& files, const std::string& directory,
                           std::vector<std::string>& warnings) {
-  const std::string path = directory + "/" + std::string(kFileName);
+  const std::string path = directory + "/" + std::string(kStateFileName);
   const std::string tail =
       ": every route is answered by legacy (candidate_percent 0) until a person raises it";
   if (!files.exists(path)) {
@@ -87,113 +68,41 @@ Result<Loaded> load_state(FileSystem& files, const std::string& directory,
 
 }  // namespace
 
-struct RoutingControl::Impl {
-  Impl(FileSystem& the_files, Clock& the_clock, RoutingOptions the_options,
-       const crypto::KeyRing& the_keys, model::RecordSink* the_sink)
-      : files(the_files),
-        clock(the_clock),
-        options(std::move(the_options)),
-        keys(the_keys),
-        sink(the_sink),
-        persister(the_files, options.state_directory, std::string(kFileName)) {
-    persister.set_last_patience(std::chrono::nanoseconds(options.persist_wait_ns));
-  }
-
-  // A raise that waits for the disk; at most one at a time.
-  struct Pending {
-    std::uint64_t token = 0;
-    std::size_t index = 0;
-    Maker make;
-  };
-
-  FileSystem& files;
-  Clock& clock;
-  const RoutingOptions options;
-  const crypto::KeyRing& keys;
-  model::RecordSink* const sink;
-  RoutingCell cell;
-  StatePersister persister;
-
-  // Never held while a disk is touched.
-  mutable Mutex mutex;
-  std::condition_variable pending_ended;
-  std::vector<RouteState> routes GUARDED_BY(mutex);
-  std::uint64_t epoch GUARDED_BY(mutex) = 0;
-  std::string salt GUARDED_BY(mutex);
-  std::optional<Pending> pending GUARDED_BY(mutex);
-  std::uint64_t tokens GUARDED_BY(mutex) = 0;
-  std::function<void(const RouteStatus&)> listener GUARDED_BY(mutex);
-
-  void start(const Loaded& loaded, std::vector<std::string>& warnings);
-  void choose_salt(const SavedState& state, std::vector<std::string>& warnings) REQUIRES(mutex);
-  void hold_unsaved_raises(const SavedState& state, const Error& error,
-                           std::vector<std::string>& warnings);
-  void mark_made(std::vector<std::string>& warnings);
-
-  std::uint64_t save() REQUIRES(mutex) {
-    SavedState state{epoch, salt, {}};
-    for (std::size_t i = 0; i < routes.size(); ++i) {
-      const bool is_raised = pending && pending->index == i;
-      state.routes.push_back(is_raised ? pending->make(routes[i]) : routes[i].saved);
+Status check_routes(const std::vector<RouteOptions>& routes) {
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    const Status match = check_match(routes[i].match);
+    if (!match.ok()) {
+      return config_error("route \"" + routes[i].name + "\": " + match.error().message);
     }
-    return persister.save(encode_state(state));
-  }
-  void publish() REQUIRES(mutex) {
-    std::vector<Route> table;
-    for (const RouteState& route : routes) table.push_back({route.options, route.saved.dials});
-    cell.publish(std::make_shared<const RoutingTable>(std::move(table), epoch, salt, keys));
-  }
-  void record(std::string_view action, const SavedRoute& before, const SavedRoute& after)
-      REQUIRES(mutex) {
-    if (sink == nullptr) return;
-    model::RouteRecord route;
-    route.at = clock.now();
-    route.route = after.name;
-    route.routing_epoch = epoch;
-    route.action = action;
-    route.by = after.changed_by;
-    route.reason = after.changed_reason;
-    route.before = before.dials;
-    route.after = after.dials;
-    // A refused record shows up in the log's own GAP; routing must not depend on it.
-    append_record(*sink, route);
-  }
-  // In force on return. The caller saves.
-  void apply(std::size_t index, SavedRoute after, std::string_view action) REQUIRES(mutex) {
-    const SavedRoute before = std::exchange(routes[index].saved, std::move(after));
-    ++epoch;
-    publish();
-    record(action, before, routes[index].saved);
-  }
-  void drop_pending(std::size_t index) REQUIRES(mutex) {
-    if (pending && pending->index == index) {
-      pending.reset();
-      pending_ended.notify_all();
+    for (std::size_t k = 0; k < i; ++k) {
+      if (routes[k].name == routes[i].name) {
+        return config_error("two routes are named \"" + routes[i].name + "\"");
+      }
     }
   }
-  Result<std::size_t> index_of(std::string_view name) const REQUIRES(mutex) {
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < routes.size(); ++i) {
-      if (routes[i].saved.name == name) return i;
-      names.push_back(routes[i].saved.name);
-    }
-    std::string message = "there is no route \"" + escape_for_terminal(name, 100) + "\"";
-    const auto near = nearest_name(name, names);
-    if (near) message += "; did you mean \"" + *near + "\"?";
-    return make_error(ErrorCode::kNotFound, ErrorOrigin::kClient, std::move(message));
-  }
-  void tell(const std::vector<RouteStatus>& statuses) {
-    std::function<void(const RouteStatus&)> told;
-    {
-      MutexLock lock(mutex);
-      told = listener;
-    }
-    if (!told) return;
-    for (const RouteStatus& status : statuses) told(status);
-  }
-  Result<RouteStatus> change(std::string_view route, const Maker& make, std::string_view action);
-  Result<RouteStatus> raise(std::size_t index, const Maker& make, std::string_view action);
-};
+  return Status();
+}
+
+void add_default_route(RoutingOptions& options) {
+  if (!options.routes.empty()) return;
+  options.routes.emplace_back();
+  options.routes.back().name = "default";
+}
+
+Error another_waits() {
+  Error error = make_error(ErrorCode::kUnavailable, ErrorOrigin::kDisk,
+                           "another change still waits for the disk; nothing was changed");
+  error.may_retry = true;
+  return error;
+}
+
+Error not_saved(const Error& why) {
+  Error error = make_error(ErrorCode::kUnavailable, ErrorOrigin::kDisk,
+                           "the change could not be saved and is not in force: " + why.message);
+  error.system_errno = why.system_errno;
+  error.may_retry = true;
+  return error;
+}
 
 void RoutingControl::Impl::choose_salt(const SavedState& state,
                                        std::vector<std::string>& warnings) {
@@ -274,12 +183,11 @@ void RoutingControl::Impl::mark_made(std::vector<std::string>& warnings) {
 Result<RouteStatus> RoutingControl::Impl::change(std::string_view route, const Maker& make,
                                                  std::string_view action) {
   std::optional<RouteStatus> status;
-  std::size_t index = 0;
   {
     MutexLock lock(mutex);
     const auto found = index_of(route);
     if (!found.ok()) return found.error();
-    index = *found;
+    const std::size_t index = *found;
     SavedRoute after = make(routes[index]);
     const std::uint32_t share = routes[index].saved.dials.candidate_share;
     if (after.dials.candidate_share <= share) {
@@ -291,7 +199,7 @@ Result<RouteStatus> RoutingControl::Impl::change(std::string_view route, const M
     }
   }
   if (!status) {
-    auto raised = raise(index, make, action);
+    auto raised = raise(route, make, action);
     if (!raised.ok()) return raised;
     status = *std::move(raised);
   }
@@ -299,44 +207,43 @@ Result<RouteStatus> RoutingControl::Impl::change(std::string_view route, const M
   return *std::move(status);
 }
 
-Result<RouteStatus> RoutingControl::Impl::raise(std::size_t index, const Maker& make,
+bool RoutingControl::Impl::wait_for_turn(MutexLock& lock,
+                                         std::chrono::steady_clock::time_point deadline) {
+  while (pending) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left <= std::chrono::nanoseconds(0)) return false;
+    lock.wait_for(pending_ended, left);
+  }
+  return true;
+}
+
+Result<RouteStatus> RoutingControl::Impl::raise(std::string_view route, const Maker& make,
                                                 std::string_view action) {
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::nanoseconds(options.persist_wait_ns);
   std::uint64_t number = 0, token = 0;
+  std::size_t index = 0;
   {
     MutexLock lock(mutex);
-    while (pending) {
-      const auto left = deadline - std::chrono::steady_clock::now();
-      if (left <= std::chrono::nanoseconds(0)) {
-        Error error = make_error(ErrorCode::kUnavailable, ErrorOrigin::kDisk,
-                                 "another change still waits for the disk; nothing was changed");
-        error.may_retry = true;
-        return error;
-      }
-      lock.wait_for(pending_ended, left);
-    }
-    token = ++tokens;
-    pending = Pending{token, index, make};
+    if (!wait_for_turn(lock, deadline)) return another_waits();
+    // A reload may have moved the route, or taken it away.
+    const auto found = index_of(route);
+    if (!found.ok()) return found.error();
+    index = *found;
+    token = begin(index, plan_of(index, make));
     number = save();
   }
   const Status saved = persister.wait(number, deadline - std::chrono::steady_clock::now());
   MutexLock lock(mutex);
   if (!pending || pending->token != token) {
     return make_error(ErrorCode::kCancelled, ErrorOrigin::kClient,
-                      "route \"" + routes[index].saved.name +
+                      "route \"" + std::string(route) +
                           "\" was lowered while this change waited for the disk; it stays lowered");
   }
-  pending.reset();
-  pending_ended.notify_all();
+  end_pending();
   if (!saved.ok()) {
     save();  // Takes back what a slow disk may still write.
-    Error error =
-        make_error(ErrorCode::kUnavailable, ErrorOrigin::kDisk,
-                   "the change could not be saved and is not in force: " + saved.error().message);
-    error.system_errno = saved.error().system_errno;
-    error.may_retry = true;
-    return error;
+    return not_saved(saved.error());
   }
   apply(index, make(routes[index]), action);
   return routes[index].status();
@@ -350,10 +257,7 @@ Result<std::unique_ptr<RoutingControl>> RoutingControl::open(FileSystem& files, 
                                                              const crypto::KeyRing& keys,
                                                              model::RecordSink* sink,
                                                              std::vector<std::string>& warnings) {
-  if (options.routes.empty()) {
-    options.routes.emplace_back();
-    options.routes.back().name = "default";
-  }
+  add_default_route(options);
   BANYAN_RETURN_IF_ERROR(check_routes(options.routes));
   const auto loaded = load_state(files, options.state_directory, warnings);
   if (!loaded.ok()) return loaded.error();

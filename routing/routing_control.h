@@ -62,6 +62,13 @@ class RoutingControl {
                                             std::string_view reason);
   // Back to the configured dials; waits like set() where that raises candidate_share.
   Result<RouteStatus> reset(std::string_view route, std::string_view by, std::string_view reason);
+  // The config's routes in place of those in force, as a whole or not at all. What people set at
+  // run time stays, by the rules of a restart: it beats the file until `reset`, and where the file
+  // changed since, the lower candidate_share holds. Waits like set() where a share rises.
+  // `before_publish` runs once nothing can fail any more and before the new table is in force; a
+  // rollback that comes meanwhile stands. Any thread but a proxy worker's.
+  Status reload(RoutingOptions next, const std::function<void()>& before_publish,
+                std::vector<std::string>& warnings);
   std::vector<RouteStatus> list() const;
   std::uint64_t epoch() const;
   bool has_unpersisted_change() const;  // an alarm in status and metrics

@@ -485,5 +485,125 @@ TEST_F(RoutingControlTest, AfterAPowerCutAtAnyStepTheFileIsOldOrNew) {
   ADD_FAILURE() << "a save takes more steps than expected";
 }
 
+// ---- reload
+
+class RoutingReloadTest : public RoutingControlTest {
+ protected:
+  Status reload(std::vector<RouteOptions> routes, const std::function<void()>& before = {}) {
+    RoutingOptions next = options_;
+    next.routes = std::move(routes);
+    warnings_.clear();
+    return control_->reload(std::move(next), before, warnings_);
+  }
+};
+
+TEST_F(RoutingReloadTest, RoutesComeGoAndMoveInOneTable) {
+  open();
+  std::shared_ptr<const RoutingTable> before;
+  control_->cell().load(before);
+  ASSERT_TRUE(
+      reload({route_named("stock", "/stock/**", kShareWhole), route_named("rest", "")}).ok());
+  std::shared_ptr<const RoutingTable> after;
+  control_->cell().load(after);
+  ASSERT_EQ(after->routes().size(), 2U);
+  EXPECT_EQ(after->routes()[0].options.name, "stock");
+  EXPECT_GT(after->epoch(), before->epoch());
+  EXPECT_EQ(primary_of("/stock/1"), System::kCandidate);
+  EXPECT_EQ(primary_of("/orders/1"), System::kLegacy);
+  EXPECT_FALSE(control_->set("orders", candidate(100), "ada", "").ok());
+  settle();
+  EXPECT_EQ(saved().routes.size(), 2U);
+  EXPECT_EQ(saved().routes[0].dials.candidate_share, kShareWhole);
+  EXPECT_EQ(sink_.seen().back().action, "reload");
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_NE(warnings_[0].find("\"orders\""), std::string::npos);
+}
+
+TEST_F(RoutingReloadTest, WhatPeopleSetBeatsTheFileUntilReset) {
+  open();
+  ASSERT_TRUE(control_->set("orders", candidate(2500), "ada", "canary").ok());
+  ASSERT_TRUE(reload({route_named("orders", "/orders/**"), route_named("rest", "")}).ok());
+  EXPECT_EQ(share_of("orders"), 2500U);
+  EXPECT_TRUE(status_of("orders").conflict.empty());
+  // The file's new value is higher: the lower one holds, and it is said.
+  ASSERT_TRUE(reload({route_named("orders", "/orders/**", 5000), route_named("rest", "")}).ok());
+  EXPECT_EQ(share_of("orders"), 2500U);
+  EXPECT_FALSE(status_of("orders").conflict.empty());
+  // Lower than what is in force: it acts, and stays lowered.
+  ASSERT_TRUE(reload({route_named("orders", "/orders/**", 1000), route_named("rest", "")}).ok());
+  EXPECT_EQ(share_of("orders"), 1000U);
+  ASSERT_TRUE(control_->reset("orders", "ada", "").ok());
+  EXPECT_EQ(share_of("orders"), 1000U);
+  ASSERT_TRUE(reload({route_named("orders", "/orders/**", 7000), route_named("rest", "")}).ok());
+  EXPECT_EQ(share_of("orders"), 7000U);
+}
+
+TEST_F(RoutingReloadTest, ARolledBackRouteStaysBack) {
+  open();
+  ASSERT_TRUE(control_->rollback("", "ada", "").ok());
+  ASSERT_TRUE(reload({route_named("orders", "", kShareWhole), route_named("rest", "", 1)}).ok());
+  EXPECT_EQ(share_of("orders"), 0U);
+  EXPECT_TRUE(status_of("orders").is_rolled_back);
+}
+
+TEST_F(RoutingReloadTest, RoutesThatCannotBeCompiledChangeNothing) {
+  open();
+  bool was_called = false;
+  EXPECT_FALSE(
+      reload({route_named("a", "/a"), route_named("a", "/b")}, [&] { was_called = true; }).ok());
+  EXPECT_FALSE(was_called);
+  EXPECT_EQ(control_->list().size(), 2U);
+  EXPECT_EQ(control_->list()[0].name, "orders");
+}
+
+TEST_F(RoutingReloadTest, ARaiseThatTheDiskDoesNotTakeRefusesTheWhole) {
+  options_.persist_wait_ns = 50'000'000;
+  open();
+  settle();
+  files_.hang(Call::kSync);
+  bool was_called = false;
+  const Status refused = reload({route_named("orders", "/other/**", 100), route_named("rest", "")},
+                                [&] { was_called = true; });
+  ASSERT_FALSE(refused.ok());
+  EXPECT_TRUE(refused.error().may_retry);
+  EXPECT_FALSE(was_called);
+  EXPECT_EQ(share_of("orders"), 0U);
+  files_.release();
+  settle();
+  EXPECT_EQ(saved().routes[0].dials.candidate_share, 0U);
+  // One that raises nothing needs no disk.
+  files_.hang(Call::kSync);
+  EXPECT_TRUE(reload({route_named("only", "")}).ok());
+  EXPECT_EQ(control_->list().size(), 1U);
+}
+
+TEST_F(RoutingReloadTest, ARollbackDuringAReloadStands) {
+  open();
+  ASSERT_TRUE(control_->set("orders", candidate(2500), "ada", "").ok());
+  const Status reloaded =
+      reload({route_named("orders", "/orders/**", 2500), route_named("rest", "", kShareWhole)},
+             [&] { ASSERT_TRUE(control_->rollback("orders", "signal", "SIGUSR2").ok()); });
+  ASSERT_TRUE(reloaded.ok());
+  EXPECT_EQ(share_of("orders"), 0U);
+  EXPECT_EQ(share_of("rest"), kShareWhole);
+  settle();
+  EXPECT_EQ(saved().routes[0].dials.candidate_share, 0U);
+}
+
+TEST_F(RoutingReloadTest, ARaiseAsksForItsRouteAfterTheReload) {
+  open();
+  // The raise waits for the reload's turn, and then its route is gone.
+  std::thread raising;
+  Status raised;
+  ASSERT_TRUE(reload({route_named("rest", "")}, [&] {
+                raising = std::thread([&] {
+                  raised = control_->set("orders", candidate(kShareWhole), "ada", "").status();
+                });
+              }).ok());
+  raising.join();
+  EXPECT_EQ(control_->list().size(), 1U);
+  EXPECT_EQ(share_of("rest"), 0U);
+}
+
 }  // namespace
 }  // namespace banyan::routing
