@@ -122,6 +122,12 @@ void Recorder::set_retention_listener(
   impl_->sequencer.set_retention_listener(std::move(listener));
 }
 
+Status Recorder::reconfigure(const RecorderOptions& next) {
+  BANYAN_RETURN_IF_ERROR(check_options(next));
+  impl_->sequencer.reconfigure(next);
+  return {};
+}
+
 Status Recorder::flush(std::int64_t patience_ns) { return impl_->sequencer.flush(patience_ns); }
 
 void Recorder::stop() {

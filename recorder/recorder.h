@@ -76,6 +76,11 @@ class Recorder {
   void set_retention_listener(
       std::function<void(std::string_view stream, Offset first, Offset end)> listener);
 
+  // Takes over, soon, what of the options can change while the log is written: segment_bytes (of
+  // the next segment), flush_interval_ns, retention and compression. Checked as open() does. Any
+  // thread.
+  Status reconfigure(const RecorderOptions& next);
+
   // Blocks until everything accepted so far is durable or the log failed. Any thread but its own.
   Status flush(std::int64_t patience_ns);
   // Writes, syncs and ends. Marks the stop as clean.

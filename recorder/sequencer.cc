@@ -146,6 +146,26 @@ void Sequencer::nap(bool was_busy) {
   state_.store(State::kAwake, std::memory_order_seq_cst);
   MutexLock lock(wake_mutex_);
   is_woken_ = false;
+  if (next_options_) adopt(*std::exchange(next_options_, std::nullopt));
+}
+
+void Sequencer::reconfigure(const RecorderOptions& next) {
+  {
+    MutexLock lock(wake_mutex_);
+    next_options_ = next;
+  }
+  wake();
+}
+
+// Member by member: the others are read on other threads.
+void Sequencer::adopt(const RecorderOptions& next) {
+  options_.segment_bytes = next.segment_bytes;
+  options_.flush_interval_ns = next.flush_interval_ns;
+  options_.retention_age_ns = next.retention_age_ns;
+  options_.retention_bytes = next.retention_bytes;
+  options_.min_free_ratio = next.min_free_ratio;
+  options_.min_free_bytes = next.min_free_bytes;
+  options_.compression = next.compression;
 }
 
 // One consistent cut: all lanes are held while their buffers are swapped.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,6 +47,7 @@ class Sequencer final : public LaneOwner {
   Status flush(std::int64_t patience_ns);
   StreamWriter& writer() { return writer_; }
   void set_retention_listener(RetentionListener listener);
+  void reconfigure(const RecorderOptions& next);
   RecorderStats stats() const;
 
   // LaneOwner; any thread.
@@ -70,6 +72,7 @@ class Sequencer final : public LaneOwner {
   void run();
   void work(bool is_stopping, bool& was_busy);
   void nap(bool was_busy);
+  void adopt(const RecorderOptions& next);
   bool has_urgent_work() const;
   bool has_records();
   void wake();
@@ -91,7 +94,7 @@ class Sequencer final : public LaneOwner {
 
   FileSystem& files_;
   Clock& clock_;
-  const RecorderOptions options_;
+  RecorderOptions options_;  // what a reload may change: recorder thread; the rest is constant
   const std::shared_ptr<Catalog> catalog_;
   const std::shared_ptr<PublishSignal> signal_;
   CursorTable& cursors_;
@@ -115,6 +118,7 @@ class Sequencer final : public LaneOwner {
   Mutex wake_mutex_;
   std::condition_variable wake_signal_;
   bool is_woken_ GUARDED_BY(wake_mutex_) = false;
+  std::optional<RecorderOptions> next_options_ GUARDED_BY(wake_mutex_);
 
   std::atomic<std::uint64_t> flushes_asked_{0};
   std::atomic<std::uint64_t> flushes_answered_{0};

@@ -116,6 +116,47 @@ TEST_P(RetentionLogTest, ReadersGetOneHoleAndTheOwnerIsTold) {
   EXPECT_EQ(numbers_of(rest).back(), 120U);
 }
 
+class ReconfigureTest : public LogTest {};
+
+TEST_F(ReconfigureTest, RetentionIsTakenOverWhileTheLogIsWritten) {
+  open();
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    append(i * 10 + 1, 10, 5000);
+    flush();
+  }
+  EXPECT_EQ(recorder_->stats().segments_removed, 0U);
+  auto next = options_;
+  next.retention_bytes = 200'000;
+  ASSERT_TRUE(recorder_->reconfigure(next).ok());
+  flush();  // The thread takes the options over after the work at hand …
+  flush();  // … so that this one sees them.
+  EXPECT_GT(recorder_->stats().segments_removed, 2U);
+}
+
+TEST_F(ReconfigureTest, SegmentsEndAtTheNewSize) {
+  options_.segment_bytes = 64U << 20;
+  open();
+  append(1, 10, 50'000);
+  flush();
+  EXPECT_EQ(recorder_->stats().segments, 1U);
+  auto next = options_;
+  next.segment_bytes = 64U << 10;
+  ASSERT_TRUE(recorder_->reconfigure(next).ok());
+  flush();
+  append(11, 1);
+  flush();
+  append(12, 1);
+  flush();
+  EXPECT_GT(recorder_->stats().segments, 1U);
+}
+
+TEST_F(ReconfigureTest, OptionsThatMakeNoSenseChangeNothing) {
+  open();
+  auto next = options_;
+  next.segment_bytes = 1;
+  EXPECT_EQ(recorder_->reconfigure(next).error().code, ErrorCode::kInvalidArgument);
+}
+
 class OldestEpochTest : public LogTest {};
 
 TEST_F(OldestEpochTest, IsOfTheFirstSegmentLeftWhateverOtherStreamsCount) {
