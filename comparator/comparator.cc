@@ -11,6 +11,7 @@
 
 #include "comparator/copy_key.h"
 #include "comparator/late_lookup.h"
+#include "core/base/mutex.h"
 #include "core/model/follower_thread.h"
 #include "core/obs/log.h"
 
@@ -55,7 +56,10 @@ struct Comparator::Impl {
   Clock& clock;
   model::LogAccess& log;
   std::unique_ptr<model::RecordSink> sink;
-  std::shared_ptr<const CompiledRules> rules;
+  std::shared_ptr<const CompiledRules> rules;  // those of `judge`
+  Mutex next_mutex;
+  std::shared_ptr<const CompiledRules> next_rules GUARDED_BY(next_mutex);
+  std::atomic<bool> has_next_rules{false};
   Judge judge;
   JoinTable table;
   LateLookup late;
@@ -208,6 +212,7 @@ struct Comparator::Impl {
 
   void decide(const ExchangeCase& exchange, std::string_view response, const WaitingShadow& shadow,
               std::string_view shadow_bytes) {
+    if (has_next_rules.load(std::memory_order_acquire)) take_next_rules();
     Draft& draft = judge.judge(exchange, response, shadow_bytes, shadow.place.stream);
     verdicts[static_cast<std::size_t>(draft.comparison.verdict)].fetch_add(
         1, std::memory_order_relaxed);
@@ -215,6 +220,14 @@ struct Comparator::Impl {
     model::encode(draft.to_record(exchange, shadow.run, rules->version(), now), encoded);
     if (outgoing.empty() && send(encoded, shadow.place)) return;
     outgoing.push_back(Outgoing{encoded, shadow.place});
+  }
+
+  void take_next_rules() {
+    MutexLock lock(next_mutex);
+    has_next_rules.store(false, std::memory_order_relaxed);
+    if (!next_rules) return;
+    judge.set_rules(*next_rules);
+    rules = std::exchange(next_rules, nullptr);
   }
 
   std::deque<Slot>& slots_of(std::string_view stream) {
@@ -385,6 +398,13 @@ void Comparator::start() {
 
 void Comparator::stop() {
   if (impl_ && impl_->source) impl_->thread.stop(*impl_->source);
+}
+
+void Comparator::set_rules(std::shared_ptr<const CompiledRules> rules) {
+  CHECK(rules != nullptr);
+  MutexLock lock(impl_->next_mutex);
+  impl_->next_rules = std::move(rules);
+  impl_->has_next_rules.store(true, std::memory_order_release);
 }
 
 ComparatorStats Comparator::stats() const {

@@ -44,6 +44,8 @@ class Comparator {
   void start();
   void stop();
   ComparatorStats stats() const;
+  // From the next verdict on. Any thread.
+  void set_rules(std::shared_ptr<const CompiledRules> rules);
 
  private:
   Comparator();

@@ -127,7 +127,7 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   fill_bodies(exchange, shadow_stream);
   const LiftedAnswer& legacy = shadow_is_legacy ? lifted_shadow_ : lifted_primary_;
   const LiftedAnswer& candidate = shadow_is_legacy ? lifted_primary_ : lifted_shadow_;
-  draft.comparison = compare_answers(rules_, draft.route, exchange.method, legacy, candidate);
+  draft.comparison = compare_answers(*rules_, draft.route, exchange.method, legacy, candidate);
   return draft;
 }
 

@@ -78,7 +78,10 @@ struct Draft {
 class Judge {
  public:
   Judge(model::LogAccess& log, const CompiledRules& rules, std::uint64_t body_bytes_max)
-      : log_(log), rules_(rules), body_bytes_max_(body_bytes_max) {}
+      : log_(log), rules_(&rules), body_bytes_max_(body_bytes_max) {}
+
+  // Must live until the next set_rules(), or as long as this.
+  void set_rules(const CompiledRules& rules) { rules_ = &rules; }
 
   ChunkStarts& chunk_starts() { return chunk_starts_; }
   // `shadow` is one encoded SHADOW; kOpen closings are for the caller to wait for. The draft is
@@ -93,7 +96,7 @@ class Judge {
              const model::Body& body, std::string& out);
 
   model::LogAccess& log_;
-  const CompiledRules& rules_;
+  const CompiledRules* rules_;
   const std::uint64_t body_bytes_max_;
   ChunkStarts chunk_starts_;
   // Of the exchange at hand; kept for their room.

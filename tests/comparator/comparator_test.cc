@@ -149,6 +149,28 @@ TEST_F(ComparatorTest, ReadsChunksBackWhereBodiesDiffer) {
   EXPECT_EQ(all[0].differences[0].path, "body:$.items[]");
 }
 
+TEST_F(ComparatorTest, NewRulesHoldFromTheNextVerdictOn) {
+  const auto comparator = start();
+  exchange(1, "{\"a\":2}");
+  ASSERT_TRUE(reaches(1));
+  ComparatorOptions options;
+  options.rules.emplace_back().ignore = {"body:$.a"};
+  auto tolerant = CompiledRules::compile(options);
+  ASSERT_TRUE(tolerant.ok());
+  comparator->set_rules(*tolerant);
+  exchange(2, "{\"a\":2}");
+  ASSERT_TRUE(reaches(2));
+  comparator->set_rules(rules_);
+  exchange(3, "{\"a\":2}");
+  ASSERT_TRUE(reaches(3));
+  const auto all = verdicts();
+  EXPECT_EQ(all[0].verdict, Verdict::kDifferent);
+  EXPECT_EQ(all[1].verdict, Verdict::kTolerated);
+  EXPECT_EQ(all[1].rules_version, (*tolerant)->version());
+  EXPECT_EQ(all[2].verdict, Verdict::kDifferent);
+  EXPECT_EQ(all[2].rules_version, rules_->version());
+}
+
 TEST_F(ComparatorTest, RunsAreComparedAgainstHistory) {
   const auto comparator = start();
   for (std::uint64_t i = 1; i <= 50; ++i) exchange(i);
