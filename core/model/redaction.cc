@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/bytes.h"
+#include "core/base/mutex.h"
 #include "core/base/text.h"
 #include "core/crypto/key_ring.h"
 #include "core/model/body_redaction.h"
@@ -133,6 +134,23 @@ struct Redactor::Impl {
     return token_of(value);
   }
 
+  Redaction redaction_of_query(std::string_view name) const {
+    Redaction decision = Redaction::kNone;
+    for (const QueryRule& rule : queries) {
+      if (rule.name != name) continue;
+      if (rule.is_dropped) return Redaction::kDrop;
+      decision = Redaction::kToken;
+    }
+    return decision;
+  }
+
+  // The query behind the "?".
+  RedactedText redact_query(std::string_view query) const {
+    return redact_pairs(
+        query, [this](std::string_view name) { return redaction_of_query(name); },
+        [this](std::string_view value) { return token_of(value); });
+  }
+
   void redact_fields(RedactedMessage& message, ByteWriter& secrets) const;
   void redact_target(RedactedMessage& message, ByteWriter& secrets) const;
   void redact_body(RedactedMessage& message, std::string_view content_type,
@@ -174,18 +192,7 @@ void Redactor::Impl::redact_fields(RedactedMessage& message, ByteWriter& secrets
 void Redactor::Impl::redact_target(RedactedMessage& message, ByteWriter& secrets) const {
   const auto mark = message.target.find('?');
   if (queries.empty() || mark == std::string_view::npos) return;
-  const auto decide = [this](std::string_view name) {
-    Redaction decision = Redaction::kNone;
-    for (const QueryRule& rule : queries) {
-      if (rule.name != name) continue;
-      if (rule.is_dropped) return Redaction::kDrop;
-      decision = Redaction::kToken;
-    }
-    return decision;
-  };
-  const RedactedText redacted =
-      redact_pairs(message.target.substr(mark + 1), decide,
-                   [this](std::string_view value) { return token_of(value); });
+  const RedactedText redacted = redact_query(message.target.substr(mark + 1));
   if (!redacted.is_changed) return;
   const std::string path(message.target.substr(0, mark));
   secrets.u8(static_cast<std::uint8_t>(Sealed::kTarget));
@@ -208,28 +215,61 @@ void Redactor::Impl::redact_body(RedactedMessage& message, std::string_view cont
   message.body_is_redacted = true;
 }
 
+// Every set of rules that was ever in force, so that a reader of one never loses it.
+struct Redactor::Sets {
+  explicit Sets(const crypto::KeyRing& the_keys) : keys(the_keys) {}
+  struct Set {
+    RedactionOptions options;
+    std::unique_ptr<const Impl> rules;
+  };
+  const crypto::KeyRing& keys;
+  Mutex mutex;
+  std::vector<Set> sets GUARDED_BY(mutex);
+
+  // One of them; the same options give the same set.
+  Result<const Impl*> find_or_add(const RedactionOptions& options) {
+    MutexLock lock(mutex);
+    for (const Set& set : sets) {
+      if (set.options == options) return set.rules.get();
+    }
+    if (sets.size() >= kRuleSetsMax) {
+      return make_error(ErrorCode::kExhausted, ErrorOrigin::kConfig,
+                        "record.redact has changed " + std::to_string(kRuleSetsMax) +
+                            " times since the start; restart to change it again");
+    }
+    auto rules = std::make_unique<Impl>(keys);
+    for (const std::string_view name : kDefaultFields) rules->add_field(std::string(name), false);
+    for (const RedactionRule& rule : options.rules) BANYAN_RETURN_IF_ERROR(rules->add(rule));
+    sets.push_back({options, std::move(rules)});
+    return sets.back().rules.get();
+  }
+};
+
 Redactor::Redactor() = default;
 Redactor::~Redactor() = default;
 
 Result<std::unique_ptr<Redactor>> Redactor::create(const RedactionOptions& options,
                                                    const crypto::KeyRing& keys) {
   std::unique_ptr<Redactor> redactor(new Redactor());
-  redactor->impl_ = std::make_unique<Impl>(keys);
-  for (const std::string_view name : kDefaultFields) {
-    redactor->impl_->add_field(std::string(name), false);
-  }
-  for (const RedactionRule& rule : options.rules) {
-    BANYAN_RETURN_IF_ERROR(redactor->impl_->add(rule));
-  }
+  redactor->sets_ = std::make_unique<Sets>(keys);
+  BANYAN_RETURN_IF_ERROR(redactor->replace_rules(options));
   return redactor;
+}
+
+Status Redactor::replace_rules(const RedactionOptions& options) {
+  const auto rules = sets_->find_or_add(options);
+  if (!rules.ok()) return rules.error();
+  rules_.store(*rules, std::memory_order_release);
+  return {};
 }
 
 bool Redactor::is_clean(std::string_view target, const http::HeaderList& fields,
                         std::string_view body) const {
-  if (!impl_->queries.empty() && target.find('?') != std::string_view::npos) return false;
-  if (!impl_->bodies.empty() && !body.empty()) return false;
-  return std::none_of(fields.begin(), fields.end(), [this](const http::Header& field) {
-    return impl_->find_field(field.name) != nullptr;
+  const Impl& now = rules();
+  if (!now.queries.empty() && target.find('?') != std::string_view::npos) return false;
+  if (!now.bodies.empty() && !body.empty()) return false;
+  return std::none_of(fields.begin(), fields.end(), [&now](const http::Header& field) {
+    return now.find_field(field.name) != nullptr;
   });
 }
 
@@ -242,16 +282,26 @@ RedactedMessage Redactor::redact(ExchangeId exchange, std::string_view target,
   message.body = body;
   std::string secrets;
   ByteWriter writer(secrets);
-  impl_->redact_fields(message, writer);
-  impl_->redact_target(message, writer);
-  impl_->redact_body(message, content_type, fields, writer);
-  if (!secrets.empty()) message.sealed = impl_->keys.seal(secrets, binding_of(exchange));
+  const Impl& now = rules();
+  now.redact_fields(message, writer);
+  now.redact_target(message, writer);
+  now.redact_body(message, content_type, fields, writer);
+  if (!secrets.empty()) message.sealed = now.keys.seal(secrets, binding_of(exchange));
   return message;
 }
 
-bool Redactor::has_body_rules() const { return !impl_->bodies.empty(); }
+bool Redactor::has_body_rules() const { return !rules().bodies.empty(); }
 
-std::string Redactor::token_of(std::string_view value) const { return impl_->token_of(value); }
+std::string Redactor::shown_target(std::string_view target) const {
+  const Impl& now = rules();
+  const auto mark = target.find('?');
+  if (now.queries.empty() || mark == std::string_view::npos) return std::string(target);
+  const RedactedText redacted = now.redact_query(target.substr(mark + 1));
+  if (!redacted.is_changed) return std::string(target);
+  return std::string(target.substr(0, mark + 1)) + redacted.text;
+}
+
+std::string Redactor::token_of(std::string_view value) const { return rules().token_of(value); }
 
 Result<Redactor::Restored> Redactor::restore(ExchangeId exchange, std::string_view target,
                                              const http::HeaderList& fields, std::string_view body,
@@ -264,7 +314,7 @@ Result<Redactor::Restored> Redactor::restore(ExchangeId exchange, std::string_vi
   values.reserve(fields.size());
   for (const http::Header& field : fields) values.emplace_back(field.value);
   if (!sealed.empty()) {
-    auto secrets = impl_->keys.unseal(sealed, binding_of(exchange));
+    auto secrets = rules().keys.unseal(sealed, binding_of(exchange));
     if (!secrets.ok()) return secrets.error();
     ByteReader reader(*secrets);
     while (reader.ok() && reader.remaining() > 0) {

@@ -4,6 +4,8 @@
 // and their real values travel sealed beside the record, for the sender alone.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,10 +24,12 @@ namespace banyan::model {
 struct RedactionRule {
   std::string field;        // "header:X-Partner-Secret", "query:token", "body:$..password"
   bool is_dropped = false;  // keep = "drop": not sealed; a replayed request goes without it
+  bool operator==(const RedactionRule&) const = default;
 };
 
 struct RedactionOptions {
   std::vector<RedactionRule> rules;  // added to the defaults
+  bool operator==(const RedactionOptions&) const = default;
 };
 
 // The parts of a message after redaction. Views point into the message or into `storage`.
@@ -38,7 +42,7 @@ struct RedactedMessage {
   std::vector<std::unique_ptr<std::string>> storage;
 };
 
-// Immutable once built; any thread. Defaults: Authorization, Proxy-Authorization, each value in
+// Any thread. Defaults: Authorization, Proxy-Authorization, each value in
 // Cookie and Set-Cookie, X-Api-Key, Api-Key, X-Auth-Token, X-Access-Token, X-Csrf-Token,
 // X-Amz-Security-Token.
 class Redactor {
@@ -46,6 +50,11 @@ class Redactor {
   static Result<std::unique_ptr<Redactor>> create(const RedactionOptions& options,
                                                   const crypto::KeyRing& keys);
   ~Redactor();
+
+  // Puts other rules in force for every call from now on. The old ones are kept, since somebody may
+  // be using them; kExhausted past kRuleSetsMax different sets.
+  Status replace_rules(const RedactionOptions& options);
+  static constexpr std::size_t kRuleSetsMax = 1000;
 
   // True: redact() would replace nothing. (False does not say that it would.)
   bool is_clean(std::string_view target, const http::HeaderList& fields,
@@ -70,13 +79,19 @@ class Redactor {
                            const http::HeaderList& fields, std::string_view body,
                            std::string_view sealed) const;
 
+  // The target with the values of redacted query parameters as tokens, for people to read.
+  std::string shown_target(std::string_view target) const;
+
   // "banyan:t:" and 32 hex digits of a keyed hash: equal values give equal tokens.
   std::string token_of(std::string_view value) const;
 
  private:
   Redactor();
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Sets;
+  const Impl& rules() const { return *rules_.load(std::memory_order_acquire); }
+  std::atomic<const Impl*> rules_{nullptr};
+  std::unique_ptr<Sets> sets_;
 };
 
 }  // namespace banyan::model

@@ -202,5 +202,52 @@ TEST_F(RedactionTest, RestoreIsTheInverse) {
   }
 }
 
+TEST_F(RedactionTest, RulesCanBeReplacedAndWhatWasSealedBeforeIsRestored) {
+  use({{"header:X-Old", false}});
+  const http::HeaderList fields{{"X-Old", "first"}, {"X-New", "second"}, {"Cookie", "a=third"}};
+  const auto before = redact(fields);
+  ASSERT_TRUE(redactor_->replace_rules({{{"header:X-New", false}, {"body:$.p", false}}}).ok());
+  EXPECT_TRUE(redactor_->has_body_rules());
+  const auto after = redact(fields);
+  EXPECT_EQ(after.fields[0].value, "first");
+  EXPECT_THAT(everything(after), Not(HasSubstr("second")));
+  EXPECT_THAT(everything(after), Not(HasSubstr("third")));
+  const auto restored = restore(before);
+  EXPECT_EQ(restored.fields[0].second, "first");
+  EXPECT_EQ(restored.fields[2].second, "a=third");
+}
+
+TEST_F(RedactionTest, AShownTargetHoldsTokensInPlaceOfSecrets) {
+  EXPECT_EQ(redactor_->shown_target("/a?token=x"), "/a?token=x");
+  use({{"query:token", false}, {"query:gone", true}});
+  EXPECT_EQ(redactor_->shown_target("/a"), "/a");
+  EXPECT_EQ(redactor_->shown_target("/a?b=c"), "/a?b=c");
+  const std::string shown = redactor_->shown_target("/a?token=canary&b=c&gone=canary");
+  EXPECT_THAT(shown, StartsWith("/a?token=banyan:t:"));
+  EXPECT_THAT(shown, HasSubstr("&b=c"));
+  EXPECT_THAT(shown, Not(HasSubstr("canary")));
+}
+
+TEST_F(RedactionTest, ARuleThatIsNoneChangesNothing) {
+  use({{"header:X-Old", false}});
+  EXPECT_FALSE(redactor_->replace_rules({{{"nonsense", false}}}).ok());
+  EXPECT_THAT(everything(redact({{"X-Old", "secret"}})), Not(HasSubstr("secret")));
+}
+
+TEST_F(RedactionTest, RuleSetsAreKeptUpToTheirBoundAndUsedAgain) {
+  const auto set = [](std::size_t i) {
+    return RedactionOptions{{{"header:X-" + std::to_string(i), false}}};
+  };
+  // One is there from the start.
+  for (std::size_t i = 1; i < Redactor::kRuleSetsMax; ++i) {
+    ASSERT_TRUE(redactor_->replace_rules(set(i)).ok()) << i;
+  }
+  const Status full = redactor_->replace_rules(set(0));
+  ASSERT_FALSE(full.ok());
+  EXPECT_EQ(full.error().code, ErrorCode::kExhausted);
+  EXPECT_TRUE(redactor_->replace_rules(set(7)).ok());
+  EXPECT_THAT(everything(redact({{"X-7", "secret"}})), Not(HasSubstr("secret")));
+}
+
 }  // namespace
 }  // namespace banyan::model
