@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "admin/options.h"
@@ -30,6 +31,9 @@ struct Config {
   comparator::ComparatorOptions comparator;
   model::RedactionOptions redaction;
   std::string record_key;  // [record] key, already resolved; a secret
+  // Top-level keys and tables of the file with a hash of what they say, so that a reload can name
+  // what changed.
+  std::vector<std::pair<std::string, std::uint64_t>> sections;
 };
 
 // One problem, ready to print: "banyan.toml:14:18: route "orders": candidate_percent must be …".
@@ -37,6 +41,7 @@ struct Diagnostic {
   std::string file;
   int line = 0, column = 0;
   bool is_warning = false;
+  bool needs_restart = false;   // the value is good, but a running Banyan cannot take it over
   std::string message;          // what is wrong
   std::string offending;        // the line of text, escaped, secrets not resolved
   std::string hint;             // what to do
@@ -47,12 +52,21 @@ struct LoadResult {
   Config config;  // meaningful only if there is no error
   std::vector<Diagnostic> diagnostics;
   bool ok() const;
+  // All that is wrong is that some keys need a restart.
+  bool needs_restart() const;
 };
 
 // `overrides` are --set KEY=VALUE, applied on the parsed tree ("mirror.in_flight=8").
 LoadResult load_file(const std::string& path, const std::vector<std::string>& overrides);
 LoadResult load_text(std::string_view text, const std::string& name,
                      const std::vector<std::string>& overrides);
+// The same for a reload: what a running Banyan cannot take over is an error at its key as well.
+LoadResult reload_file(const std::string& path, const std::vector<std::string>& overrides,
+                       const Config& running);
+LoadResult reload_text(std::string_view text, const std::string& name,
+                       const std::vector<std::string>& overrides, const Config& running);
+// Names of the top-level keys and tables that differ, sorted.
+std::vector<std::string> changed_sections(const Config& before, const Config& after);
 // `banyan init`.
 std::string starter_text(std::string_view legacy_url, std::string_view candidate_url);
 

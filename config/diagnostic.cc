@@ -102,6 +102,12 @@ void Problems::warning(const Node& at, std::string message, std::string hint) {
   add(at.line, at.column, at.override_text, true, std::move(message), std::move(hint));
 }
 
+void Problems::needs_restart(const Node& at, std::string message) {
+  add(at.line, at.column, at.override_text, false, std::move(message),
+      "restart Banyan to change it, or put the old value back");
+  found_.back().needs_restart = true;
+}
+
 void Problems::error_at_key(const Node& at, std::string message, std::string hint) {
   const bool has_key = at.key_line > 0;
   add(has_key ? at.key_line : at.line, has_key ? at.key_column : at.column, at.override_text, false,
@@ -156,6 +162,15 @@ std::string Diagnostic::to_text() const {
   }
   if (!hint.empty()) out += "\n    hint: " + hint;
   return out + "\n";
+}
+
+bool LoadResult::needs_restart() const {
+  bool has_any = false;
+  for (const Diagnostic& found : diagnostics) {
+    if (!found.is_warning && !found.needs_restart) return false;
+    has_any = has_any || found.needs_restart;
+  }
+  return has_any;
 }
 
 bool LoadResult::ok() const {

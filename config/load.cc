@@ -3,6 +3,7 @@
 
 #include "config/config.h"
 #include "config/loaders.h"
+#include "config/restart_keys.h"
 #include "core/base/file_system.h"
 #include "core/base/text.h"
 
@@ -31,10 +32,9 @@ Config read_config(TableReader& root) {
   return config;
 }
 
-}  // namespace
-
-LoadResult load_text(std::string_view text, const std::string& name,
-                     const std::vector<std::string>& overrides) {
+// `running`: of a reload, else null.
+LoadResult load(std::string_view text, const std::string& name,
+                const std::vector<std::string>& overrides, const Config* running) {
   LoadResult result;
   if (text.size() > kConfigBytesMax) {
     Problems problems("", name);
@@ -50,14 +50,17 @@ LoadResult load_text(std::string_view text, const std::string& name,
     }
     TableReader reader(problems, &root, "");
     result.config = read_config(reader);
+    result.config.sections = sections_of(root);
+    if (running != nullptr) check_restart_keys(root, *running, result.config, problems);
   }
   result.diagnostics = problems.take();
   return result;
 }
 
-LoadResult load_file(const std::string& path, const std::vector<std::string>& overrides) {
+LoadResult load_from(const std::string& path, const std::vector<std::string>& overrides,
+                     const Config* running) {
   const auto text = FileSystem::posix().read_file(path, kConfigBytesMax);
-  if (text.ok()) return load_text(*text, path, overrides);
+  if (text.ok()) return load(*text, path, overrides, running);
   LoadResult result;
   Diagnostic found;
   found.file = path;
@@ -66,6 +69,27 @@ LoadResult load_file(const std::string& path, const std::vector<std::string>& ov
     found.hint = "`banyan init` writes a starter config";
   result.diagnostics.push_back(std::move(found));
   return result;
+}
+
+}  // namespace
+
+LoadResult load_text(std::string_view text, const std::string& name,
+                     const std::vector<std::string>& overrides) {
+  return load(text, name, overrides, nullptr);
+}
+
+LoadResult load_file(const std::string& path, const std::vector<std::string>& overrides) {
+  return load_from(path, overrides, nullptr);
+}
+
+LoadResult reload_text(std::string_view text, const std::string& name,
+                       const std::vector<std::string>& overrides, const Config& running) {
+  return load(text, name, overrides, &running);
+}
+
+LoadResult reload_file(const std::string& path, const std::vector<std::string>& overrides,
+                       const Config& running) {
+  return load_from(path, overrides, &running);
 }
 
 }  // namespace banyan::config

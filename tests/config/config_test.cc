@@ -324,5 +324,69 @@ TEST(ConfigTest, TheReferencesExamplesLoad) {
   EXPECT_GE(blocks, 8);
 }
 
+// ---- reload
+
+LoadResult reload(std::string_view more, const Config& running,
+                  const std::vector<std::string>& overrides = {}) {
+  return reload_text(std::string(kMinimal) + std::string(more), "banyan.toml", overrides, running);
+}
+
+TEST(ConfigReloadTest, WhatCannotChangeAtRunTimeIsNamedAtItsPlaceAllAtOnce) {
+  const Config running = load("").config;
+  const LoadResult result = reload(
+      "[admin]\naddress = \"127.0.0.1:1\"\nauth = \"none\"\n[record]\nkey = "
+      "\"0123456789abcdef-\"\n",
+      running, {"data_dir=/elsewhere", "workers=7"});
+  EXPECT_FALSE(result.ok());
+  EXPECT_TRUE(result.needs_restart());
+  const std::string text = all_text(result);
+  ASSERT_EQ(result.diagnostics.size(), 5U) << text;
+  EXPECT_EQ(result.diagnostics[0].line, 9);
+  EXPECT_EQ(result.diagnostics[0].column, 11);
+  for (const char* key : {"data_dir", "workers", "admin.address", "admin.auth", "record.key"}) {
+    EXPECT_NE(text.find(std::string(key) + " cannot change while Banyan runs"), std::string::npos)
+        << text;
+  }
+  EXPECT_NE(text.find("restart"), std::string::npos);
+  EXPECT_EQ(text.find("0123456789abcdef-"), std::string::npos) << "shows a secret";
+}
+
+TEST(ConfigReloadTest, AKeyThatWasRemovedIsNamedWithoutAPlace) {
+  const Config running = load("", {"workers=3"}).config;
+  const LoadResult result = reload("", running);
+  ASSERT_EQ(result.diagnostics.size(), 1U);
+  EXPECT_TRUE(result.needs_restart());
+  EXPECT_EQ(result.diagnostics[0].line, 0);
+  EXPECT_NE(result.diagnostics[0].message.find("\"3\" now, \"0\" here"), std::string::npos);
+}
+
+TEST(ConfigReloadTest, ABadFileIsBadFirst) {
+  const Config running = load("").config;
+  const LoadResult result = reload("[limits]\nhead = \"no size\"\n", running, {"workers=7"});
+  EXPECT_FALSE(result.ok());
+  EXPECT_FALSE(result.needs_restart());
+  EXPECT_EQ(result.diagnostics.size(), 2U);
+}
+
+TEST(ConfigReloadTest, TheRestMayChangeAndItsSectionsAreNamed) {
+  const Config running = load("[limits]\nhead = \"32KiB\"\n[mirror]\nrate = 5\n").config;
+  const LoadResult same = reload("[mirror]\nrate = 5\n[limits]\nhead = \"32KiB\"\n", running);
+  ASSERT_TRUE(same.ok()) << all_text(same);
+  EXPECT_FALSE(same.needs_restart());
+  EXPECT_TRUE(changed_sections(running, same.config).empty());
+  const LoadResult result =
+      reload("[limits]\nhead = \"16KiB\"\n[log]\nwait = \"90ms\"\n[[routes]]\nname = \"a\"\n",
+             running, {"systems.legacy.connections=9"});
+  ASSERT_TRUE(result.ok()) << all_text(result);
+  EXPECT_EQ(changed_sections(running, result.config),
+            (std::vector<std::string>{"limits", "log", "mirror", "routes", "systems"}));
+}
+
+TEST(ConfigReloadTest, AMissingFileIsAnError) {
+  const LoadResult result = reload_file("/nonexistent/banyan.toml", {}, Config());
+  EXPECT_FALSE(result.ok());
+  EXPECT_FALSE(result.needs_restart());
+}
+
 }  // namespace
 }  // namespace banyan::config
