@@ -82,6 +82,8 @@ struct Received {
   ReceiveOutcome outcome = ReceiveOutcome::kWouldBlock;
   std::string_view bytes;  // of `buffer`
   int failed_errno = 0;
+  // TLS only: the stream ended without saying so; what it carried may be cut.
+  bool is_truncated = false;
 };
 Received receive(int fd, char* buffer, std::size_t size);
 
