@@ -26,6 +26,7 @@ FailureAnswer answer_for(net::UpstreamFailureKind kind) {
     case net::UpstreamFailureKind::kConnectTimeout:
       return {504, "the system behind this proxy did not accept a connection in time"};
     case net::UpstreamFailureKind::kOverloaded:
+    case net::UpstreamFailureKind::kCircuitOpen:
       return {503, "all connections to the system behind this proxy are in use"};
     case net::UpstreamFailureKind::kFirstByteTimeout:
     case net::UpstreamFailureKind::kIdleTimeout:

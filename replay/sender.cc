@@ -77,6 +77,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
   }
 
   void expire() override {
+    call_->give_up();
     if (call_->any_byte_sent()) return end_no_answer("deadline");
     end(CopyEnd{CopyEndKind::kNotSent, 0, {}, "connect_timeout"});
   }

@@ -14,39 +14,29 @@
 #include "core/base/error.h"
 #include "core/http/message.h"
 #include "core/http/message_reader.h"
+#include "core/net/endpoints.h"
 #include "core/net/event_loop.h"
+#include "core/net/upstream_failure.h"
 
 namespace banyan::net {
 
-// One resolved address of a system ("127.0.0.1:9001"; resolved before any loop starts).
-struct UpstreamAddress {
-  std::string text;            // as configured, for messages
-  std::string socket_address;  // the bytes of a sockaddr
-};
-
 struct UpstreamOptions {
-  std::vector<UpstreamAddress> addresses;  // several: round robin over those that connect
+  // The system's addresses, shared by all its pools. Null: `addresses`, which never change.
+  std::shared_ptr<Endpoints> endpoints;
+  std::vector<UpstreamAddress> addresses;
   std::int64_t connect_timeout_ns = 2'000'000'000;
   std::int64_t first_byte_timeout_ns = 60'000'000'000;  // until the whole final head
   std::int64_t idle_timeout_ns = 60'000'000'000;        // longest silence in a body
   std::int64_t keep_alive_ns = 30'000'000'000;          // an idle pooled connection closes after it
   std::size_t connections_max = 1024;                   // of this pool; further calls wait in line
   std::size_t waiting_max = 1024;                       // calls in line; past it kOverloaded
+  std::size_t calls_max = 16384;  // of this pool, those in line included; past it kOverloaded
+  // While the circuit of the system is open, calls fail at once (kCircuitOpen), but for a probe.
+  // For copies, which can wait; a primary is always asked.
+  bool obeys_circuit = false;
   http::ReadLimits limits;
   std::size_t write_high_water_bytes = 256 * 1024;
 };
-
-enum class UpstreamFailureKind {
-  kConnectFailed,   // refused, unreachable, no address: nothing was sent
-  kConnectTimeout,  // nothing was sent
-  kOverloaded,      // no free connection within bounds: nothing was sent
-  kFirstByteTimeout,
-  kIdleTimeout,   // silence in the middle of the answer's body
-  kReset,         // connection lost before or in the answer
-  kBadAnswer,     // malformed
-  kRequestStall,  // the system does not read the request's body
-};
-std::string_view to_string(UpstreamFailureKind kind);
 
 struct UpstreamFailure {
   UpstreamFailureKind kind = UpstreamFailureKind::kConnectFailed;
@@ -97,6 +87,8 @@ class UpstreamCall {
   // What one recv brought (at most EventLoop::kScratchBytes) is still delivered, the end included.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
+  // The owner waits no longer and will destroy it: counts against the address as a timeout does.
+  virtual void give_up() = 0;
   // Gives the request's strings back for their room. The last thing to be asked of a call.
   virtual void take_buffers(std::string& head, std::string& body) = 0;
 };
@@ -106,7 +98,7 @@ struct UpstreamStats {
   std::uint64_t connections_open = 0;
   std::uint64_t calls_started = 0;
   std::uint64_t retries = 0;
-  std::uint64_t overloaded = 0;
+  std::uint64_t overloaded = 0;  // refused by a bound or an open circuit
 };
 
 class UpstreamPool {

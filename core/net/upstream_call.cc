@@ -16,6 +16,7 @@ std::string_view to_string(UpstreamFailureKind kind) {
     case UpstreamFailureKind::kReset: return "reset";
     case UpstreamFailureKind::kBadAnswer: return "bad_answer";
     case UpstreamFailureKind::kRequestStall: return "request_stall";
+    case UpstreamFailureKind::kCircuitOpen: return "circuit_open";
   }
   return "unknown";
 }
@@ -25,9 +26,12 @@ UpstreamCallImpl::UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest reque
     : pool_(pool),
       request_(std::move(request)),
       handler_(handler),
-      is_body_finished_(!request_.streams_body) {}
+      is_body_finished_(!request_.streams_body) {
+  pool_.call_opened();
+}
 
 UpstreamCallImpl::~UpstreamCallImpl() {
+  pool_.call_closed();
   if (connection_ != nullptr) connection_->cancel();
   if (is_waiting_) pool_.leave_line(*this);
 }
@@ -69,6 +73,10 @@ void UpstreamCallImpl::resume_reading() {
   if (!is_paused_) return;
   is_paused_ = false;
   if (connection_ != nullptr) connection_->set_paused(false);
+}
+
+void UpstreamCallImpl::give_up() {
+  if (connection_ != nullptr) connection_->given_up();
 }
 
 void UpstreamCallImpl::take_buffers(std::string& head, std::string& body) {

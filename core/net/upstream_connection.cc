@@ -24,14 +24,16 @@ std::string describe(std::string_view what, int error_number) {
 
 }  // namespace
 
-UpstreamConnection::UpstreamConnection(UpstreamPoolImpl& pool, std::size_t address)
-    : pool_(pool), address_(address), reader_(pool.options().limits) {}
+UpstreamConnection::UpstreamConnection(UpstreamPoolImpl& pool, std::shared_ptr<UpstreamShelf> shelf)
+    : pool_(pool), shelf_(std::move(shelf)), reader_(pool.options().limits) {
+  shelf_->endpoint->connection_opened();
+}
 
-UpstreamConnection::~UpstreamConnection() = default;
+UpstreamConnection::~UpstreamConnection() { shelf_->endpoint->connection_closed(); }
 
 bool UpstreamConnection::connect(UpstreamCallImpl& call) {
   sockaddr_storage storage{};
-  const std::string& bytes = pool_.options().addresses[address_].socket_address;
+  const std::string& bytes = shelf_->endpoint->address().socket_address;
   CHECK(bytes.size() <= sizeof storage);
   std::memcpy(&storage, bytes.data(), bytes.size());
   fd_.reset(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -42,6 +44,7 @@ bool UpstreamConnection::connect(UpstreamCallImpl& call) {
   if (result != 0 && errno != EINPROGRESS && errno != EINTR) return false;
   call_ = &call;
   call.connection_ = this;
+  call.use_.begin(*shelf_->endpoint);
   watch_.emplace(pool_.loop(), fd_.get(), [this](FdWatch::Ready ready) { on_ready(ready); });
   timer_.emplace(pool_.loop(), [this] { on_timeout(); });
   watch_->want_write(true);
@@ -53,6 +56,7 @@ void UpstreamConnection::attach(UpstreamCallImpl& call) {
   CHECK(call_ == nullptr && state_ == State::kIdle);
   call_ = &call;
   call.connection_ = this;
+  call.use_.begin(*shelf_->endpoint);
   is_reused_ = true;
   begin_request();
 }
@@ -114,8 +118,8 @@ void UpstreamConnection::set_paused(bool paused) {
 void UpstreamConnection::on_timeout() {
   switch (state_) {
     case State::kConnecting:
-      pool_.address_refused(address_);
-      return fail(UpstreamFailureKind::kConnectTimeout, "the system did not accept in time");
+      return connect_failed(UpstreamFailureKind::kConnectTimeout,
+                            shelf_->endpoint->address().text + " did not accept in time");
     case State::kIdle: return close();
     case State::kBusy:
       if (has_final_head_) {
@@ -140,8 +144,11 @@ void UpstreamConnection::on_connected() {
   int error_number = 0;
   socklen_t size = sizeof error_number;
   if (getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error_number, &size) != 0) error_number = errno;
-  if (error_number != 0) return connect_failed(error_number);
-  pool_.address_worked(address_);
+  if (error_number != 0) {
+    return connect_failed(
+        UpstreamFailureKind::kConnectFailed,
+        describe("cannot connect to " + shelf_->endpoint->address().text, error_number));
+  }
   watch_->want_write(false);
   watch_->want_read(true);
   begin_request();
@@ -151,14 +158,12 @@ void UpstreamConnection::on_connected() {
   }
 }
 
-void UpstreamConnection::connect_failed(int failed_errno) {
-  pool_.address_refused(address_);
+void UpstreamConnection::connect_failed(UpstreamFailureKind kind, std::string message) {
+  pool_.failed(*shelf_, kind, message);
   UpstreamCallImpl& call = detach();
   close();
-  if (call.addresses_tried_ < pool_.options().addresses.size()) return pool_.open_for(call);
-  call.fail(
-      UpstreamFailureKind::kConnectFailed,
-      describe("cannot connect to " + pool_.options().addresses[address_].text, failed_errno));
+  if (pool_.may_try_another(call, kind)) return pool_.open_for(call);
+  call.fail(kind, std::move(message));
 }
 
 void UpstreamConnection::on_writable() {
@@ -213,6 +218,7 @@ bool UpstreamConnection::deliver_head() {
   const http::ResponseHead& head = reader_.head();
   if (head.status >= 200) {
     has_final_head_ = true;
+    pool_.answered(*shelf_, head.status);
     call_->handler_.on_head(head);
     return state_ == State::kBusy;
   }
@@ -252,7 +258,7 @@ void UpstreamConnection::peer_closed(int failed_errno) {
     UpstreamCallImpl& call = detach();
     close();
     call.has_retried_ = true;
-    call.addresses_tried_ = 0;
+    call.connects_tried_ = 0;
     ++pool_.stats().retries;
     return pool_.open_for(call);
   }
@@ -265,14 +271,25 @@ UpstreamCallImpl& UpstreamConnection::detach() {
   UpstreamCallImpl& call = *call_;
   call.was_request_sent_ = call.is_request_sent();
   call.connection_ = nullptr;
+  call.use_.end();
   call_ = nullptr;
   return call;
 }
 
 void UpstreamConnection::fail(UpstreamFailureKind kind, std::string message) {
+  pool_.failed(*shelf_, kind, message);
   UpstreamCallImpl& call = detach();
   close();
   call.fail(kind, std::move(message));
+}
+
+void UpstreamConnection::given_up() {
+  const bool is_connecting = state_ == State::kConnecting;
+  pool_.failed(*shelf_,
+               is_connecting     ? UpstreamFailureKind::kConnectTimeout
+               : has_final_head_ ? UpstreamFailureKind::kIdleTimeout
+                                 : UpstreamFailureKind::kFirstByteTimeout,
+               "the request's own deadline passed");
 }
 
 void UpstreamConnection::cancel() {

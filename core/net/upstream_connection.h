@@ -33,6 +33,7 @@ class UpstreamCallImpl final : public UpstreamCall {
   bool any_byte_sent() const override { return any_byte_sent_; }
   void pause_reading() override;
   void resume_reading() override;
+  void give_up() override;
   void take_buffers(std::string& head, std::string& body) override;
 
  private:
@@ -59,13 +60,24 @@ class UpstreamCallImpl final : public UpstreamCall {
   bool has_retried_ = false;
   bool is_waiting_ = false;
   std::int64_t waiting_since_ns_ = 0;
-  std::size_t addresses_tried_ = 0;
+  int connects_tried_ = 0;
+  EndpointUse use_;                          // while it has a connection
   std::shared_ptr<UpstreamCallImpl*> self_;  // what a deferred failure holds weakly
+};
+
+class UpstreamConnection;
+
+// What one pool has of one address. Lives as long as its connections do, also when the address has
+// left the system.
+struct UpstreamShelf : std::enable_shared_from_this<UpstreamShelf> {
+  std::shared_ptr<Endpoint> endpoint;
+  std::vector<UpstreamConnection*> idle;  // last in, first out: the warm ones, so others can age
+  bool has_left = false;                  // its connections close once they are idle
 };
 
 class UpstreamConnection {
  public:
-  UpstreamConnection(UpstreamPoolImpl& pool, std::size_t address);
+  UpstreamConnection(UpstreamPoolImpl& pool, std::shared_ptr<UpstreamShelf> shelf);
   ~UpstreamConnection();
 
   // Begins to connect for `call`. False with errno where the system refuses at once.
@@ -82,6 +94,9 @@ class UpstreamConnection {
   std::size_t waiting_bytes() const { return out_.waiting_bytes(); }
   bool is_drained() const { return out_.is_empty() && !is_send_broken_; }
   bool is_connected() const { return state_ != State::kConnecting; }
+  UpstreamShelf& shelf() const { return *shelf_; }
+  // The owner of the call gave up on it.
+  void given_up();
 
  private:
   enum class State { kConnecting, kIdle, kBusy, kFinishing, kClosed };
@@ -98,13 +113,13 @@ class UpstreamConnection {
   bool deliver_head();
   void complete(bool has_more_bytes);
   void peer_closed(int failed_errno);
-  void connect_failed(int failed_errno);
+  void connect_failed(UpstreamFailureKind kind, std::string message);
   void fail(UpstreamFailureKind kind, std::string message);
   UpstreamCallImpl& detach();
   void start_timer();
 
   UpstreamPoolImpl& pool_;
-  std::size_t address_;
+  const std::shared_ptr<UpstreamShelf> shelf_;
   State state_ = State::kConnecting;
   bool is_reused_ = false;
   bool is_send_broken_ = false;

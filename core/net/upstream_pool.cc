@@ -3,20 +3,37 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <utility>
+
+#include "core/base/clock.h"
 
 namespace banyan::net {
 namespace {
 
-// An address that refused is passed over for this long while others remain.
-constexpr std::int64_t kRefusedRestNs = 1'000'000'000;
+// Addresses one call tries to connect to; each that refuses rests, so the next call starts further.
+constexpr int kConnectsMax = 8;
+// Of them, those that took their whole time.
+constexpr int kSlowConnectsMax = 2;
+
+// Shortages of ours, not faults of an address.
+bool is_own_shortage(int error_number) {
+  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS ||
+         error_number == ENOMEM || error_number == EADDRNOTAVAIL;
+}
+
+std::uint64_t seed_of(const void* object) {
+  return static_cast<std::uint64_t>(SystemClock::instance().mono_ns()) ^
+         (reinterpret_cast<std::uintptr_t>(object) << 16);
+}
 
 }  // namespace
 
 UpstreamPoolImpl::UpstreamPoolImpl(EventLoop& loop, UpstreamOptions options)
     : loop_(loop),
       options_(std::move(options)),
-      refused_until_ns_(options_.addresses.size(), 0),
+      endpoints_(options_.endpoints ? options_.endpoints : Endpoints::fixed(options_.addresses)),
+      dice_(seed_of(this)),
       line_timer_(loop, [this] { check_line(); }) {}
 
 UpstreamPoolImpl::~UpstreamPoolImpl() {
@@ -29,54 +46,122 @@ UpstreamStats UpstreamPoolImpl::snapshot() const {
   return result;
 }
 
-void UpstreamPoolImpl::acquire(UpstreamCallImpl& call) {
-  if (!idle_.empty()) {
-    UpstreamConnection* connection = idle_.back();
-    idle_.pop_back();
-    connection->attach(call);
-  } else if (finishing_ != nullptr) {
-    // Started inside on_complete: the connection that just answered takes it next.
-    enter_line(call, true);
-  } else if (connections_.size() < options_.connections_max) {
-    open_for(call);
-  } else if (line_.size() < options_.waiting_max) {
-    enter_line(call, false);
-  } else {
-    ++stats_.overloaded;
-    call.fail_later(UpstreamFailureKind::kOverloaded,
-                    "all connections are busy and the line of waiting calls is full");
+void UpstreamPoolImpl::rebuild_shelves(const EndpointSet& set) {
+  std::vector<std::shared_ptr<UpstreamShelf>> before = std::exchange(shelves_, {});
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    const auto known = std::find_if(before.begin(), before.end(), [&](const auto& shelf) {
+      return shelf != nullptr && shelf->endpoint == set.shared(i);
+    });
+    if (known != before.end()) {
+      shelves_.push_back(std::move(*known));
+    } else {
+      shelves_.push_back(std::make_shared<UpstreamShelf>());
+      shelves_.back()->endpoint = set.shared(i);
+    }
+  }
+  shelves_of_ = &set;
+  for (const auto& shelf : before) {
+    if (shelf == nullptr) continue;
+    shelf->has_left = true;
+    const auto idle = std::exchange(shelf->idle, {});
+    for (UpstreamConnection* connection : idle) connection->close();
   }
 }
 
+UpstreamShelf* UpstreamPoolImpl::choose_shelf() {
+  const EndpointSet& set = refresh_shelves();
+  const std::size_t index = set.choose(loop_.now().mono_ns, dice_);
+  return index == EndpointSet::kNone ? nullptr : shelves_[index].get();
+}
+
+bool UpstreamPoolImpl::take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call) {
+  if (shelf.idle.empty()) return false;
+  UpstreamConnection* connection = shelf.idle.back();
+  shelf.idle.pop_back();
+  connection->attach(call);
+  return true;
+}
+
+// All connections are taken, and the idle ones are not where the balance would have it.
+bool UpstreamPoolImpl::take_idle_of_any(UpstreamCallImpl& call) {
+  for (const auto& shelf : shelves_) {
+    if (take_idle(*shelf, call)) return true;
+  }
+  return false;
+}
+
+void UpstreamPoolImpl::refuse(UpstreamCallImpl& call, UpstreamFailureKind kind, const char* why) {
+  ++stats_.overloaded;
+  endpoints_->refused(kind);
+  call.fail_later(kind, why);
+}
+
+void UpstreamPoolImpl::acquire(UpstreamCallImpl& call) {
+  if (calls_open_ > options_.calls_max) {
+    return refuse(call, UpstreamFailureKind::kOverloaded, "too many requests are under way");
+  }
+  if (options_.obeys_circuit && !endpoints_->circuit().admits(loop_.now().mono_ns)) {
+    return refuse(call, UpstreamFailureKind::kCircuitOpen,
+                  "the system failed many times in a row; one request tries it now and then");
+  }
+  UpstreamShelf* const shelf = choose_shelf();
+  if (shelf == nullptr) return open_for(call);
+  if (take_idle(*shelf, call)) return;
+  if (finishing_ != nullptr && &finishing_->shelf() == shelf) {
+    // Started inside on_complete: the connection that just answered takes it next.
+    enter_line(call, true);
+  } else if (connections_.size() < options_.connections_max) {
+    open_on(*shelf, call);
+  } else if (take_idle_of_any(call)) {
+    return;
+  } else if (finishing_ != nullptr) {
+    enter_line(call, true);
+  } else if (line_.size() < options_.waiting_max) {
+    enter_line(call, false);
+  } else {
+    refuse(call, UpstreamFailureKind::kOverloaded,
+           "all connections are busy and the line of waiting calls is full");
+  }
+}
+
+bool UpstreamPoolImpl::may_try_another(const UpstreamCallImpl& call, UpstreamFailureKind last) {
+  const EndpointSet& set = refresh_shelves();
+  const int tries_max = static_cast<int>(std::min<std::size_t>(set.size(), kConnectsMax));
+  if (call.connects_tried_ >= tries_max) return false;
+  return last != UpstreamFailureKind::kConnectTimeout ||
+         (call.connects_tried_ < kSlowConnectsMax && set.has_usable(loop_.now().mono_ns));
+}
+
 void UpstreamPoolImpl::open_for(UpstreamCallImpl& call) {
-  while (call.addresses_tried_ < options_.addresses.size()) {
-    const std::size_t address = next_address();
-    ++call.addresses_tried_;
-    auto connection = std::make_unique<UpstreamConnection>(*this, address);
+  UpstreamShelf* const shelf = choose_shelf();
+  if (shelf == nullptr) {
+    return call.fail_later(UpstreamFailureKind::kConnectFailed, "the system has no address");
+  }
+  open_on(*shelf, call);
+}
+
+void UpstreamPoolImpl::open_on(UpstreamShelf& first, UpstreamCallImpl& call) {
+  UpstreamShelf* shelf = &first;
+  int error_number = 0;
+  while (shelf != nullptr) {
+    ++call.connects_tried_;
+    auto connection = std::make_unique<UpstreamConnection>(*this, shelf->shared_from_this());
     UpstreamConnection& opened = *connection;
     connections_.emplace(&opened, std::move(connection));
     ++stats_.connections_opened;
     if (opened.connect(call)) return;
-    address_refused(address);
+    error_number = errno;
+    if (!is_own_shortage(error_number)) {
+      failed(*shelf, UpstreamFailureKind::kConnectFailed,
+             std::generic_category().message(error_number));
+    }
     opened.close();
+    if (!may_try_another(call, UpstreamFailureKind::kConnectFailed)) break;
+    shelf = choose_shelf();
   }
   call.fail_later(UpstreamFailureKind::kConnectFailed,
-                  options_.addresses.empty() ? "the system has no address"
-                                             : "no address of the system can be connected to");
-}
-
-std::size_t UpstreamPoolImpl::next_address() {
-  const std::size_t count = options_.addresses.size();
-  const std::int64_t now = loop_.now().mono_ns;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t address = round_robin_++ % count;
-    if (refused_until_ns_[address] <= now) return address;
-  }
-  return round_robin_++ % count;  // All refused lately; one of them has to be tried.
-}
-
-void UpstreamPoolImpl::address_refused(std::size_t address) {
-  refused_until_ns_[address] = loop_.now().mono_ns + kRefusedRestNs;
+                  "no address of the system can be connected to: " +
+                      std::generic_category().message(error_number));
 }
 
 void UpstreamPoolImpl::enter_line(UpstreamCallImpl& call, bool at_front) {
@@ -112,9 +197,7 @@ void UpstreamPoolImpl::serve_line() {
 void UpstreamPoolImpl::check_line() {
   const std::int64_t now = loop_.now().mono_ns;
   while (!line_.empty() && line_.front()->waiting_since_ns_ + options_.connect_timeout_ns <= now) {
-    ++stats_.overloaded;
-    take_from_line().fail_later(UpstreamFailureKind::kOverloaded,
-                                "no connection became free in time");
+    refuse(take_from_line(), UpstreamFailureKind::kOverloaded, "no connection became free in time");
   }
   if (!line_.empty()) {
     line_timer_.start(line_.front()->waiting_since_ns_ + options_.connect_timeout_ns - now);
@@ -122,23 +205,32 @@ void UpstreamPoolImpl::check_line() {
 }
 
 void UpstreamPoolImpl::now_idle(UpstreamConnection& connection) {
+  const EndpointSet& set = refresh_shelves();
+  UpstreamShelf& shelf = connection.shelf();
+  if (shelf.has_left) return connection.close();
   if (line_.empty()) {
-    idle_.push_back(&connection);
-  } else {
-    connection.attach(take_from_line());
+    shelf.idle.push_back(&connection);
+    return;
   }
+  // Those who wait are better off on a new connection to an address that works.
+  const std::int64_t now = loop_.now().mono_ns;
+  if (!shelf.endpoint->is_usable(now) && set.has_usable(now)) return connection.close();
+  connection.attach(take_from_line());
 }
 
 void UpstreamPoolImpl::closed(UpstreamConnection& connection) {
-  idle_.erase(std::remove(idle_.begin(), idle_.end(), &connection), idle_.end());
+  auto& idle = connection.shelf().idle;
+  idle.erase(std::remove(idle.begin(), idle.end(), &connection), idle.end());
   auto node = connections_.extract(&connection);
   if (!node.empty()) loop_.destroy_later(std::move(node.mapped()));
   serve_line();
 }
 
 void UpstreamPoolImpl::close_idle() {
-  const auto idle = std::exchange(idle_, {});
-  for (UpstreamConnection* connection : idle) connection->close();
+  for (const auto& shelf : shelves_) {
+    const auto idle = std::exchange(shelf->idle, {});
+    for (UpstreamConnection* connection : idle) connection->close();
+  }
 }
 
 class UpstreamPool::Impl : public UpstreamPoolImpl {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -29,19 +30,40 @@ class UpstreamPoolImpl {
   void acquire(UpstreamCallImpl& call);
   // A new connection, for a retry: another idle one may be as stale as the last.
   void open_for(UpstreamCallImpl& call);
+  // Connecting failed; whether another address is worth a try.
+  bool may_try_another(const UpstreamCallImpl& call, UpstreamFailureKind last);
   void leave_line(UpstreamCallImpl& call);
+  void call_opened() { ++calls_open_; }
+  void call_closed() { --calls_open_; }
 
   // From connections. finishing: on_complete is being called, the connection is free right after
   // it.
   void set_finishing(UpstreamConnection* connection) { finishing_ = connection; }
   void now_idle(UpstreamConnection& connection);
   void closed(UpstreamConnection& connection);
-  void address_refused(std::size_t address);
-  void address_worked(std::size_t address) { refused_until_ns_[address] = 0; }
+  // What an address did, for Endpoints to judge.
+  void answered(UpstreamShelf& shelf, int status) {
+    endpoints_->answered(*shelf.endpoint, status, loop_.now().mono_ns);
+  }
+  void failed(UpstreamShelf& shelf, UpstreamFailureKind kind, std::string_view detail) {
+    endpoints_->failed(*shelf.endpoint, kind, detail, loop_.now().mono_ns);
+  }
   void close_idle();
 
  private:
-  std::size_t next_address();
+  // The shelves are those of the newest addresses from here on.
+  const EndpointSet& refresh_shelves() {
+    const EndpointSet& set = endpoints_->load(held_);
+    if (&set != shelves_of_) rebuild_shelves(set);
+    return set;
+  }
+  void rebuild_shelves(const EndpointSet& set);
+  // The shelf of the least loaded address; null where the system has none.
+  UpstreamShelf* choose_shelf();
+  void open_on(UpstreamShelf& shelf, UpstreamCallImpl& call);
+  bool take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call);
+  bool take_idle_of_any(UpstreamCallImpl& call);
+  void refuse(UpstreamCallImpl& call, UpstreamFailureKind kind, const char* why);
   void serve_line();
   void check_line();
   UpstreamCallImpl& take_from_line();
@@ -49,13 +71,16 @@ class UpstreamPoolImpl {
 
   EventLoop& loop_;
   UpstreamOptions options_;
+  const std::shared_ptr<Endpoints> endpoints_;
   UpstreamStats stats_;
   std::unordered_map<UpstreamConnection*, std::unique_ptr<UpstreamConnection>> connections_;
-  std::vector<UpstreamConnection*> idle_;  // last in, first out: the warm ones, so others can age
+  std::shared_ptr<const EndpointSet> held_;
+  const EndpointSet* shelves_of_ = nullptr;              // held_, once the shelves are its
+  std::vector<std::shared_ptr<UpstreamShelf>> shelves_;  // in the order of held_
   std::deque<UpstreamCallImpl*> line_;
   UpstreamConnection* finishing_ = nullptr;
-  std::vector<std::int64_t> refused_until_ns_;
-  std::size_t round_robin_ = 0;
+  std::size_t calls_open_ = 0;
+  Dice dice_;
   Timer line_timer_;
 };
 
