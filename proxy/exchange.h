@@ -139,7 +139,6 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   std::string body_;  // inline, or what came before its stream was opened
   std::uint64_t inline_held_ = 0;
   std::uint64_t body_received_ = 0;
-  std::string framed_;      // scratch for one framed piece
   std::string held_piece_;  // the last piece, until its CHUNK is durable
   FieldStore request_trailers_;
   Capture request_capture_;

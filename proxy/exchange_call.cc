@@ -47,6 +47,7 @@ void Exchange::start_call() {
   net::UpstreamRequest request;
   forward_.write(*head_, wants_continue_, request.head);
   request.streams_body = is_streaming_;
+  request.is_chunked = is_streaming_ && head_->framing != http::BodyFraming::kContentLength;
   request.method = head_->method;
   if (!is_streaming_) {
     request.may_retry = http::is_idempotent_method(head_->method);
@@ -76,15 +77,7 @@ void Exchange::pump_stream() {
 
 void Exchange::forward_piece(std::string_view piece) {
   has_stream_bytes_out_ = true;
-  if (head_->framing == http::BodyFraming::kContentLength) {
-    call_->write_body(piece);
-  } else {
-    // One write for the framed piece; copying is cheaper than two more system calls.
-    framed_.clear();
-    http::write_chunk_head(framed_, piece.size());
-    framed_.append(piece).append(http::kChunkEnd);
-    call_->write_body(framed_);
-  }
+  call_->write_body(piece);
   if (call_ && call_->is_write_full()) connection_.pause_input();
 }
 
@@ -110,13 +103,7 @@ void Exchange::send_stream_end() {
   if (!call_) return;
   is_stream_finished_ = true;
   if (!held_piece_.empty()) call_->write_body(std::exchange(held_piece_, std::string()));
-  if (head_->framing != http::BodyFraming::kContentLength) {
-    framed_.clear();
-    http::write_last_chunk(framed_, request_trailers_.fields());
-    call_->write_body(framed_);
-  }
-  if (call_) call_->finish_body();
-  if (framed_.capacity() > ClientConnection::kTailBytes) framed_ = std::string();
+  if (call_) call_->finish_body(request_trailers_.fields());
 }
 
 // How much of the request the system has got, while its call still lives.

@@ -4,7 +4,6 @@
 #include <utility>
 #include <variant>
 
-#include "core/http/message_writer.h"
 #include "core/model/record_codec.h"
 #include "replay/record_fetcher.h"
 
@@ -12,14 +11,13 @@ namespace banyan::replay {
 
 Result<std::unique_ptr<ChunkStream>> ChunkStream::open(model::LogAccess& log,
                                                        std::string_view stream, Offset from,
-                                                       ExchangeId exchange, bool has_trailers) {
+                                                       ExchangeId exchange) {
   auto source = log.open_source(only_stream(log, stream, from), model::Fence::kWritten);
   if (!source.ok()) return source.error();
   auto chunks = std::unique_ptr<ChunkStream>(new ChunkStream());
   chunks->source_ = std::move(*source);
   chunks->stream_ = stream;
   chunks->exchange_ = exchange;
-  chunks->is_chunked_ = has_trailers;
   return chunks;
 }
 
@@ -46,20 +44,9 @@ ChunkStream::Step ChunkStream::pump(net::UpstreamCall& call) {
 
 ChunkStream::Step ChunkStream::write(const model::ChunkRecord& chunk, net::UpstreamCall& call) {
   if (chunk.sequence != sequence_++) return Step::kLost;
-  std::string framing;
-  if (is_chunked_ && !chunk.bytes.empty()) {
-    http::write_chunk_head(framing, chunk.bytes.size());
-    call.write_body(framing);
-  }
-  if (!chunk.bytes.empty()) call.write_body(chunk.bytes);
-  if (is_chunked_ && !chunk.bytes.empty()) call.write_body(http::kChunkEnd);
+  call.write_body(chunk.bytes);
   if (!chunk.is_last) return Step::kMore;
-  if (is_chunked_) {
-    framing.clear();
-    http::write_last_chunk(framing, chunk.trailers);
-    call.write_body(framing);
-  }
-  call.finish_body();
+  call.finish_body(chunk.trailers);
   return Step::kDone;
 }
 

@@ -23,10 +23,9 @@ class ChunkStream {
     kLost,  // a chunk is not there (any more)
   };
 
-  // `from`: the REQUEST's offset. `has_trailers`: in chunked coding with trailers at the end.
+  // `from`: the REQUEST's offset.
   static Result<std::unique_ptr<ChunkStream>> open(model::LogAccess& log, std::string_view stream,
-                                                   Offset from, ExchangeId exchange,
-                                                   bool has_trailers);
+                                                   Offset from, ExchangeId exchange);
   Step pump(net::UpstreamCall& call);
 
  private:
@@ -40,7 +39,6 @@ class ChunkStream {
   std::string stream_;
   ExchangeId exchange_;
   std::uint32_t sequence_ = 0;
-  bool is_chunked_ = false;
 };
 
 }  // namespace banyan::replay

@@ -57,8 +57,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     capture_.begin(context());
     if (job_.body.is_streamed) {
       alive_ = std::make_shared<int>(0);
-      auto chunks = ChunkStream::open(parts_.log, job_.stream, job_.offset, job_.request->exchange,
-                                      job_.body.has_trailers);
+      auto chunks = ChunkStream::open(parts_.log, job_.stream, job_.offset, job_.request->exchange);
       if (!chunks.ok()) return chunks.error();
       chunks_ = std::move(*chunks);
     }
@@ -66,6 +65,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     request.head = std::move(message_.head);
     request.body = std::move(message_.body);
     request.streams_body = chunks_ != nullptr;
+    request.is_chunked = chunks_ != nullptr && job_.body.has_trailers;
     request.method = job_.request->method;
     // A reused connection that turns out to be closed is no answer lost: nothing came of it. A
     // write whose method is not idempotent is never sent twice, as the system may have done it.

@@ -63,10 +63,12 @@ class UpstreamCallHandler {
 };
 
 struct UpstreamRequest {
-  std::string head;           // serialised, framing fields included
-  std::string body;           // the whole body where it is inline (already framed); else empty
+  std::string head;           // in HTTP/1 form, framing fields included
+  std::string body;           // the whole body where it is inline (its length is known); else empty
   bool streams_body = false;  // write_body()/finish_body() follow
-  std::string_view method;    // a literal or valid while the call lives
+  // The streamed body has no Content-Length: HTTP/1 frames it in chunks, as its head says.
+  bool is_chunked = false;
+  std::string_view method;  // a literal or valid while the call lives
   // Retry once on a new connection if a reused idle one closed before any byte came back. Only set
   // for idempotent requests; ignored once streamed body bytes were written.
   bool may_retry = false;
@@ -76,10 +78,11 @@ struct UpstreamRequest {
 class UpstreamCall {
  public:
   virtual ~UpstreamCall() = default;  // destroys = cancels; a half-used connection is closed
-  // Raw framed bytes (chunk heads included). Beyond the high-water mark they still queue: the
-  // caller stops when is_write_full() and waits for on_writable().
+  // Bytes of the body; what frames them is the link's business. Beyond the high-water mark they
+  // still queue: the caller stops when is_write_full() and waits for on_writable().
   virtual void write_body(std::string_view bytes) = 0;
-  virtual void finish_body() = 0;
+  // Trailers are left out where the body's framing has no place for them.
+  virtual void finish_body(const http::HeaderList& trailers = {}) = 0;
   virtual bool is_write_full() const = 0;
   // All of the request has been handed to the kernel. (False again once the call has ended.)
   virtual bool is_request_sent() const = 0;

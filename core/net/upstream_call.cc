@@ -47,9 +47,14 @@ void UpstreamCallImpl::write_body(std::string_view bytes) {
   was_full_ = was_full_ || is_write_full();
 }
 
-void UpstreamCallImpl::finish_body() {
+void UpstreamCallImpl::finish_body(const http::HeaderList& trailers) {
+  if (is_body_finished_) return;
   is_body_finished_ = true;
-  if (connection_ != nullptr && connection_->is_connected()) connection_->request_progressed();
+  if (connection_ != nullptr && connection_->is_connected()) {
+    connection_->finish_streamed(trailers);
+    return;
+  }
+  for (const auto& [name, value] : trailers) unsent_trailers_.emplace_back(name, value);
 }
 
 bool UpstreamCallImpl::is_write_full() const {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/http/message_writer.h"
 #include "core/net/upstream_pool.h"
 
 namespace banyan::net {
@@ -66,11 +67,28 @@ void UpstreamConnection::begin_request() {
   has_final_head_ = false;
   informational_ = 0;
   reader_.expect_answer_to(call_->request_.method);
-  const auto outcome =
-      out_.send(fd_.get(), {call_->request_.head, call_->request_.body, call_->unsent_});
+  after_send(send_request());
   call_->unsent_ = std::string();
-  after_send(outcome);
   if (call_->is_paused_) watch_->want_read(false);
+}
+
+// What there is of the request so far, in one system call.
+OutputBuffer::Outcome UpstreamConnection::send_request() {
+  const UpstreamRequest& request = call_->request_;
+  if (!request.streams_body || !request.is_chunked) {
+    return out_.send(fd_.get(), {request.head, request.body, call_->unsent_});
+  }
+  std::string before, behind;
+  if (!call_->unsent_.empty()) {
+    http::write_chunk_head(before, call_->unsent_.size());
+    behind = http::kChunkEnd;
+  }
+  if (call_->is_body_finished_) {
+    http::HeaderList trailers;
+    for (const auto& [name, value] : call_->unsent_trailers_) trailers.push_back({name, value});
+    http::write_last_chunk(behind, trailers);
+  }
+  return out_.send(fd_.get(), {request.head, before, call_->unsent_, behind});
 }
 
 // A broken connection is not reported here but by the read event that follows: it may still hold an
@@ -87,10 +105,18 @@ void UpstreamConnection::after_send(OutputBuffer::Outcome outcome) {
 
 void UpstreamConnection::send_streamed(std::string_view bytes) {
   if (is_send_broken_) return;
-  after_send(out_.send(fd_.get(), bytes));
+  if (!call_->request_.is_chunked) return after_send(out_.send(fd_.get(), bytes));
+  std::string chunk_head;  // So short that it needs no memory.
+  http::write_chunk_head(chunk_head, bytes.size());
+  after_send(out_.send(fd_.get(), {chunk_head, bytes, http::kChunkEnd}));
 }
 
-void UpstreamConnection::request_progressed() { start_timer(); }
+void UpstreamConnection::finish_streamed(const http::HeaderList& trailers) {
+  if (is_send_broken_ || !call_->request_.is_chunked) return start_timer();
+  std::string last_chunk;
+  http::write_last_chunk(last_chunk, trailers);
+  after_send(out_.send(fd_.get(), last_chunk));
+}
 
 void UpstreamConnection::start_timer() {
   const UpstreamOptions& options = pool_.options();

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/http/message_reader.h"
 #include "core/net/event_loop.h"
@@ -27,7 +29,7 @@ class UpstreamCallImpl final : public UpstreamCall {
   ~UpstreamCallImpl() override;
 
   void write_body(std::string_view bytes) override;
-  void finish_body() override;
+  void finish_body(const http::HeaderList& trailers) override;
   bool is_write_full() const override;
   bool is_request_sent() const override;
   bool any_byte_sent() const override { return any_byte_sent_; }
@@ -49,7 +51,9 @@ class UpstreamCallImpl final : public UpstreamCall {
   UpstreamRequest request_;
   UpstreamCallHandler& handler_;
   UpstreamConnection* connection_ = nullptr;
-  std::string unsent_;  // streamed bytes written before there is a connection
+  // Of a streamed body: what was written before there is a connection.
+  std::string unsent_;
+  std::vector<std::pair<std::string, std::string>> unsent_trailers_;
   bool is_body_finished_ = false;
   bool has_streamed_ = false;
   bool is_paused_ = false;
@@ -89,7 +93,7 @@ class UpstreamConnection {
   void close();
 
   void send_streamed(std::string_view bytes);
-  void request_progressed();
+  void finish_streamed(const http::HeaderList& trailers);
   void set_paused(bool paused);
   std::size_t waiting_bytes() const { return out_.waiting_bytes(); }
   bool is_drained() const { return out_.is_empty() && !is_send_broken_; }
@@ -107,6 +111,7 @@ class UpstreamConnection {
   void on_writable();
   void on_timeout();
   void begin_request();
+  OutputBuffer::Outcome send_request();
   void after_send(OutputBuffer::Outcome outcome);
   // Events of the reader; stops when the call is gone.
   void feed(std::string_view input);

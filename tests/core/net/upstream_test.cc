@@ -45,6 +45,14 @@ class UpstreamTest : public testing::Test {
     request.streams_body = true;
     return request;
   }
+  static UpstreamRequest chunked_post() {
+    UpstreamRequest request;
+    request.head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    request.method = "POST";
+    request.streams_body = true;
+    request.is_chunked = true;
+    return request;
+  }
   bool until(const std::function<bool()>& condition) { return run_until(*loop_, condition); }
   std::string ask(UpstreamRequest request = get()) {
     KeepingHandler handler;
@@ -340,6 +348,38 @@ TEST_F(UpstreamTest, HoldsBackAStreamedBodyUntilTheSystemReads) {
   EXPECT_TRUE(until([&] { return handler.is_done; }));
   EXPECT_EQ(handler.seen, "h200 b complete");
   EXPECT_EQ(upstream.peer(0).received.size(), streamed_post().head.size() + written + 3);
+}
+
+// What was written before the connection is there goes out as one chunk.
+TEST_F(UpstreamTest, FramesAStreamedBodyOfUnknownLengthInChunks) {
+  FakeUpstream& upstream = answer([](FakeUpstream::Peer& peer) {
+    if (peer.received.find("\r\n0\r\n") != std::string::npos) peer.send(kOk);
+  });
+  KeepingHandler handler;
+  const auto call = pool().start(chunked_post(), handler);
+  call->write_body("abc");
+  call->write_body("defg");
+  EXPECT_TRUE(until([&] { return call->any_byte_sent(); }));
+  call->write_body("0123456789abcdef");
+  call->finish_body({{"Checksum", "1"}});
+  EXPECT_TRUE(until([&] { return handler.is_done; }));
+  EXPECT_EQ(upstream.peer(0).received, chunked_post().head +
+                                           "7\r\nabcdefg\r\n10\r\n0123456789abcdef\r\n"
+                                           "0\r\nChecksum: 1\r\n\r\n");
+  EXPECT_EQ(pool().stats().connections_open, 1U);  // kept: the request was whole
+}
+
+TEST_F(UpstreamTest, FramesABodyThatWasWholeBeforeTheConnection) {
+  FakeUpstream& upstream = answer([](FakeUpstream::Peer& peer) {
+    if (peer.received.find("0\r\n") != std::string::npos) peer.send(kOk);
+  });
+  KeepingHandler handler;
+  const auto call = pool().start(chunked_post(), handler);
+  call->write_body("abc");
+  call->finish_body({{"Checksum", "1"}});
+  EXPECT_TRUE(until([&] { return handler.is_done; }));
+  EXPECT_EQ(upstream.peer(0).received,
+            chunked_post().head + "3\r\nabc\r\n0\r\nChecksum: 1\r\n\r\n");
 }
 
 TEST_F(UpstreamTest, GivesUpOnASystemThatDoesNotReadTheBody) {
