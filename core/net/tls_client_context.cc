@@ -16,8 +16,10 @@
 namespace banyan::net {
 namespace {
 
-// Sessions kept, one per name; past it the table starts anew.
-constexpr std::size_t kSessionsMax = 64;
+// Names that sessions are kept for; past it the table starts anew.
+constexpr std::size_t kNamesMax = 64;
+// Sessions per name: connections that are opened at one time take one each.
+constexpr std::size_t kSessionsMax = 8;
 
 bool is_address(const std::string& text) {
   unsigned char bytes[16];
@@ -42,21 +44,28 @@ struct TlsClientContext::Impl {
   std::string server_name;
   bool verifies = true;
   mutable Mutex mutex;
-  std::unordered_map<std::string, SessionPointer> sessions GUARDED_BY(mutex);
+  // The newest last.
+  std::unordered_map<std::string, std::vector<SessionPointer>> sessions GUARDED_BY(mutex);
 
   void keep(const std::string& name, SessionPointer session) {
     MutexLock lock(mutex);
-    if (sessions.size() >= kSessionsMax && sessions.find(name) == sessions.end()) sessions.clear();
-    sessions[name] = std::move(session);
+    if (sessions.size() >= kNamesMax && sessions.find(name) == sessions.end()) sessions.clear();
+    std::vector<SessionPointer>& kept = sessions[name];
+    if (kept.size() >= kSessionsMax) kept.erase(kept.begin());
+    kept.push_back(std::move(session));
   }
   void resume(SSL* ssl, const std::string& name) {
     MutexLock lock(mutex);
     const auto found = sessions.find(name);
     if (found == sessions.end()) return;
-    if (SSL_SESSION_is_resumable(found->second.get()) == 1) {
-      SSL_set_session(ssl, found->second.get());
-    } else {
-      sessions.erase(found);
+    std::vector<SessionPointer>& kept = found->second;
+    while (!kept.empty()) {
+      SSL_SESSION* const newest = kept.back().get();
+      const bool is_good = SSL_SESSION_is_resumable(newest) == 1;
+      if (is_good) SSL_set_session(ssl, newest);
+      // A ticket of TLS 1.3 is for one use.
+      if (!is_good || SSL_SESSION_get_protocol_version(newest) == TLS1_3_VERSION) kept.pop_back();
+      if (is_good) return;
     }
   }
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The client's side of TLS towards one system. Verifies the server's certificate and its name
-// unless told not to. Keeps the newest session per name, so that new connections resume.
+// unless told not to. Keeps sessions per name, so that new connections resume.
 #pragma once
 
 #include <memory>

@@ -113,28 +113,24 @@ struct TlsServerCallbacks {
     } else if (!keys.find(name, key)) {
       return 0;  // Unknown or too old: a full handshake.
     }
-    const int answer = set_keys(key, iv, cipher, mac, is_sealing != 0);
+    const bool is_good = set_keys(key, iv, cipher, mac, is_sealing != 0);
     OPENSSL_cleanse(&key, sizeof key);
-    return answer;
+    if (!is_good) return -1;
+    // 2 asks for a fresh ticket: those of TLS 1.3 are for one use.
+    return is_sealing == 0 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
   }
 
-  static int set_keys(TicketKeys::Key& key, unsigned char* iv, EVP_CIPHER_CTX* cipher,
-                      EVP_MAC_CTX* mac, bool is_sealing) {
+  static bool set_keys(TicketKeys::Key& key, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+                       EVP_MAC_CTX* mac, bool is_sealing) {
     static char digest[] = "SHA256";
     const OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_end()};
-    if (EVP_MAC_CTX_set_params(mac, parameters) != 1) return -1;
-    if (is_sealing) {
-      const int iv_size = EVP_CIPHER_get_iv_length(EVP_aes_256_cbc());
-      if (RAND_bytes(iv, iv_size) != 1) return -1;
-      return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv) == 1
-                 ? 1
-                 : -1;
-    }
-    return EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv) == 1 ? 1
-                                                                                              : -1;
+    const EVP_CIPHER* const kind = EVP_aes_256_cbc();
+    if (EVP_MAC_CTX_set_params(mac, parameters) != 1) return false;
+    if (is_sealing && RAND_bytes(iv, EVP_CIPHER_get_iv_length(kind)) != 1) return false;
+    return EVP_CipherInit_ex(cipher, kind, nullptr, key.cipher.data(), iv, is_sealing ? 1 : 0) == 1;
   }
 };
 

@@ -108,7 +108,13 @@ TlsSession::TlsSession(ssl_st* ssl, std::shared_ptr<const void> context, bool is
       context_(std::move(context)),
       is_server_(is_server) {}
 
-TlsSession::~TlsSession() { SSL_free(ssl_); }
+TlsSession::~TlsSession() {
+  // Without this the library forgets a session whose connection had no farewell, however good it
+  // is. After a breach of the protocol it shall.
+  if (end_.failed_errno != EPROTO)
+    SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
+}
 
 void TlsSession::attach(int fd) {
   wire_->fd = fd;
