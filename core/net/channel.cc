@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/net/channel.h"
 
-#include <sys/socket.h>
-
-#include <cerrno>
 #include <utility>
 
 #include "core/base/check.h"
 
 namespace banyan::net {
-namespace {
-
-Sent send_plain(int fd, const iovec* pieces, std::size_t count) {
-  Sent result;
-  ssize_t sent = 0;
-  if (count == 1) {
-    sent = ::send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
-  } else {
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(pieces);
-    message.msg_iovlen = count;
-    sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
-  }
-  if (sent >= 0) {
-    result.bytes = static_cast<std::size_t>(sent);
-  } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-    result.failed_errno = errno;
-  }
-  return result;
-}
-
-}  // namespace
 
 Channel::Channel(UniqueFd fd, std::unique_ptr<TlsSession> tls) : fd_(std::move(fd)) {
   start_tls(std::move(tls));
@@ -57,7 +32,7 @@ HandshakeOutcome Channel::handshake() {
 
 Sent Channel::send(const iovec* pieces, std::size_t count) {
   if (tls_ != nullptr) return tls_->send(pieces, count);
-  return send_plain(fd_.get(), pieces, count);
+  return send_pieces(fd_.get(), pieces, count);
 }
 
 void Channel::shut_down_sending() {

@@ -14,6 +14,7 @@
 
 #include "core/base/check.h"
 #include "core/base/text.h"
+#include "core/net/channel.h"
 
 namespace banyan::net {
 namespace {
@@ -217,7 +218,37 @@ void OutputBuffer::clear() {
   at_ = 0;
 }
 
-OutputBuffer::Outcome OutputBuffer::send(int fd, std::initializer_list<std::string_view> pieces) {
+Sent send_pieces(int fd, const iovec* pieces, std::size_t count) {
+  Sent result;
+  ssize_t sent = 0;
+  if (count == 1) {
+    sent = ::send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+  } else {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(pieces);
+    message.msg_iovlen = count;
+    sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  }
+  if (sent >= 0) {
+    result.bytes = static_cast<std::size_t>(sent);
+  } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    result.failed_errno = errno;
+  }
+  return result;
+}
+
+namespace {
+
+struct PlainSocket {
+  int fd;
+  Sent send(const iovec* pieces, std::size_t count) const { return send_pieces(fd, pieces, count); }
+};
+
+}  // namespace
+
+template <typename To>
+OutputBuffer::Outcome OutputBuffer::send_to(To& to,
+                                            std::initializer_list<std::string_view> pieces) {
   CHECK(pieces.size() <= kPiecesMax);
   if (!is_empty()) {
     for (const auto piece : pieces) bytes_.append(piece);
@@ -230,15 +261,10 @@ OutputBuffer::Outcome OutputBuffer::send(int fd, std::initializer_list<std::stri
     vectors[count++] = iovec{const_cast<char*>(piece.data()), piece.size()};
   }
   if (count == 0) return Outcome::kSent;
-  msghdr message{};
-  message.msg_iov = vectors;
-  message.msg_iovlen = count;
-  const ssize_t sent = count == 1
-                           ? ::send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                           : ::sendmsg(fd, &message, MSG_NOSIGNAL);
-  if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return fail(errno);
+  const Sent sent = to.send(vectors, count);
+  if (sent.is_broken()) return fail(sent.failed_errno);
 
-  std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+  std::size_t taken = sent.bytes;
   sent_bytes_ += taken;
   for (const auto piece : pieces) {
     const std::size_t skip = std::min(taken, piece.size());
@@ -248,15 +274,14 @@ OutputBuffer::Outcome OutputBuffer::send(int fd, std::initializer_list<std::stri
   return is_empty() ? Outcome::kSent : Outcome::kWaiting;
 }
 
-OutputBuffer::Outcome OutputBuffer::flush(int fd) {
+template <typename To>
+OutputBuffer::Outcome OutputBuffer::flush_to(To& to) {
   if (is_empty()) return Outcome::kSent;
-  const ssize_t sent = ::send(fd, bytes_.data() + at_, bytes_.size() - at_, MSG_NOSIGNAL);
-  if (sent < 0) {
-    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return fail(errno);
-    return Outcome::kWaiting;
-  }
-  at_ += static_cast<std::size_t>(sent);
-  sent_bytes_ += static_cast<std::uint64_t>(sent);
+  const iovec rest{bytes_.data() + at_, bytes_.size() - at_};
+  const Sent sent = to.send(&rest, 1);
+  if (sent.is_broken()) return fail(sent.failed_errno);
+  at_ += sent.bytes;
+  sent_bytes_ += sent.bytes;
   if (is_empty()) {
     clear();
     return Outcome::kSent;
@@ -267,5 +292,19 @@ OutputBuffer::Outcome OutputBuffer::flush(int fd) {
   }
   return Outcome::kWaiting;
 }
+
+OutputBuffer::Outcome OutputBuffer::send(int fd, std::initializer_list<std::string_view> pieces) {
+  PlainSocket socket{fd};
+  return send_to(socket, pieces);
+}
+OutputBuffer::Outcome OutputBuffer::send(Channel& channel,
+                                         std::initializer_list<std::string_view> pieces) {
+  return send_to(channel, pieces);
+}
+OutputBuffer::Outcome OutputBuffer::flush(int fd) {
+  PlainSocket socket{fd};
+  return flush_to(socket);
+}
+OutputBuffer::Outcome OutputBuffer::flush(Channel& channel) { return flush_to(channel); }
 
 }  // namespace banyan::net

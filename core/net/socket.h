@@ -4,6 +4,8 @@
 // in here; watch the descriptors with FdWatch.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -87,9 +89,20 @@ struct Received {
 };
 Received receive(int fd, char* buffer, std::size_t size);
 
-// Bytes on their way out of one socket: sent at once if nothing waits, kept otherwise. It does not
-// watch the descriptor; its owner wants write readiness while !is_empty(), and then calls flush().
-// Owns no memory while it is empty.
+// Bytes taken, or why the connection is broken. Nothing taken and no error: the socket is full.
+struct Sent {
+  std::size_t bytes = 0;
+  int failed_errno = 0;
+  bool is_broken() const { return failed_errno != 0; }
+};
+// One system call.
+Sent send_pieces(int fd, const iovec* pieces, std::size_t count);
+
+class Channel;
+
+// Bytes on their way out of one socket or Channel: sent at once if nothing waits, kept otherwise.
+// It does not watch the descriptor; its owner wants write readiness while !is_empty(), and then
+// calls flush(). Owns no memory while it is empty.
 class OutputBuffer {
  public:
   enum class Outcome {
@@ -100,9 +113,12 @@ class OutputBuffer {
   // In order. One system call for all pieces.
   Outcome send(int fd, std::initializer_list<std::string_view> pieces);
   Outcome send(int fd, std::string_view bytes) { return send(fd, {bytes}); }
+  Outcome send(Channel& channel, std::initializer_list<std::string_view> pieces);
+  Outcome send(Channel& channel, std::string_view bytes) { return send(channel, {bytes}); }
   // Keeps without sending, for batching; flush() sends.
   void append(std::string_view bytes) { bytes_.append(bytes); }
   Outcome flush(int fd);
+  Outcome flush(Channel& channel);
 
   bool is_empty() const { return at_ == bytes_.size(); }
   std::size_t waiting_bytes() const { return bytes_.size() - at_; }
@@ -113,6 +129,10 @@ class OutputBuffer {
 
  private:
   Outcome fail(int error_number);
+  template <typename To>
+  Outcome send_to(To& to, std::initializer_list<std::string_view> pieces);
+  template <typename To>
+  Outcome flush_to(To& to);
 
   std::string bytes_;
   std::size_t at_ = 0;  // before it everything is sent

@@ -36,13 +36,6 @@ enum class TlsFailure {
 inline constexpr int kTlsFailureKinds = 11;
 std::string_view to_string(TlsFailure failure);  // "closed", "plain_http" …
 
-// Bytes taken, or why the connection is broken. Nothing taken and no error: the socket is full.
-struct Sent {
-  std::size_t bytes = 0;
-  int failed_errno = 0;
-  bool is_broken() const { return failed_errno != 0; }
-};
-
 // Loop-confined.
 class TlsSession {
  public:
