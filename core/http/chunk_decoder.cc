@@ -161,17 +161,21 @@ void ChunkDecoder::end_size_line(const ReadLimits& limits) {
 ChunkDecoder::Outcome ChunkDecoder::read_trailers(std::string_view& input,
                                                   const ReadLimits& limits) {
   if (input.empty()) return Outcome::kNeedMore;
-  switch (trailer_bytes_.take(input, limits.trailer_bytes_max)) {
+  const HeadBuffer::Limits bounds{limits.trailer_bytes_max, limits.line_bytes_max, false};
+  switch (trailer_bytes_.take(input, bounds)) {
     case HeadBuffer::Outcome::kNeedMore: return Outcome::kNeedMore;
     case HeadBuffer::Outcome::kBareLf:
       fail(400, "bare_lf", "a line feed without a carriage return in the trailers");
       return Outcome::kError;
     case HeadBuffer::Outcome::kTooLong:
+    case HeadBuffer::Outcome::kLineTooLong:
       fail(431, "trailers_too_large", "the trailers are over their limit");
       return Outcome::kError;
     case HeadBuffer::Outcome::kReady: break;
   }
-  if (auto refused = parse_fields(trailer_bytes_.bytes(), limits.fields_max, trailers_)) {
+  FieldRules rules;
+  rules.fields_max = limits.fields_max;
+  if (auto refused = parse_fields(trailer_bytes_.bytes(), rules, trailers_)) {
     error_ = *refused;
     state_ = State::kError;
     return Outcome::kError;

@@ -23,13 +23,14 @@ struct FramingFields {
   bool has_close = false, has_keep_alive = false, has_connection_upgrade = false;
   bool has_upgrade = false;
   bool has_expect = false, has_other_expect = false;
+  std::string_view disguised;  // a name that is another one where _ is read as -
 };
 FramingFields find_framing_fields(const HeaderList& fields);
 
-std::optional<ReadError> apply_request_framing(const FramingFields& found, const ReadLimits& limits,
+// May repair `head` where a leniency excuses it; `head` says so then.
+std::optional<ReadError> apply_request_framing(FramingFields& found, const ReadLimits& limits,
                                                RequestHead& head);
-std::optional<ReadError> apply_response_framing(const FramingFields& found,
-                                                const ReadLimits& limits, bool answers_head,
-                                                ResponseHead& head);
+std::optional<ReadError> apply_response_framing(FramingFields found, const ReadLimits& limits,
+                                                bool answers_head, ResponseHead& head);
 
 }  // namespace banyan::http

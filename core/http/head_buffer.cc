@@ -3,59 +3,89 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace banyan::http {
 
-std::size_t HeadBuffer::find_end(std::string_view bytes, bool& has_bare_lf) {
+HeadBuffer::Outcome HeadBuffer::find_end(std::string_view bytes, const Limits& limits,
+                                         std::size_t& end) {
   while (scanned_ < bytes.size()) {
     const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
     if (found == nullptr) {
       scanned_ = bytes.size();
-      return 0;
+      break;
     }
     const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
-    if (at == line_start_ || bytes[at - 1] != '\r') {
-      has_bare_lf = true;
-      return 0;
+    std::size_t line_size = at - line_start_;
+    if (line_size > 0 && bytes[at - 1] == '\r') {
+      --line_size;
+    } else if (limits.allows_bare_lf) {
+      had_bare_lf_ = true;
+    } else {
+      return Outcome::kBareLf;
     }
-    const std::size_t line_size = at - 1 - line_start_;
-    if (lines_ == 0) first_line_size_ = line_size;
+    if (lines_ == 0) {
+      first_line_size_ = line_size;
+    } else if (line_size > limits.line_bytes_max) {
+      return Outcome::kLineTooLong;
+    }
     ++lines_;
     scanned_ = at + 1;
     line_start_ = at + 1;
-    if (line_size == 0) return at + 1;
-  }
-  return 0;
-}
-
-HeadBuffer::Outcome HeadBuffer::take(std::string_view& input, std::size_t bytes_max) {
-  bool has_bare_lf = false;
-  if (bytes_.empty()) {
-    // The usual case: the whole head is in the input, and is copied once.
-    const std::size_t end = find_end(input.substr(0, bytes_max), has_bare_lf);
-    if (end != 0) {
-      bytes_.assign(input.data(), end);
-      input.remove_prefix(end);
+    if (line_size == 0) {
+      end = at + 1;
       return Outcome::kReady;
     }
-    if (has_bare_lf) return Outcome::kBareLf;
-    if (input.size() >= bytes_max) return Outcome::kTooLong;
+  }
+  // A CR at its end may be the line's own.
+  if (lines_ > 0 && bytes.size() - line_start_ > limits.line_bytes_max + 1) {
+    return Outcome::kLineTooLong;
+  }
+  return Outcome::kNeedMore;
+}
+
+HeadBuffer::Outcome HeadBuffer::take(std::string_view& input, const Limits& limits) {
+  std::size_t end = 0;
+  if (bytes_.empty()) {
+    // The usual case: the whole head is in the input, and is copied once.
+    const Outcome outcome = find_end(input.substr(0, limits.bytes_max), limits, end);
+    if (outcome == Outcome::kReady) {
+      bytes_.assign(input.data(), end);
+      input.remove_prefix(end);
+      if (had_bare_lf_) write_crlfs();
+      return Outcome::kReady;
+    }
+    if (outcome != Outcome::kNeedMore) return outcome;
+    if (input.size() >= limits.bytes_max) return Outcome::kTooLong;
     bytes_.assign(input);
     input = {};
     return Outcome::kNeedMore;
   }
   const std::size_t before = bytes_.size();
-  bytes_.append(input.substr(0, bytes_max - std::min(before, bytes_max)));
-  const std::size_t end = find_end(bytes_, has_bare_lf);
-  if (end != 0) {
+  bytes_.append(input.substr(0, limits.bytes_max - std::min(before, limits.bytes_max)));
+  const Outcome outcome = find_end(bytes_, limits, end);
+  if (outcome == Outcome::kReady) {
     input.remove_prefix(end - before);
     bytes_.resize(end);
+    if (had_bare_lf_) write_crlfs();
     return Outcome::kReady;
   }
-  if (has_bare_lf) return Outcome::kBareLf;
-  if (bytes_.size() >= bytes_max) return Outcome::kTooLong;
+  if (outcome != Outcome::kNeedMore) return outcome;
+  if (bytes_.size() >= limits.bytes_max) return Outcome::kTooLong;
   input = {};
   return Outcome::kNeedMore;
+}
+
+// Lines of bytes_ that end in LF alone get their CR, so that nobody behind here meets another form.
+void HeadBuffer::write_crlfs() {
+  std::string made;
+  made.reserve(bytes_.size() + lines_);
+  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+    if (bytes_[i] == '\n' && (i == 0 || bytes_[i - 1] != '\r')) made.push_back('\r');
+    made.push_back(bytes_[i]);
+  }
+  bytes_ = std::move(made);
+  if (first_line_size_ != std::string::npos) first_line_size_ = bytes_.find('\r');
 }
 
 void HeadBuffer::clear(std::size_t kept_bytes_max) {
@@ -68,6 +98,7 @@ void HeadBuffer::clear(std::size_t kept_bytes_max) {
   line_start_ = 0;
   lines_ = 0;
   first_line_size_ = std::string::npos;
+  had_bare_lf_ = false;
 }
 
 }  // namespace banyan::http

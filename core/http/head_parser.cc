@@ -25,12 +25,24 @@ std::optional<ReadError> parse_version(std::string_view text, int& minor) {
   return std::nullopt;
 }
 
-std::optional<ReadError> check_target(std::string_view method, std::string_view target) {
+bool is_target_with_high_bytes(std::string_view target) {
+  return !target.empty() && std::all_of(target.begin(), target.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x80 || internal::is_of(c, internal::kTarget);
+  });
+}
+
+std::optional<ReadError> check_target(std::string_view method, std::string_view target,
+                                      const ReadLimits& limits, bool& has_high_bytes) {
   if (target.find('#') != std::string_view::npos) {
-    return refuse(400, "fragment_in_target", "the request target holds a fragment");
+    return refuse(400, "fragment_in_target", "the request target holds a fragment", target);
   }
   if (!is_target(target)) {
-    return refuse(400, "bad_target", "the request target holds a byte that may not stand there");
+    has_high_bytes =
+        limits.lenient.has(Leniency::kHighBytesInTarget) && is_target_with_high_bytes(target);
+    if (!has_high_bytes) {
+      return refuse(400, "bad_target", "the request target holds a byte that may not stand there",
+                    target);
+    }
   }
   if (target.front() == '/') return std::nullopt;
   if (target == "*" && method == "OPTIONS") return std::nullopt;
@@ -38,7 +50,7 @@ std::optional<ReadError> check_target(std::string_view method, std::string_view 
       starts_with_ignoring_case(target, "https://")) {
     return std::nullopt;
   }
-  return refuse(400, "bad_target", "the request target is neither a path nor an http URL");
+  return refuse(400, "bad_target", "the request target is neither a path nor an http URL", target);
 }
 
 // An absolute target becomes authority and origin form (RFC 9112 section 3.2.2).
@@ -49,10 +61,12 @@ std::optional<ReadError> split_absolute_target(std::string& bytes, RequestHead& 
   const std::string_view authority = rest.substr(0, authority_size);
   const std::string_view path = rest.substr(authority_size);
   if (authority.find('@') != std::string_view::npos) {
-    return refuse(400, "userinfo_in_target", "the request target holds user information");
+    return refuse(400, "userinfo_in_target", "the request target holds user information",
+                  authority);
   }
   if (!is_authority(authority)) {
-    return refuse(400, "bad_target", "the authority of the request target is not host[:port]");
+    return refuse(400, "bad_target", "the authority of the request target is not host[:port]",
+                  authority);
   }
   if (path.empty()) {
     out.authority = authority;
@@ -72,44 +86,79 @@ std::optional<ReadError> split_absolute_target(std::string& bytes, RequestHead& 
   return std::nullopt;
 }
 
+// Without the port that its scheme has anyway.
+std::string_view without_default_port(std::string_view authority, bool is_https) {
+  const std::string_view port = is_https ? ":443" : ":80";
+  if (authority.size() > port.size() && authority.substr(authority.size() - port.size()) == port) {
+    authority.remove_suffix(port.size());
+  }
+  return authority;
+}
+
 std::optional<ReadError> apply_host(std::string& bytes, const FramingFields& found,
-                                    RequestHead& out) {
-  if (found.host_count > 1) return refuse(400, "two_hosts", "the request has more than one Host");
+                                    const ReadLimits& limits, RequestHead& out) {
+  if (found.host_count > 1) {
+    return refuse(400, "two_hosts", "the request has more than one Host",
+                  out.fields[found.host_index].name);
+  }
+  const bool is_absolute = out.target.front() != '/' && out.target != "*";
   if (found.host_count == 0 && out.version_minor > 0) {
-    return refuse(400, "no_host", "the request has no Host field");
+    if (!limits.lenient.has(Leniency::kMissingHost)) {
+      return refuse(400, "no_host", "the request has no Host field");
+    }
+    out.lenient.add(Leniency::kMissingHost);
   }
   if (found.host_count == 1) {
     out.authority = out.fields[found.host_index].value;
     if (!is_authority(out.authority)) {
-      return refuse(400, "bad_host", "the Host field is not host[:port]");
+      return refuse(400, "bad_host", "the Host field is not host[:port]",
+                    out.fields[found.host_index].value);
     }
   }
-  if (out.target.front() == '/' || out.target == "*") return std::nullopt;
+  if (!is_absolute) return std::nullopt;
+  const std::string_view host = out.authority;
+  const bool is_https = starts_with_ignoring_case(out.target, "https");
   if (auto error = split_absolute_target(bytes, out)) return error;
-  if (found.host_count == 1) out.fields[found.host_index].value = out.authority;
+  if (found.host_count == 0) return std::nullopt;
+  if (!equal_ignoring_case(without_default_port(host, is_https),
+                           without_default_port(out.authority, is_https))) {
+    if (!limits.lenient.has(Leniency::kAbsoluteTargetOverHost)) {
+      return refuse(400, "host_mismatch", "the request target and Host name different hosts", host);
+    }
+    out.lenient.add(Leniency::kAbsoluteTargetOverHost);
+  }
+  out.fields[found.host_index].value = out.authority;
   return std::nullopt;
 }
 
-std::optional<ReadError> parse_field(std::string_view line, bool is_first, Header& out) {
+std::optional<ReadError> parse_field(std::string_view line, bool is_first, FieldRules& rules,
+                                     Header& out) {
   if (line.front() == ' ' || line.front() == '\t') {
-    return is_first ? refuse(400, "space_before_field", "white space before the first field")
-                    : refuse(400, "obs_fold", "a field line is folded");
+    return is_first ? refuse(400, "space_before_field", "white space before the first field", line)
+                    : refuse(400, "obs_fold", "a field line is folded", line);
   }
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) {
-    return refuse(400, "no_colon", "a field line has no colon");
+    return refuse(400, "no_colon", "a field line has no colon", line);
   }
   out.name = line.substr(0, colon);
+  const bool has_space = !out.name.empty() && (out.name.back() == ' ' || out.name.back() == '\t');
+  if (has_space && rules.excuses_space) {
+    rules.had_space = true;
+    out.name = trim(out.name);
+  }
   if (!is_token(out.name)) {
-    const bool has_space = !out.name.empty() && (out.name.back() == ' ' || out.name.back() == '\t');
-    return has_space ? refuse(400, "space_before_colon", "white space before a field's colon")
-                     : refuse(400, "bad_field_name", "a field name is empty or no token");
+    return has_space ? refuse(400, "space_before_colon", "white space before a field's colon", line)
+                     : refuse(400, "bad_field_name", "a field name is empty or no token", line);
   }
   out.value = trim(line.substr(colon + 1));
   if (!is_field_value(out.value)) {
+    const auto bad = std::find_if(out.value.begin(), out.value.end(),
+                                  [](char c) { return !internal::is_of(c, internal::kValue); });
+    const std::string_view at = out.value.substr(static_cast<std::size_t>(bad - out.value.begin()));
     return out.value.find('\r') != std::string_view::npos
-               ? refuse(400, "bare_cr", "a carriage return without a line feed")
-               : refuse(400, "bad_field_value", "a field value holds a control byte");
+               ? refuse(400, "bare_cr", "a carriage return without a line feed", at)
+               : refuse(400, "bad_field_value", "a field value holds a control byte", at);
   }
   return std::nullopt;
 }
@@ -126,10 +175,81 @@ bool is_dec_octets(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
 
+// Where a message ends and who it is for must not depend on a repair.
+bool may_be_folded(std::string_view line) {
+  const std::string_view name = trim(line.substr(0, line.find(':')));
+  for (const std::string_view fixed :
+       {"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect"}) {
+    if (equal_ignoring_case(name, fixed)) return false;
+  }
+  return true;
+}
+
+// RFC 9112 section 5.2: a fold becomes spaces, so that lines are fields again. The number of folds;
+// those under a field that must not be repaired stay, and are refused later.
+std::size_t unfold(std::string& bytes) {
+  std::size_t folds = 0;
+  std::size_t field = bytes.find('\n') + 1;  // of the line that began the present field
+  for (std::size_t end = bytes.find('\n', field); end != std::string::npos;
+       end = bytes.find('\n', end + 1)) {
+    const std::size_t next = end + 1;
+    if (next >= bytes.size()) break;
+    const bool is_fold = (bytes[next] == ' ' || bytes[next] == '\t') && next > field + 2;
+    if (!is_fold) {
+      field = next;
+    } else if (may_be_folded(std::string_view(bytes).substr(field, end - field))) {
+      bytes[end - 1] = bytes[end] = ' ';
+      ++folds;
+    }
+  }
+  return folds;
+}
+
+// The head that llhttp gets to read where ours was excused something: what will be sent on.
+template <typename Head>
+std::string repaired(std::string first_line, const Head& head) {
+  first_line.append("\r\n");
+  for (const Header& field : head.fields) {
+    first_line.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
+  return first_line.append("\r\n");
+}
+
+std::string repaired_request_line(const RequestHead& head) {
+  // A method and bytes that llhttp does not know stand for ones that it knows: neither changes how
+  // the rest is read.
+  std::string line(head.lenient.has(Leniency::kUnknownMethods) ? "POST" : head.method);
+  line.append(" ");
+  for (const char c : head.target) line.push_back(static_cast<unsigned char>(c) < 0x80 ? c : '~');
+  return line.append(head.version_minor == 0 ? " HTTP/1.0" : " HTTP/1.1");
+}
+
+bool is_known_to_llhttp(const RequestHead& head) {
+  const std::string bytes =
+      std::string(head.method) + " / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+  RequestHead probe;
+  probe.fields.resize(2);
+  return !check_request_with_llhttp(bytes, probe);
+}
+
+std::optional<ReadError> check_request(std::string_view bytes, const ReadLimits& limits,
+                                       RequestHead& out) {
+  if (limits.lenient.has(Leniency::kUnknownMethods) && !is_known_to_llhttp(out)) {
+    out.lenient.add(Leniency::kUnknownMethods);
+  }
+  if (out.lenient.is_empty()) return check_request_with_llhttp(bytes, out);
+  return check_request_with_llhttp(repaired(repaired_request_line(out), out), out);
+}
+
 }  // namespace
 
-ReadError refuse(int status, std::string_view code, std::string message) {
-  return ReadError{status, code, std::move(message)};
+ReadError refuse(int status, std::string_view code, std::string message, std::string_view at) {
+  ReadError error;
+  error.status = status;
+  error.code = code;
+  error.message = std::move(message);
+  error.at = at;
+  return error;
 }
 
 bool is_authority(std::string_view text) {
@@ -170,42 +290,50 @@ std::optional<ReadError> parse_request_line(std::string_view line, const ReadLim
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');
   if (first == std::string_view::npos || first == 0) {
-    return refuse(400, "bad_request_line", "the request line is not METHOD TARGET VERSION");
+    return refuse(400, "bad_request_line", "the request line is not METHOD TARGET VERSION", line);
   }
   out.method = line.substr(0, first);
   if (!is_token(out.method)) {
-    return refuse(400, "bad_method", "the method is no token");
+    return refuse(400, "bad_method", "the method is no token", out.method);
   }
   if (first == last) {
-    return refuse(400, "no_version", "the request line has no HTTP version");
+    return refuse(400, "no_version", "the request line has no HTTP version", line);
   }
   out.target = line.substr(first + 1, last - first - 1);
   if (out.target.size() > limits.target_bytes_max) {
-    return refuse(414, "target_too_long", "the request target is over its limit");
+    return refuse(414, "target_too_long", "the request target is over its limit", out.target);
   }
-  if (auto error = parse_version(line.substr(last + 1), out.version_minor)) return error;
+  if (auto error = parse_version(line.substr(last + 1), out.version_minor)) {
+    error->at = line.substr(last + 1);
+    return error;
+  }
   if (out.method == "CONNECT") {
-    return refuse(501, "connect", "CONNECT is not supported");
+    return refuse(501, "connect", "CONNECT is not supported", line);
   }
-  return check_target(out.method, out.target);
+  return check_target(out.method, out.target, limits, out.has_high_bytes);
 }
 
-std::optional<ReadError> parse_fields(std::string_view lines, std::size_t fields_max,
-                                      HeaderList& out) {
+std::optional<ReadError> parse_fields(std::string_view lines, FieldRules& rules, HeaderList& out) {
   for (;;) {
     const std::string_view line = take_line(lines);
     if (line.empty()) return std::nullopt;
-    if (out.size() >= fields_max) {
-      return refuse(431, "too_many_fields", "the message has more fields than its limit");
+    if (out.size() >= rules.fields_max) {
+      return refuse(431, "too_many_fields", "the message has more fields than its limit", line);
     }
     Header field;
-    if (auto error = parse_field(line, out.empty(), field)) return error;
+    if (auto error = parse_field(line, out.empty(), rules, field)) return error;
     out.push_back(field);
   }
 }
 
 std::optional<ReadError> parse_request_head(std::string& bytes, std::size_t line_count,
                                             const ReadLimits& limits, RequestHead& out) {
+  if (limits.lenient.has(Leniency::kFoldsInRequests)) {
+    if (const std::size_t folds = unfold(bytes); folds > 0) {
+      line_count -= folds;
+      out.lenient.add(Leniency::kFoldsInRequests);
+    }
+  }
   std::string_view lines(bytes);
   const std::string_view line = take_line(lines);
   RequestLine request_line;
@@ -213,49 +341,74 @@ std::optional<ReadError> parse_request_head(std::string& bytes, std::size_t line
   out.method = request_line.method;
   out.target = request_line.target;
   out.version_minor = request_line.version_minor;
+  if (request_line.has_high_bytes) out.lenient.add(Leniency::kHighBytesInTarget);
   if (line.back() > '1') bytes[line.size() - 1] = '1';
   if (line_count - 2 > limits.fields_max) {
-    return refuse(431, "too_many_fields", "the message has more fields than its limit");
+    return refuse(431, "too_many_fields", "the message has more fields than its limit", lines);
   }
   out.fields.reserve(line_count - 2);
-  if (auto error = parse_fields(lines, limits.fields_max, out.fields)) return error;
+  FieldRules rules;
+  rules.fields_max = limits.fields_max;
+  if (auto error = parse_fields(lines, rules, out.fields)) return error;
 
   FramingFields found = find_framing_fields(out.fields);
   if (auto error = apply_request_framing(found, limits, out)) return error;
   // llhttp reads the bytes as they came, so before an absolute target is split in place.
-  if (auto error = check_request_with_llhttp(bytes, out)) return error;
-  return apply_host(bytes, found, out);
+  if (auto error = check_request(bytes, limits, out)) return error;
+  // Repairs may have taken a twin out, and with it moved Host.
+  if (!out.lenient.is_empty()) found = find_framing_fields(out.fields);
+  return apply_host(bytes, found, limits, out);
 }
 
-std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t line_count,
-                                             const ReadLimits& limits, bool answers_head,
-                                             ResponseHead& out) {
-  std::string_view lines(bytes);
-  const std::string_view line = take_line(lines);
+namespace {
+
+std::optional<ReadError> parse_status_line(std::string_view line, ResponseHead& out) {
   if (auto error = parse_version(line.substr(0, 8), out.version_minor)) {
-    error->status = 502;
+    error->at = line;
     return error;
   }
   const bool has_status = line.size() >= 12 && line[8] == ' ' && is_digit(line[9]) &&
                           is_digit(line[10]) && is_digit(line[11]) &&
                           (line.size() == 12 || line[12] == ' ');
-  if (!has_status) return refuse(502, "bad_status_line", "the status line is malformed");
+  if (!has_status) {
+    return refuse(502, "bad_status_line", "the status line is malformed", line);
+  }
   out.status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
   out.reason = line.size() > 13 ? line.substr(13) : std::string_view();
   if (out.status < 100 || out.status > 599) {
-    return refuse(502, "bad_status", "the status is not from 100 to 599");
+    return refuse(502, "bad_status", "the status is not from 100 to 599", line);
   }
   if (!is_field_value(out.reason)) {
-    return refuse(502, "bad_reason", "the reason phrase holds a control byte");
+    return refuse(502, "bad_reason", "the reason phrase holds a control byte", out.reason);
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t line_count,
+                                             const ReadLimits& limits, bool answers_head,
+                                             ResponseHead& out) {
+  if (limits.lenient.has(Leniency::kFoldsInAnswers)) {
+    if (const std::size_t folds = unfold(bytes); folds > 0) {
+      line_count -= folds;
+      out.lenient.add(Leniency::kFoldsInAnswers);
+    }
+  }
+  std::string_view lines(bytes);
+  const std::string_view line = take_line(lines);
+  if (auto error = parse_status_line(line, out)) return error;
   if (line[7] > '1') bytes[7] = '1';
   out.fields.reserve(std::min(line_count - 2, limits.fields_max));
-  auto error = parse_fields(lines, limits.fields_max, out.fields);
-  if (!error)
-    error = apply_response_framing(find_framing_fields(out.fields), limits, answers_head, out);
-  if (!error) error = check_response_with_llhttp(bytes, out);
-  if (error) error->status = 502;
-  return error;
+  FieldRules rules;
+  rules.fields_max = limits.fields_max;
+  rules.excuses_space = limits.lenient.has(Leniency::kSpaceBeforeColonInAnswers);
+  if (auto error = parse_fields(lines, rules, out.fields)) return error;
+  if (rules.had_space) out.lenient.add(Leniency::kSpaceBeforeColonInAnswers);
+  const FramingFields found = find_framing_fields(out.fields);
+  if (auto error = apply_response_framing(found, limits, answers_head, out)) return error;
+  if (out.lenient.is_empty()) return check_response_with_llhttp(bytes, out);
+  return check_response_with_llhttp(repaired(std::string(line), out), out);
 }
 
 bool is_allowed_in_trailers(std::string_view name) {

@@ -13,7 +13,8 @@
 
 namespace banyan::http {
 
-ReadError refuse(int status, std::string_view code, std::string message);
+// `at` views the bytes that are wrong.
+ReadError refuse(int status, std::string_view code, std::string message, std::string_view at = {});
 
 // The method and target of a request line (without CRLF), with all its rules but those that need
 // the fields. Also used on the line alone, so that HTTP/0.9 is refused before the head's end.
@@ -21,12 +22,14 @@ struct RequestLine {
   std::string_view method;
   std::string_view target;
   int version_minor = 1;
+  bool has_high_bytes = false;  // in the target; only where they are excused
 };
 std::optional<ReadError> parse_request_line(std::string_view line, const ReadLimits& limits,
                                             RequestLine& out);
 
 // `bytes` is a whole head with its empty line and stays the storage of every view in `out`. It may
-// be changed: a version 1.2 to 1.9 is read as 1.1, and an absolute target is split in place.
+// be changed: a version 1.2 to 1.9 is read as 1.1, an absolute target is split in place, and folds
+// that are excused become spaces.
 std::optional<ReadError> parse_request_head(std::string& bytes, std::size_t line_count,
                                             const ReadLimits& limits, RequestHead& out);
 std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t line_count,
@@ -34,8 +37,13 @@ std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t lin
                                              ResponseHead& out);
 
 // Field lines up to and with the empty line; of a head or of a trailer section.
-std::optional<ReadError> parse_fields(std::string_view lines, std::size_t fields_max,
-                                      HeaderList& out);
+// `excuses_space` removes white space before a colon and says so in `had_space`.
+struct FieldRules {
+  std::size_t fields_max = 0;
+  bool excuses_space = false;
+  bool had_space = false;
+};
+std::optional<ReadError> parse_fields(std::string_view lines, FieldRules& rules, HeaderList& out);
 
 // host, host:port, [IPv6] or [IPv6]:port; nothing else.
 bool is_authority(std::string_view text);

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/http/leniency.h"
+
 namespace banyan::http {
 
 // One field line. The name keeps its spelling; compare without case (RFC 9110 section 5.1).
@@ -45,6 +47,7 @@ struct RequestHead {
   bool keep_alive = true;
   bool expects_continue = false;
   bool wants_upgrade = false;
+  Leniencies lenient;  // what it was excused for
 };
 
 struct ResponseHead {
@@ -55,6 +58,7 @@ struct ResponseHead {
   BodyFraming framing = BodyFraming::kNone;
   std::uint64_t content_length = 0;
   bool keep_alive = true;
+  Leniencies lenient;
 };
 
 // Safe by the IANA method registry: GET HEAD OPTIONS TRACE PROPFIND REPORT SEARCH QUERY.

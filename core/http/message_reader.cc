@@ -9,6 +9,7 @@
 #include "core/http/char_classes.h"
 #include "core/http/head_buffer.h"
 #include "core/http/head_parser.h"
+#include "core/http/masked_sample.h"
 
 namespace banyan::http {
 namespace {
@@ -30,15 +31,33 @@ struct Machine {
   Phase phase = Phase::kHead;
   HeadBuffer head_bytes;
   BodyReader body;
+  std::uint64_t body_bytes = 0;  // read of it, framing included
   ReadError error;
 
-  ReadEvent fail(ReadError why) {
+  // `bytes` are those that were judged; why.at points into them, else `position` says where.
+  ReadEvent fail(ReadError why, std::string_view bytes, std::size_t position = 0) {
     error = std::move(why);
+    if (error.at.data() != nullptr && error.at.data() >= bytes.data() &&
+        error.at.data() <= bytes.data() + bytes.size()) {
+      position = static_cast<std::size_t>(error.at.data() - bytes.data());
+    }
+    error.at = {};
+    error.position = position;
+    error.sample = masked_sample(bytes, position);
     phase = Phase::kError;
     return ReadEvent::kError;
   }
+  // What the head's buffer cannot take: of it, or of the input where it holds nothing yet.
+  ReadEvent fail_in_head(ReadError why, std::string_view input) {
+    const std::string_view bytes = head_bytes.is_empty() ? input : head_bytes.bytes();
+    return fail(std::move(why), bytes, head_bytes.line_start());
+  }
+  HeadBuffer::Limits head_limits() const {
+    return {limits.head_bytes_max, limits.line_bytes_max, false};
+  }
   ReadEvent start_body(BodyFraming framing, std::uint64_t content_length) {
     body.start(framing, content_length);
+    body_bytes = 0;
     phase = Phase::kBody;
     return ReadEvent::kHead;
   }
@@ -46,8 +65,17 @@ struct Machine {
   ReadEvent next_of_body(std::string_view& input) {
     if (phase == Phase::kError) return ReadEvent::kError;
     if (phase == Phase::kDone) return ReadEvent::kComplete;
+    const std::string_view before = input;
     const ReadEvent event = body.next(input, limits);
-    if (event == ReadEvent::kError) return fail(body.error());
+    const std::size_t taken = before.size() - input.size();
+    if (event == ReadEvent::kError) {
+      ReadError why = body.error();
+      why.at = {};
+      fail(std::move(why), before, taken == 0 ? 0 : taken - 1);
+      error.position += body_bytes;
+      return event;
+    }
+    body_bytes += taken;
     if (event == ReadEvent::kComplete) phase = Phase::kDone;
     return event;
   }
@@ -79,18 +107,22 @@ struct RequestReader::State : Machine {
     for (;;) {
       if (input.empty()) return ReadEvent::kNeedMore;
       if (head_bytes.is_empty() && !is_token_start(input.front())) {
-        return fail(refuse(400, "not_http", "the bytes do not begin an HTTP/1 request"));
+        return fail(refuse(400, "not_http", "the bytes do not begin an HTTP/1 request"), input);
       }
-      switch (head_bytes.take(input, limits.head_bytes_max)) {
+      switch (head_bytes.take(input, head_limits())) {
         case HeadBuffer::Outcome::kNeedMore: return check_early();
         case HeadBuffer::Outcome::kBareLf:
-          return fail(refuse(400, "bare_lf", "a line feed without a carriage return"));
-        case HeadBuffer::Outcome::kTooLong: return fail_too_long();
+          return fail_in_head(refuse(400, "bare_lf", "a line feed without a carriage return"),
+                              input);
+        case HeadBuffer::Outcome::kTooLong: return fail_too_long(input);
+        case HeadBuffer::Outcome::kLineTooLong:
+          return fail_in_head(refuse(431, "line_too_long", "a field line is over its limit"),
+                              input);
         case HeadBuffer::Outcome::kReady: break;
       }
       if (!head_bytes.is_one_empty_line()) return parse();
       if (++empty_lines > kLeadingEmptyLinesMax) {
-        return fail(refuse(400, "empty_lines", "more than one empty line before a request"));
+        return fail(refuse(400, "empty_lines", "more than one empty line before a request"), input);
       }
       head_bytes.clear();
     }
@@ -98,10 +130,11 @@ struct RequestReader::State : Machine {
 
   static bool is_token_start(char c) { return c == '\r' || internal::is_of(c, internal::kToken); }
 
-  ReadEvent fail_too_long() {
-    return head_bytes.first_line_size() == std::string::npos
-               ? fail(refuse(414, "target_too_long", "the request line is over its limit"))
-               : fail(refuse(431, "head_too_large", "the head is over its limit"));
+  ReadEvent fail_too_long(std::string_view input) {
+    return fail_in_head(head_bytes.first_line_size() == std::string::npos
+                            ? refuse(414, "target_too_long", "the request line is over its limit")
+                            : refuse(431, "head_too_large", "the head is over its limit"),
+                        input);
   }
 
   // Judges a request line as soon as it is whole, so that HTTP/0.9 and others who will never send
@@ -113,14 +146,14 @@ struct RequestReader::State : Machine {
     if (size == std::string::npos) {
       constexpr std::size_t kLineBesidesTarget = 64;  // method, version, spaces
       if (bytes.size() > limits.target_bytes_max + kLineBesidesTarget) {
-        return fail(refuse(414, "target_too_long", "the request target is over its limit"));
+        return fail(refuse(414, "target_too_long", "the request target is over its limit"), bytes);
       }
       return ReadEvent::kNeedMore;
     }
     has_checked_line = true;
     RequestLine line;
     if (auto refused = parse_request_line(bytes.substr(0, size), limits, line)) {
-      return fail(*std::move(refused));
+      return fail(*std::move(refused), bytes);
     }
     return ReadEvent::kNeedMore;
   }
@@ -128,7 +161,7 @@ struct RequestReader::State : Machine {
   ReadEvent parse() {
     if (auto refused =
             parse_request_head(head_bytes.bytes(), head_bytes.line_count(), limits, head)) {
-      return fail(*std::move(refused));
+      return fail(*std::move(refused), head_bytes.bytes());
     }
     return start_body(head.framing, head.content_length);
   }
@@ -166,20 +199,30 @@ struct ResponseReader::State : Machine {
   ReadEvent next_of_head(std::string_view& input) {
     if (input.empty()) return ReadEvent::kNeedMore;
     if (head_bytes.is_empty() && input.front() != 'H') {
-      return fail(refuse(502, "not_http", "the bytes do not begin an HTTP/1 answer"));
+      return fail(refuse(502, "not_http", "the bytes do not begin an HTTP/1 answer"), input);
     }
-    switch (head_bytes.take(input, limits.head_bytes_max)) {
+    HeadBuffer::Limits bounds = head_limits();
+    bounds.allows_bare_lf = limits.lenient.has(Leniency::kBareLfInAnswers);
+    switch (head_bytes.take(input, bounds)) {
       case HeadBuffer::Outcome::kNeedMore: return ReadEvent::kNeedMore;
       case HeadBuffer::Outcome::kBareLf:
-        return fail(refuse(502, "bare_lf", "a line feed without a carriage return"));
+        return fail_in_head(refuse(502, "bare_lf", "a line feed without a carriage return"), input);
       case HeadBuffer::Outcome::kTooLong:
-        return fail(refuse(502, "head_too_large", "the answer's head is over its limit"));
+        return fail_in_head(refuse(502, "head_too_large", "the answer's head is over its limit"),
+                            input);
+      case HeadBuffer::Outcome::kLineTooLong:
+        return fail_in_head(refuse(502, "line_too_long", "a field line is over its limit"), input);
       case HeadBuffer::Outcome::kReady: break;
+    }
+    if (head_bytes.is_one_empty_line()) {
+      return fail(refuse(502, "not_http", "an empty line where an answer should begin"),
+                  head_bytes.bytes());
     }
     if (auto refused = parse_response_head(head_bytes.bytes(), head_bytes.line_count(), limits,
                                            answers_head, head)) {
-      return fail(*std::move(refused));
+      return fail(*std::move(refused), head_bytes.bytes());
     }
+    if (head_bytes.had_bare_lf()) head.lenient.add(Leniency::kBareLfInAnswers);
     return start_body(head.framing, head.content_length);
   }
 
@@ -191,11 +234,12 @@ struct ResponseReader::State : Machine {
         phase = Phase::kDone;
         return ReadEvent::kComplete;
       }
-      return fail(refuse(502, "cut_body", "the connection closed inside the answer's body"));
+      return fail(refuse(502, "cut_body", "the connection closed inside the answer's body"), {});
     }
     return head_bytes.is_empty()
-               ? fail(refuse(502, "no_answer", "the connection closed before an answer"))
-               : fail(refuse(502, "cut_head", "the connection closed inside the answer's head"));
+               ? fail(refuse(502, "no_answer", "the connection closed before an answer"), {})
+               : fail(refuse(502, "cut_head", "the connection closed inside the answer's head"),
+                      head_bytes.bytes(), head_bytes.bytes().size());
   }
 
   // Connections to systems are few and busy, so the room of a usual head stays for the next one.

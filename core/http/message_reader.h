@@ -30,10 +30,12 @@ namespace banyan::http {
 struct ReadLimits {
   std::size_t head_bytes_max = 64 * 1024;
   std::size_t fields_max = 100;
+  std::size_t line_bytes_max = 32 * 1024;  // one field line, without its CRLF
   std::size_t target_bytes_max = 8 * 1024;
   std::size_t chunk_extension_bytes_max = 4 * 1024;  // per message
   std::size_t trailer_bytes_max = 16 * 1024;
   std::uint64_t body_bytes_max = 0;  // 0: no limit
+  Leniencies lenient;
 };
 
 enum class ReadEvent { kNeedMore, kHead, kBody, kComplete, kError };
@@ -45,6 +47,11 @@ struct ReadError {
   std::string_view
       code;  // stable, for metrics: "conflicting_length", "bare_cr", "head_too_large" …
   std::string message;  // for people; never holds bytes of the peer
+  std::string_view at;  // where it is, in the bytes under judgement; the reader clears it
+  // Of the offending byte or line, in the head (chunks: in the body); and what stands there,
+  // masked.
+  std::uint64_t position = 0;
+  std::string sample;
 };
 
 class RequestReader {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/http/message_writer.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/http/char_classes.h"
@@ -14,10 +15,18 @@ void append_number(std::string& out, std::uint64_t value, int base) {
   out.append(digits, end);
 }
 
+// Bytes over 0x7f can break no line; only a reader that excuses them lets them come here.
+bool is_sendable_target(std::string_view target) {
+  return is_target(target) ||
+         (!target.empty() && std::all_of(target.begin(), target.end(), [](char c) {
+           return static_cast<unsigned char>(c) >= 0x80 || internal::is_of(c, internal::kTarget);
+         }));
+}
+
 }  // namespace
 
 bool write_request_line(std::string& out, std::string_view method, std::string_view target) {
-  if (!is_token(method) || !is_target(target)) return false;
+  if (!is_token(method) || !is_sendable_target(target)) return false;
   out.append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
   return true;
 }

@@ -63,12 +63,12 @@ TEST(RequestReaderTest, AcceptsOnlyWhatLlhttpReadsAlike) {
 }
 
 TEST(RequestReaderTest, SplitsAbsoluteTargets) {
-  EXPECT_EQ(read_request("GET http://b:81/x?y HTTP/1.1\r\nHost: a\r\n\r\n").line,
+  EXPECT_EQ(read_request("GET http://b:81/x?y HTTP/1.1\r\nHost: b:81\r\n\r\n").line,
             "GET /x?y b:81 1.1");
-  EXPECT_EQ(read_request("GET http://b?y=1 HTTP/1.1\r\nHost: a\r\n\r\n").line, "GET /?y=1 b 1.1");
-  EXPECT_EQ(read_request("GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n").line, "GET / b 1.1");
-  EXPECT_EQ(read_request("OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n").line, "OPTIONS * b 1.1");
-  const auto reading = read_request("GET http://b:81/ HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(read_request("GET http://b?y=1 HTTP/1.1\r\nHost: b\r\n\r\n").line, "GET /?y=1 b 1.1");
+  EXPECT_EQ(read_request("GET HTTP://b HTTP/1.1\r\nHost: b\r\n\r\n").line, "GET / b 1.1");
+  EXPECT_EQ(read_request("OPTIONS http://b HTTP/1.1\r\nHost: b\r\n\r\n").line, "OPTIONS * b 1.1");
+  const auto reading = read_request("GET http://b:81/ HTTP/1.1\r\nHost: B:81\r\n\r\n");
   ASSERT_EQ(reading.fields.size(), 1U);
   EXPECT_EQ(reading.fields[0].second, "b:81");
 }
@@ -76,7 +76,7 @@ TEST(RequestReaderTest, SplitsAbsoluteTargets) {
 TEST(RequestReaderTest, KeepsHalfAnAbsoluteTargetApartFromTheNext) {
   RequestReader reader(ReadLimits{});
   const std::string two =
-      "GET http://b?y HTTP/1.1\r\nHost: a\r\n\r\nGET /z HTTP/1.1\r\nHost: c\r\n\r\n";
+      "GET http://b?y HTTP/1.1\r\nHost: b\r\n\r\nGET /z HTTP/1.1\r\nHost: c\r\n\r\n";
   std::string_view input = two;
   ASSERT_EQ(reader.next(input), ReadEvent::kHead);
   EXPECT_EQ(reader.head().target, "/?y");
@@ -152,6 +152,23 @@ TEST(RequestReaderTest, HoldsItsLimitsAtTheEdge) {
     EXPECT_EQ(read_request(with_size(200), piece, piece, limits).last, ReadEvent::kComplete);
     EXPECT_EQ(read_request(with_size(201), piece, piece, limits).code, "head_too_large");
     EXPECT_EQ(read_request("GET /" + std::string(400, 'a'), piece, piece, limits).status, 414);
+  }
+}
+
+TEST(RequestReaderTest, HoldsTheLimitOfALineAtTheEdge) {
+  ReadLimits limits;
+  limits.line_bytes_max = 100;
+  const auto with_line = [](std::size_t size, std::string_view end) {
+    return "GET /" + std::string(300, 'a') +
+           " HTTP/1.1\r\nHost: a\r\nX: " + std::string(size - 3, 'x') + std::string(end);
+  };
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{50}, std::size_t{1000}}) {
+    EXPECT_EQ(read_request(with_line(100, "\r\n\r\n"), piece, piece, limits).last,
+              ReadEvent::kComplete);
+    EXPECT_EQ(read_request(with_line(100, "\r"), piece, piece, limits).last, ReadEvent::kNeedMore);
+    EXPECT_EQ(read_request(with_line(101, "\r\n\r\n"), piece, piece, limits).code, "line_too_long");
+    // Told before its end, so that nobody feeds a line for ever.
+    EXPECT_EQ(read_request(with_line(102, ""), piece, piece, limits).status, 431);
   }
 }
 
