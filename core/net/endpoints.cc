@@ -59,7 +59,13 @@ void Endpoints::set_options(const EndpointsOptions& options) {
   options_ = options;
 }
 
-void Endpoints::set_addresses(std::vector<UpstreamAddress> addresses, std::int64_t now_ns) {
+void Endpoints::set_names(std::vector<NameStatus> names) {
+  MutexLock lock(mutex_);
+  names_ = std::move(names);
+}
+
+void Endpoints::set_addresses(std::vector<UpstreamAddress> addresses, std::int64_t now_ns,
+                              bool is_starting) {
   MutexLock lock(mutex_);
   const EndpointSet& old = *set_;
   std::vector<std::shared_ptr<Endpoint>> next;
@@ -81,7 +87,7 @@ void Endpoints::set_addresses(std::vector<UpstreamAddress> addresses, std::int64
     }
     came += " +" + address.text;
     next.push_back(std::make_shared<Endpoint>(std::move(address)));
-    if (old.size() > 0) start_slowly(*next.back(), now_ns);
+    if (old.size() > 0 && !is_starting) start_slowly(*next.back(), now_ns);
   }
   for (const auto& endpoint : old.endpoints_) {
     if (std::find(next.begin(), next.end(), endpoint) == next.end()) {

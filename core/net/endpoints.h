@@ -95,6 +95,15 @@ struct EndpointStatus {
   double share = 1;                 // of a full address's load
 };
 
+// A name among the system's URLs.
+struct NameStatus {
+  std::string name;
+  std::size_t addresses = 0;  // in use
+  std::uint64_t lookups = 0, failures = 0;
+  std::uint64_t failures_in_a_row = 0;
+  std::string error;  // of the last lookup; "" if it went well
+};
+
 struct EndpointsStatus {
   std::string system;
   std::string circuit;  // closed | open | half_open
@@ -103,6 +112,7 @@ struct EndpointsStatus {
   std::uint64_t addresses_left_out = 0;  // past kAddressesMax, of the newest list
   std::uint64_t failures[kUpstreamFailureKinds] = {};
   std::vector<EndpointStatus> endpoints;
+  std::vector<NameStatus> names;
 };
 
 class Endpoints {
@@ -137,8 +147,11 @@ class Endpoints {
   Circuit& circuit() { return circuit_; }
 
   // ---- for those who keep it current
-  void set_addresses(std::vector<UpstreamAddress> addresses, std::int64_t now_ns);
+  // Addresses that come start slowly, unless they are the first, or the system itself just starts.
+  void set_addresses(std::vector<UpstreamAddress> addresses, std::int64_t now_ns,
+                     bool is_starting = false);
   void set_options(const EndpointsOptions& options);
+  void set_names(std::vector<NameStatus> names);  // for status()
   std::shared_ptr<const EndpointSet> snapshot() const;
   // One active check ended. After `needed` in a row that contradict the present health it turns;
   // the first check of all decides at once if it is good.
@@ -177,6 +190,7 @@ class Endpoints {
   EndpointsOptions options_ GUARDED_BY(mutex_);
   std::shared_ptr<const EndpointSet> set_ GUARDED_BY(mutex_);
   std::uint64_t left_out_ GUARDED_BY(mutex_) = 0;
+  std::vector<NameStatus> names_ GUARDED_BY(mutex_);
 };
 
 }  // namespace banyan::net

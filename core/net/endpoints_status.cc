@@ -44,6 +44,7 @@ EndpointsStatus Endpoints::status(std::int64_t now_ns) const {
   status.overloaded = status.failures[static_cast<int>(UpstreamFailureKind::kOverloaded)];
   MutexLock lock(mutex_);
   status.addresses_left_out = left_out_;
+  status.names = names_;
   for (const auto& endpoint : set_->endpoints_) {
     status.endpoints.push_back(status_of(*endpoint, now_ns));
   }
