@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/net/tls_options.h"
 #include "core/net/upstream.h"
 
 namespace banyan::proxy {
@@ -13,6 +15,10 @@ struct ListenerOptions {
   std::string address;               // "0.0.0.0:8080", "[::]:8080", port 0 for any
   std::vector<std::string> trusted;  // networks whose X-Forwarded-* are kept
   bool writes_via = false;
+  std::optional<net::TlsServerOptions> tls;  // its alpn is the proxy's choice
+  // Each connection begins with a PROXY header (version 1 or 2), from `trusted` peers only where
+  // there are any.
+  bool has_proxy_header = false;
 };
 
 struct LimitOptions {
@@ -29,6 +35,7 @@ struct LimitOptions {
 };
 
 struct TimeoutOptions {
+  std::int64_t handshake_ns = 5'000'000'000;  // PROXY header and TLS, together
   std::int64_t head_ns = 10'000'000'000;
   std::int64_t body_ns = 30'000'000'000;
   std::int64_t keep_alive_ns = 60'000'000'000;
@@ -38,7 +45,8 @@ struct TimeoutOptions {
 
 struct SystemOptions {
   net::UpstreamOptions upstream;
-  std::string host;  // "" = preserve the client's, else this name
+  std::string host;           // "" = preserve the client's, else this name
+  net::TlsClientOptions tls;  // of its https:// URLs; `upstream.tls` is made of it
 };
 
 struct ProxyOptions {

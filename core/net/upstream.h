@@ -16,6 +16,7 @@
 #include "core/http/message_reader.h"
 #include "core/net/endpoints.h"
 #include "core/net/event_loop.h"
+#include "core/net/tls_client_context.h"
 #include "core/net/upstream_failure.h"
 
 namespace banyan::net {
@@ -34,6 +35,8 @@ struct UpstreamOptions {
   // While the circuit of the system is open, calls fail at once (kCircuitOpen), but for a probe.
   // For copies, which can wait; a primary is always asked.
   bool obeys_circuit = false;
+  // What connections to https:// addresses begin with; plain ones pass it by.
+  std::shared_ptr<const TlsClientContext> tls;
   http::ReadLimits limits;
   std::size_t write_high_water_bytes = 256 * 1024;
 };
