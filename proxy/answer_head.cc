@@ -42,24 +42,30 @@ void append_json_text(std::string_view text, std::string& out) {
 
 }  // namespace
 
-ClientFraming client_framing(const http::ResponseHead& head, bool answers_head_method,
-                             bool client_is_1_0) {
-  if (answers_head_method || head.status == 204 || head.status == 304) {
-    return ClientFraming::kNoBody;
-  }
-  switch (head.framing) {
-    case http::BodyFraming::kNone:
-    case http::BodyFraming::kContentLength: return ClientFraming::kContentLength;
-    case http::BodyFraming::kChunked:
-    case http::BodyFraming::kUntilClose: break;
-  }
+ClientHead client_head(const http::ResponseHead& answer, const http::HeaderList& fields,
+                       bool answers_head_method) {
+  ClientHead head;
+  head.status = answer.status;
+  head.reason = answer.reason;
+  head.fields = &fields;
+  head.has_body = !answers_head_method && answer.status != 204 && answer.status != 304;
+  head.is_length_known = answer.framing == http::BodyFraming::kNone ||
+                         answer.framing == http::BodyFraming::kContentLength;
+  head.content_length = answer.content_length;
+  return head;
+}
+
+bool passes_length_field(const ClientHead& head) { return !head.has_body && head.status != 204; }
+
+ClientFraming client_framing(const ClientHead& head, bool client_is_1_0) {
+  if (!head.has_body) return ClientFraming::kNoBody;
+  if (head.is_length_known) return ClientFraming::kContentLength;
   return client_is_1_0 ? ClientFraming::kUntilClose : ClientFraming::kChunked;
 }
 
-void write_client_head(const ClientHead& head, std::string& out) {
+void write_client_head(const ClientHead& head, const Http1Facts& facts, std::string& out) {
   http::write_status_line(out, head.status, head.reason);
-  // HEAD and 304 tell the length that a GET would have had; 204 must not (RFC 9110 section 8.6).
-  const bool passes_length = head.framing == ClientFraming::kNoBody && head.status != 204;
+  const bool passes_length = passes_length_field(head);
   bool has_length = false;
   for (const http::Header& field : *head.fields) {
     if (is_content_length(field.name)) {
@@ -68,13 +74,13 @@ void write_client_head(const ClientHead& head, std::string& out) {
     }
     http::write_field(out, field.name, field.value);
   }
-  if (head.writes_via) http::write_field(out, "Via", "1.1 banyan");
-  if (head.framing == ClientFraming::kContentLength) {
+  if (facts.writes_via) http::write_field(out, "Via", "1.1 banyan");
+  if (facts.framing == ClientFraming::kContentLength) {
     http::write_content_length(out, head.content_length);
-  } else if (head.framing == ClientFraming::kChunked) {
+  } else if (facts.framing == ClientFraming::kChunked) {
     http::write_field(out, "Transfer-Encoding", "chunked");
   }
-  write_connection(head.keeps_alive, head.client_is_1_0, out);
+  write_connection(facts.keeps_alive, facts.client_is_1_0, out);
   http::write_end_of_head(out);
 }
 
@@ -89,7 +95,7 @@ void write_informational(int status, std::string_view reason, const http::Header
   http::write_end_of_head(out);
 }
 
-void write_error_answer(const ErrorAnswer& answer, std::string& out) {
+std::string error_body(const ErrorAnswer& answer) {
   std::string body = "{\"error\":{\"code\":";
   append_json_text(answer.code, body);
   body.append(",\"message\":");
@@ -97,12 +103,17 @@ void write_error_answer(const ErrorAnswer& answer, std::string& out) {
   body.append(",\"exchange\":");
   append_json_text(answer.exchange, body);
   body.append("}}\n");
+  return body;
+}
+
+void write_error_answer(const ErrorAnswer& answer, bool client_is_1_0, std::string& out) {
+  const std::string body = error_body(answer);
   http::write_status_line(out, answer.status, http::reason_phrase(answer.status));
   http::write_field(out, "Content-Type", "application/json");
   http::write_content_length(out, body.size());
   if (!answer.request_id.empty()) http::write_field(out, "X-Request-Id", answer.request_id);
   if (answer.status == 503) http::write_field(out, "Retry-After", "1");
-  write_connection(answer.keeps_alive, answer.client_is_1_0, out);
+  write_connection(answer.keeps_alive, client_is_1_0, out);
   http::write_end_of_head(out);
   if (!answer.answers_head_method) out.append(body);
 }

@@ -11,28 +11,39 @@
 
 namespace banyan::proxy {
 
-enum class ClientFraming {
-  kNoBody,  // HEAD, 204, 304
-  kContentLength,
-  kChunked,
-  kUntilClose,  // to HTTP/1.0 clients where the length is not known
-};
-
+// The head of an answer, before it is framed.
 struct ClientHead {
   int status = 0;
   std::string_view reason;
   const http::HeaderList* fields = nullptr;  // end-to-end ones
-  ClientFraming framing = ClientFraming::kNoBody;
+  bool has_body = true;                      // false: HEAD, 204, 304
+  bool is_length_known = false;
   std::uint64_t content_length = 0;
+  bool keeps_alive = true;  // nothing in the exchange asks for the end of the connection
+};
+// `head` views `answer` and `fields`.
+ClientHead client_head(const http::ResponseHead& answer, const http::HeaderList& fields,
+                       bool answers_head_method);
+// Of `head.fields`: Content-Length passes only where a HEAD or 304 tells the length a GET would
+// have had; 204 must not (RFC 9110 section 8.6).
+bool passes_length_field(const ClientHead& head);
+
+// How HTTP/1 says where the answer ends.
+enum class ClientFraming {
+  kNoBody,
+  kContentLength,
+  kChunked,
+  kUntilClose,  // to HTTP/1.0 clients where the length is not known
+};
+struct Http1Facts {
+  ClientFraming framing = ClientFraming::kNoBody;
   bool keeps_alive = true;
   bool client_is_1_0 = false;
   bool writes_via = false;
 };
-
-ClientFraming client_framing(const http::ResponseHead& head, bool answers_head_method,
-                             bool client_is_1_0);
-void write_client_head(const ClientHead& head, std::string& out);
-// A 1xx answer but 100, with its end-to-end fields.
+ClientFraming client_framing(const ClientHead& head, bool client_is_1_0);
+void write_client_head(const ClientHead& head, const Http1Facts& facts, std::string& out);
+// A 1xx answer with its end-to-end fields.
 void write_informational(int status, std::string_view reason, const http::HeaderList& fields,
                          std::string& out);
 
@@ -43,10 +54,10 @@ struct ErrorAnswer {
   std::string_view exchange;    // "" before admission
   std::string_view request_id;  // "": none
   bool keeps_alive = false;
-  bool client_is_1_0 = false;
   bool answers_head_method = false;
 };
 // {"error":{"code":…,"message":…,"exchange":…}}
-void write_error_answer(const ErrorAnswer& answer, std::string& out);
+std::string error_body(const ErrorAnswer& answer);
+void write_error_answer(const ErrorAnswer& answer, bool client_is_1_0, std::string& out);
 
 }  // namespace banyan::proxy

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/base/text.h"
-#include "proxy/client_connection.h"
+#include "proxy/client_stream.h"
 #include "proxy/worker.h"
 
 namespace banyan::proxy {
@@ -24,8 +24,8 @@ std::string_view content_type_of(const http::HeaderList& fields) {
 
 }  // namespace
 
-Exchange::Exchange(ClientConnection& connection, Worker& worker)
-    : connection_(connection),
+Exchange::Exchange(ClientStream& stream, Worker& worker)
+    : stream_(stream),
       worker_(worker),
       request_capture_(worker.shared().capture_limits, worker.inline_budget(), worker.lane()),
       answer_capture_(worker.shared().capture_limits, worker.inline_budget(), worker.lane()) {}
@@ -43,16 +43,16 @@ void Exchange::begin(const http::RequestHead& head, Instant started) {
 
 bool Exchange::refuse_if_wrong(const http::RequestHead& head) {
   if (head.method == "CONNECT") {
-    connection_.refuse(501, "connect_unsupported", "CONNECT is not supported");
+    stream_.refuse(501, "connect_unsupported", "CONNECT is not supported");
     return true;
   }
   const auto expect = http::find_header(head.fields, "expect");
   if (expect && head.version_minor >= 1 && !equal_ignoring_case(*expect, "100-continue")) {
-    connection_.refuse(417, "expectation_failed", "only Expect: 100-continue is supported");
+    stream_.refuse(417, "expectation_failed", "only Expect: 100-continue is supported");
     return true;
   }
   if (has_passed(head, worker_.shared().log.log_uuid)) {
-    connection_.refuse(508, "loop_detected", "the request has passed this proxy before");
+    stream_.refuse(508, "loop_detected", "the request has passed this proxy before");
     return true;
   }
   return false;
@@ -79,11 +79,9 @@ void Exchange::reset(const http::RequestHead& head, Instant started) {
   version_minor_ = 1;
   answer_fields_.clear();
   answer_trailers_.clear();
-  framing_ = ClientFraming::kNoBody;
-  body_left_ = 0;
-  head_position_ = connection_.appended_position();
+  answer_has_body_ = false;
   has_answer_head_ = is_reading_paused_ = is_client_gone_ = false;
-  answered_by_us_ = was_aborted_ = must_reset_ = must_linger_ = false;
+  answered_by_us_ = was_aborted_ = was_cut_ = must_linger_ = false;
   keeps_alive_ = head.keep_alive;
   const bool has_body =
       head.framing == http::BodyFraming::kChunked ||
@@ -97,9 +95,9 @@ void Exchange::decide() {
   facts.host = head_->authority;
   facts.target = head_->target;
   facts.fields = &head_->fields;
-  const std::string client = client_address(*head_, connection_.peer());
+  const std::string client = client_address(*head_, stream_.connection().peer());
   facts.client_address = client;
-  facts.connection = connection_.number();
+  facts.connection = stream_.connection().number();
   facts.memo = &session_memo_;
   decision_ = worker_.routes().decide(facts);
   // The table may be replaced while the exchange is open.
@@ -169,7 +167,7 @@ void Exchange::on_request_complete(const http::HeaderList& trailers) {
 
 void Exchange::open_stream() {
   is_streaming_ = true;
-  connection_.pause_input();
+  stream_.pause_input();
   const auto& shared = worker_.shared();
   request_capture_.start(request_capture_mode(decision_.record, shared.redactor.has_body_rules()),
                          id_, model::Side::kRequest);
@@ -204,7 +202,7 @@ void Exchange::admit_inline() {
 void Exchange::prepare_forward() {
   ForwardFacts facts;
   facts.exchange = id_;
-  facts.peer = &connection_.peer();
+  facts.peer = &stream_.connection().peer();
   facts.log_uuid = worker_.shared().log.log_uuid;
   facts.host = worker_.host_for(system_, head_->authority);
   if (is_streaming_) {

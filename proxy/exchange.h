@@ -25,19 +25,19 @@
 
 namespace banyan::proxy {
 
-class ClientConnection;
+class ClientStream;
 class Worker;
 
-// A member of its connection, reused from request to request. Loop-confined. Any function may end
-// the exchange, and with it the connection.
+// A member of its client's stream, reused from request to request. Loop-confined. Any function may
+// end the exchange, and with it the stream.
 class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
  public:
-  Exchange(ClientConnection& connection, Worker& worker);
+  Exchange(ClientStream& stream, Worker& worker);
   ~Exchange() override;
 
   bool is_open() const { return is_open_; }
 
-  // From the connection, in the order of the client's bytes. `head` stays valid until the exchange
+  // From the stream, in the order of the client's bytes. `head` stays valid until the exchange
   // ended. begin() may refuse; then the exchange never opened.
   void begin(const http::RequestHead& head, Instant started);
   void on_request_body(std::string_view piece);
@@ -51,7 +51,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   // Drops everything without a record; only when the process ends without its records anyway.
   void abandon();
 
-  // From outside of the connection.
+  // From outside.
   void cut_if_candidate(std::string_view route);
   void shut_down();
 
@@ -100,7 +100,6 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   void on_body(std::string_view piece) override;
   void on_complete(const http::HeaderList& trailers) override;
   void write_head(const http::ResponseHead& head);
-  bool has_head_left() const;
   void try_finish();
   void finish_with(model::Ticket ticket);
   void release();
@@ -113,7 +112,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   model::Ticket record_outcome(OutcomeKind kind, int status, std::string_view cause);
   bool wants_durable(Durability level) const;
 
-  ClientConnection& connection_;
+  ClientStream& stream_;
   Worker& worker_;
 
   bool is_open_ = false;
@@ -158,16 +157,14 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   FieldStore answer_fields_;
   FieldStore answer_trailers_;
   Capture answer_capture_;
-  ClientFraming framing_ = ClientFraming::kNoBody;
-  std::uint64_t body_left_ = 0;  // to the client, where the length is known
-  std::uint64_t head_position_ = 0;
+  bool answer_has_body_ = false;
   bool has_answer_head_ = false;
   bool is_reading_paused_ = false;
   bool keeps_alive_ = false;
   bool is_client_gone_ = false;
   bool answered_by_us_ = false;
   bool was_aborted_ = false;
-  bool must_reset_ = false;
+  bool was_cut_ = false;
   bool must_linger_ = false;
 };
 

@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/http/message_writer.h"
-#include "proxy/client_connection.h"
+#include "proxy/client_stream.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
@@ -49,58 +48,25 @@ void Exchange::on_head(const http::ResponseHead& head) {
 }
 
 void Exchange::write_head(const http::ResponseHead& head) {
-  const bool client_is_1_0 = head_->version_minor == 0;
-  framing_ = client_framing(head, head_->method == "HEAD", client_is_1_0);
   // An answer before the end of the request: what the client still sends must not be taken for its
   // next request.
   if (!is_request_complete_) must_linger_ = true;
-  keeps_alive_ = keeps_alive_ && is_request_complete_ && !connection_.is_draining() &&
-                 framing_ != ClientFraming::kUntilClose;
-  must_reset_ = framing_ == ClientFraming::kUntilClose;
-  body_left_ = head.content_length;
-  ClientHead out;
-  out.status = head.status;
-  out.reason = head.reason;
-  out.fields = &answer_fields_.fields();
-  out.framing = framing_;
-  out.content_length = head.content_length;
+  keeps_alive_ = keeps_alive_ && is_request_complete_ && !stream_.connection().is_draining();
+  ClientHead out = client_head(head, answer_fields_.fields(), head_->method == "HEAD");
   out.keeps_alive = keeps_alive_;
-  out.client_is_1_0 = client_is_1_0;
-  out.writes_via = connection_.peer().writes_via;
-  head_position_ = connection_.appended_position();
-  write_client_head(out, connection_.buffer());
-  if (framing_ == ClientFraming::kNoBody ||
-      (framing_ == ClientFraming::kContentLength && body_left_ == 0)) {
-    connection_.hold_tail();  // The head is the last piece.
-  }
-  connection_.flush_at_turn_end();
+  answer_has_body_ = out.has_body;
+  stream_.send_head(out);
 }
 
 void Exchange::on_body(std::string_view piece) {
   if (!is_open_ || piece.empty()) return;
   answer_capture_.add(piece);
-  if (is_client_gone_ || framing_ == ClientFraming::kNoBody) return;
-  if (framing_ == ClientFraming::kChunked) {
-    std::string& out = connection_.buffer();
-    http::write_chunk_head(out, piece.size());
-    out.append(piece).append(http::kChunkEnd);
-    if (connection_.has_waiting_beyond_tail()) connection_.flush();
-  } else {
-    if (framing_ == ClientFraming::kContentLength) {
-      body_left_ -= std::min<std::uint64_t>(body_left_, piece.size());
-      if (body_left_ == 0) connection_.hold_tail();
-    }
-    if (answer_capture_.length() == piece.size() && body_left_ == 0) {
-      connection_.buffer().append(piece);  // Head and whole body leave in one send.
-    } else {
-      connection_.send_piece(piece);
-    }
-  }
-  if (connection_.waiting_bytes() > kWaitingBytesMax && !is_reading_paused_) {
+  if (is_client_gone_ || !answer_has_body_) return;
+  stream_.send_body(piece);
+  if (!is_reading_paused_ && stream_.waiting_bytes() > kWaitingBytesMax) {
     is_reading_paused_ = true;
     call_->pause_reading();
   }
-  connection_.flush_at_turn_end();
 }
 
 void Exchange::on_complete(const http::HeaderList& trailers) {
@@ -116,10 +82,7 @@ void Exchange::on_complete(const http::HeaderList& trailers) {
     end();
     return;
   }
-  connection_.hold_tail();
-  if (framing_ == ClientFraming::kChunked) {
-    http::write_last_chunk(connection_.buffer(), answer_trailers_.fields());
-  }
+  stream_.send_end(answer_trailers_.fields());
   try_finish();
 }
 
@@ -127,29 +90,26 @@ void Exchange::on_output_progress() {
   if (!is_open_) return;
   switch (step_) {
     case Step::kAnswering:
-      if (is_reading_paused_ && connection_.waiting_bytes() < kWaitingBytesMax / 2 && call_) {
+      if (is_reading_paused_ && stream_.waiting_bytes() < kWaitingBytesMax / 2 && call_) {
         is_reading_paused_ = false;
         call_->resume_reading();
       }
       break;
     case Step::kFinishing: try_finish(); break;
     case Step::kReleasing:
-      if (waiting_ == Waiting::kNothing && connection_.waiting_bytes() == 0) end();
+      if (waiting_ == Waiting::kNothing && stream_.waiting_bytes() == 0) end();
       break;
     default: break;
   }
 }
 
-bool Exchange::has_head_left() const { return connection_.sent_position() > head_position_; }
-
 // The last piece may leave once all before it has left and the record is written.
 void Exchange::try_finish() {
-  if (connection_.has_waiting_beyond_tail()) {
-    connection_.flush();
-    if (connection_.has_waiting_beyond_tail()) return;
+  if (stream_.has_waiting_beyond_tail()) {
+    stream_.flush();
+    if (stream_.has_waiting_beyond_tail()) return;
   }
-  if (connection_.is_broken()) return;  // The turn's end tells that the client has left.
-  must_reset_ = false;
+  if (stream_.is_broken()) return;  // The turn's end tells that the client has left.
   ended_ = worker_.shared().clock.now();
   finish_with(record_response(Delivery::kWhole));
 }
@@ -165,9 +125,8 @@ void Exchange::finish_with(model::Ticket ticket) {
 }
 
 void Exchange::release() {
-  connection_.release_tail();
-  connection_.flush();
-  if (connection_.waiting_bytes() == 0) end();
+  stream_.release_tail();
+  if (stream_.waiting_bytes() == 0) end();
 }
 
 // ---- ends that are not a whole answer
@@ -175,7 +134,7 @@ void Exchange::release() {
 void Exchange::answer_error(int status, std::string_view code, std::string_view message) {
   stop_waiting();
   drop_call();
-  if (has_answer_head_) connection_.take_back(head_position_);
+  if (has_answer_head_) stream_.take_back_head();
   has_answer_head_ = false;
   close_request_records();
   if (is_client_gone_) {
@@ -184,9 +143,8 @@ void Exchange::answer_error(int status, std::string_view code, std::string_view 
   }
   status_ = status;
   answered_by_us_ = true;
-  must_reset_ = false;
   must_linger_ = !is_request_complete_;
-  keeps_alive_ = head_->keep_alive && is_request_complete_ && !connection_.is_draining();
+  keeps_alive_ = head_->keep_alive && is_request_complete_ && !stream_.connection().is_draining();
   const std::string exchange = id_.to_string();
   ErrorAnswer answer;
   answer.status = status;
@@ -195,18 +153,15 @@ void Exchange::answer_error(int status, std::string_view code, std::string_view 
   answer.exchange = exchange;
   answer.request_id = forward_.request_id();
   answer.keeps_alive = keeps_alive_;
-  answer.client_is_1_0 = head_->version_minor == 0;
   answer.answers_head_method = head_->method == "HEAD";
-  connection_.hold_tail();
-  head_position_ = connection_.appended_position();
-  write_error_answer(answer, connection_.buffer());
+  stream_.send_error(answer);
   ended_ = worker_.shared().clock.now();
   finish_with(record_outcome(OutcomeKind::kBanyan, status, code));
 }
 
 void Exchange::on_request_error(int status, std::string_view code, std::string_view message) {
   if (!is_open_ || step_ >= Step::kFinishing) return;
-  if (has_head_left()) {
+  if (stream_.has_head_left()) {
     cut_answer();
   } else {
     answer_error(status, code, message);
@@ -225,10 +180,8 @@ void Exchange::cut_answer() {
   close_request_records();
   ended_ = worker_.shared().clock.now();
   record_response(Delivery::kTruncated);
-  connection_.release_tail();
-  connection_.flush();
-  keeps_alive_ = false;
-  must_linger_ = false;
+  stream_.release_tail();
+  was_cut_ = true;
   end();
 }
 
@@ -255,7 +208,7 @@ void Exchange::on_client_gone() {
     return;
   }
   if (std::exchange(is_reading_paused_, false)) call_->resume_reading();
-  connection_.detach();
+  stream_.detach();
 }
 
 void Exchange::abort(std::string_view cause) {
@@ -272,7 +225,7 @@ void Exchange::abort(std::string_view cause) {
 void Exchange::cut_if_candidate(std::string_view route) {
   if (!is_open_ || system_ != System::kCandidate || (!route.empty() && route != route_)) return;
   if (step_ == Step::kFinishing || step_ == Step::kReleasing) return;
-  if (has_answer_head_ && has_head_left()) {
+  if (has_answer_head_ && stream_.has_head_left()) {
     cut_answer();
   } else {
     answer_error(503, "cut", "the exchange was ended by a rollback; try again");
@@ -285,7 +238,7 @@ void Exchange::shut_down() {
     abort("shutdown");
   } else if (step_ == Step::kReleasing || step_ == Step::kFinishing) {
     on_client_gone();
-  } else if (has_answer_head_ && has_head_left()) {
+  } else if (has_answer_head_ && stream_.has_head_left()) {
     cut_answer();
   } else {
     was_durable_given_up_ = true;
@@ -300,14 +253,13 @@ void Exchange::end() {
                                        : answered_by(system_),
                        status_, ended_.mono_ns - started_.mono_ns});
   abandon();
-  if (body_.capacity() > ClientConnection::kTailBytes) body_ = std::string();
-  using After = ClientConnection::After;
-  if (must_reset_) {
-    connection_.exchange_ended(After::kReset);
-  } else if (must_linger_ || (answered_by_us_ && !keeps_alive_)) {
-    connection_.exchange_ended(After::kLinger);
+  if (body_.capacity() > ClientStream::kTailBytes) body_ = std::string();
+  using After = ClientStream::After;
+  if (was_cut_) {
+    stream_.exchange_ended(After::kCut);
   } else {
-    connection_.exchange_ended(keeps_alive_ ? After::kKeepAlive : After::kClose);
+    const bool must_linger = must_linger_ || (answered_by_us_ && !keeps_alive_);
+    stream_.exchange_ended(must_linger ? After::kLinger : After::kNext);
   }
 }
 

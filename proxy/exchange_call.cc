@@ -3,8 +3,7 @@
 // Asking the primary: the request's bytes on their way, and what goes wrong with them.
 #include <utility>
 
-#include "core/http/message_writer.h"
-#include "proxy/client_connection.h"
+#include "proxy/client_stream.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
@@ -71,18 +70,18 @@ void Exchange::pump_stream() {
   if (is_request_complete_) {
     finish_stream();
   } else if (call_ && !call_->is_write_full()) {
-    connection_.unpause_input();
+    stream_.unpause_input();
   }
 }
 
 void Exchange::forward_piece(std::string_view piece) {
   has_stream_bytes_out_ = true;
   call_->write_body(piece);
-  if (call_ && call_->is_write_full()) connection_.pause_input();
+  if (call_ && call_->is_write_full()) stream_.pause_input();
 }
 
 void Exchange::on_writable() {
-  if (is_open_ && !is_request_complete_) connection_.unpause_input();
+  if (is_open_ && !is_request_complete_) stream_.unpause_input();
 }
 
 void Exchange::finish_stream() {
@@ -138,18 +137,13 @@ void Exchange::on_informational(const http::ResponseHead& head) {
     if (wants_continue_) send_own_continue();
     return;
   }
-  write_informational(head.status, head.reason, head.fields, connection_.buffer());
-  head_position_ = connection_.appended_position();
-  connection_.flush_at_turn_end();
+  stream_.send_informational(head.status, head.reason, head.fields);
 }
 
 void Exchange::send_own_continue() {
   wants_continue_ = false;
   continue_deadline_ns_ = 0;
-  http::write_status_line(connection_.buffer(), 100, http::reason_phrase(100));
-  http::write_end_of_head(connection_.buffer());
-  head_position_ = connection_.appended_position();
-  connection_.flush_at_turn_end();
+  stream_.send_informational(100, http::reason_phrase(100), {});
 }
 
 void Exchange::on_tick(std::int64_t now_ns) {
@@ -182,7 +176,7 @@ void Exchange::on_failure(const net::UpstreamFailure& failure) {
     abort(net::to_string(failure.kind));
     return;
   }
-  if (step == Step::kAnswering && has_head_left()) {
+  if (step == Step::kAnswering && stream_.has_head_left()) {
     cut_answer();
     return;
   }

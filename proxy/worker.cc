@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/obs/log.h"
+#include "proxy/http1_connection.h"
 
 namespace banyan::proxy {
 namespace {
@@ -84,7 +85,7 @@ Worker::Worker(Shared& shared, int index, std::unique_ptr<net::EventLoop> loop)
 Worker::~Worker() {
   join();
   listeners_.clear();
-  for (auto& connection : connections_) connection->exchange().abandon();
+  for (auto& connection : connections_) connection->abandon();
   connections_.clear();
   // The lane goes first: its wake must not run into a loop that is gone.
   waits_.reset();
@@ -141,9 +142,9 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
   }
   // Worker in the high bits: the number is unique in the process.
   const std::uint64_t number = (static_cast<std::uint64_t>(index_ + 1) << 48) | ++connection_count_;
-  auto connection =
-      std::make_unique<ClientConnection>(*this, std::move(accepted.fd), std::move(peer), number);
-  ClientConnection& raw = *connection;
+  std::unique_ptr<Connection> connection =
+      std::make_unique<Http1Connection>(*this, std::move(accepted.fd), std::move(peer), number);
+  Connection& raw = *connection;
   raw.slot = connections_.size();
   raw.counts_as_open = is_within;
   connections_.push_back(std::move(connection));
@@ -156,11 +157,24 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
   }
 }
 
-void Worker::release(ClientConnection& connection) {
-  if (connection.is_in_turn_end_list) {
-    const auto at = std::find(at_turn_end_.begin(), at_turn_end_.end(), &connection);
-    if (at != at_turn_end_.end()) *at = nullptr;
-  }
+void Worker::forget_turn_end(const Connection& connection) {
+  if (!connection.is_in_turn_end_list) return;
+  const auto at = std::find(at_turn_end_.begin(), at_turn_end_.end(), &connection);
+  if (at != at_turn_end_.end()) *at = nullptr;
+}
+
+void Worker::replace(Connection& old, std::unique_ptr<Connection> next) {
+  forget_turn_end(old);
+  Connection& raw = *next;
+  raw.slot = old.slot;
+  raw.counts_as_open = std::exchange(old.counts_as_open, false);
+  loop_->destroy_later(std::exchange(connections_[raw.slot], std::move(next)));
+  raw.start();
+  if (is_draining_ && !raw.is_closed()) raw.drain();
+}
+
+void Worker::release(Connection& connection) {
+  forget_turn_end(connection);
   if (connection.counts_as_open) {
     shared_.connections.leave(connection.peer().address);
   } else {
@@ -192,7 +206,7 @@ void Worker::resume_accepting() {
   }
 }
 
-void Worker::add_to_turn_end(ClientConnection& connection) {
+void Worker::add_to_turn_end(Connection& connection) {
   if (connection.is_in_turn_end_list) return;
   connection.is_in_turn_end_list = true;
   at_turn_end_.push_back(&connection);
@@ -201,7 +215,7 @@ void Worker::add_to_turn_end(ClientConnection& connection) {
 void Worker::end_turn() {
   // By index: work at the end of a turn may bring more of it.
   for (std::size_t i = 0; i < at_turn_end_.size(); ++i) {
-    ClientConnection* const connection = at_turn_end_[i];
+    Connection* const connection = at_turn_end_[i];
     if (connection == nullptr) continue;
     connection->is_in_turn_end_list = false;
     at_turn_end_[i] = nullptr;
@@ -250,10 +264,7 @@ void Worker::shut_down() {
 void Worker::shut_down_on_loop() {
   drain_on_loop();
   for (std::size_t i = connections_.size(); i > 0; --i) {
-    if (i > connections_.size()) continue;
-    ClientConnection& connection = *connections_[i - 1];
-    connection.exchange().shut_down();
-    connection.close();
+    if (i <= connections_.size()) connections_[i - 1]->shut_down();
   }
   end_if_drained();
 }
@@ -265,7 +276,7 @@ void Worker::end_if_drained() {
 void Worker::cut(std::string route) {
   loop_->post([this, route = std::move(route)] {
     for (std::size_t i = connections_.size(); i > 0; --i) {
-      if (i <= connections_.size()) connections_[i - 1]->exchange().cut_if_candidate(route);
+      if (i <= connections_.size()) connections_[i - 1]->cut_if_candidate(route);
     }
   });
 }

@@ -13,7 +13,7 @@
 #include "core/net/event_loop.h"
 #include "core/net/socket.h"
 #include "core/net/upstream.h"
-#include "proxy/client_connection.h"
+#include "proxy/connection.h"
 #include "proxy/durable_waits.h"
 #include "proxy/shared.h"
 #include "proxy/traffic_metrics.h"
@@ -54,8 +54,10 @@ class Worker {
   ExchangeId next_exchange_id() {
     return ExchangeId::make(shared_.log.node, shared_.log.epoch, lane_number_, ++exchange_count_);
   }
-  void add_to_turn_end(ClientConnection& connection);
-  void release(ClientConnection& connection);
+  void add_to_turn_end(Connection& connection);
+  void release(Connection& connection);
+  // `next` takes the place of `old` (same peer, same socket) and starts; `old` only dies.
+  void replace(Connection& old, std::unique_ptr<Connection> next);
   static constexpr std::size_t kScratchBytes = 64 * 1024;
   char* scratch() { return scratch_.get(); }
 
@@ -76,6 +78,7 @@ class Worker {
   void run();
   void accept_some(Listener& listener);
   void admit(const Listener& listener, net::Accepted accepted);
+  void forget_turn_end(const Connection& connection);
   void pause_accepting();
   void resume_accepting();
   void tick();
@@ -100,8 +103,8 @@ class Worker {
   std::unique_ptr<DurableWaits> waits_;
   std::unique_ptr<net::UpstreamPool> legacy_, candidate_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  std::vector<std::unique_ptr<ClientConnection>> connections_;
-  std::vector<ClientConnection*> at_turn_end_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<Connection*> at_turn_end_;
   std::unique_ptr<net::EventLoop::TurnEndHook> turn_end_;
   std::unique_ptr<net::Timer> ticker_;
   std::unique_ptr<net::Timer> accept_pause_;

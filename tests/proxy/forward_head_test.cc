@@ -126,7 +126,7 @@ TEST(NetworkSetTest, ContainsToTheBit) {
 
 TEST(ErrorAnswerTest, EscapesAndClosesAsTold) {
   std::string out;
-  write_error_answer({400, "bad", "a \"quoted\" \x01 text", "", "", false, false, false}, out);
+  write_error_answer({400, "bad", "a \"quoted\" \x01 text", "", "", false, false}, false, out);
   EXPECT_NE(out.find("HTTP/1.1 400 "), std::string::npos);
   EXPECT_NE(out.find("Connection: close\r\n"), std::string::npos);
   EXPECT_NE(out.find("a \\\"quoted\\\" \\u0001 text"), std::string::npos);

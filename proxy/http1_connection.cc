@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "proxy/client_connection.h"
+#include "proxy/http1_connection.h"
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#include <cerrno>
 #include <utility>
 
-#include "core/http/message_writer.h"
-#include "proxy/answer_head.h"
 #include "proxy/worker.h"
 
 namespace banyan::proxy {
@@ -17,8 +11,6 @@ namespace {
 // Of a client that sends on while its exchange is open; past it we stop reading.
 constexpr std::size_t kLeftoverBytesMax = 64 * 1024;
 constexpr std::size_t kKeptCapacity = 16 * 1024;
-constexpr std::size_t kDirectSendBytes = 8 * 1024;
-constexpr std::size_t kEagerFlushBytes = 64 * 1024;
 constexpr std::uint64_t kLingerBytesMax = 1024 * 1024;
 constexpr std::int64_t kLingerNs = 2'000'000'000;
 
@@ -33,33 +25,32 @@ http::ReadLimits read_limits(const LimitOptions& limits) {
 
 }  // namespace
 
-ClientConnection::ClientConnection(Worker& worker, net::UniqueFd fd, Peer peer,
-                                   std::uint64_t number)
-    : worker_(worker),
+Http1Connection::Http1Connection(Worker& worker, net::UniqueFd fd, Peer peer, std::uint64_t number)
+    : Connection(std::move(peer), number),
+      ClientStream(static_cast<const Connection&>(*this)),
+      worker_(worker),
       fd_(std::move(fd)),
-      peer_(std::move(peer)),
-      number_(number),
       watch_(worker.loop(), fd_.get(), [this](net::FdWatch::Ready ready) { on_ready(ready); }),
       reader_(read_limits(worker.shared().options.limits)),
       exchange_(*this, worker) {}
 
-ClientConnection::~ClientConnection() = default;
+Http1Connection::~Http1Connection() = default;
 
-std::int64_t ClientConnection::now_ns() const { return worker_.loop().now().mono_ns; }
+std::int64_t Http1Connection::now_ns() const { return worker_.loop().now().mono_ns; }
 
-void ClientConnection::start() {
+void Http1Connection::start() {
   read_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.head_ns;
   watch_.want_read(true);
 }
 
-void ClientConnection::refuse_over_limit() {
+void Http1Connection::refuse_over_limit() {
   watch_.want_read(true);
   refuse(503, "too_many_connections", "too many connections are open; try again later");
 }
 
 // ---- input
 
-void ClientConnection::on_ready(net::FdWatch::Ready ready) {
+void Http1Connection::on_ready(net::FdWatch::Ready ready) {
   if (is_closed_) return;
   if (ready == net::FdWatch::Ready::kRead) {
     on_readable();
@@ -68,18 +59,16 @@ void ClientConnection::on_ready(net::FdWatch::Ready ready) {
   }
 }
 
-void ClientConnection::on_readable() {
+void Http1Connection::on_readable() {
   // One recv a turn: libevent calls again while there is more, and others get their share.
-  const ssize_t got = ::recv(fd_.get(), worker_.scratch(), Worker::kScratchBytes, 0);
-  if (got < 0) {
-    if (errno != EAGAIN && errno != EINTR) on_gone();
-    return;
+  const net::Received got = net::receive(fd_.get(), worker_.scratch(), Worker::kScratchBytes);
+  switch (got.outcome) {
+    case net::ReceiveOutcome::kBytes: break;
+    case net::ReceiveOutcome::kWouldBlock: return;
+    case net::ReceiveOutcome::kClosed: on_end_of_input(); return;
+    case net::ReceiveOutcome::kFailed: on_gone(); return;
   }
-  if (got == 0) {
-    on_end_of_input();
-    return;
-  }
-  const std::string_view bytes(worker_.scratch(), static_cast<std::size_t>(got));
+  const std::string_view bytes = got.bytes;
   if (is_lingering_) {
     lingered_bytes_ += bytes.size();
     if (lingered_bytes_ > kLingerBytesMax) close();
@@ -88,7 +77,7 @@ void ClientConnection::on_readable() {
   take_input(bytes);
 }
 
-void ClientConnection::take_input(std::string_view bytes) {
+void Http1Connection::take_input(std::string_view bytes) {
   if (!leftover_.empty() || !may_parse()) {
     leftover_.append(bytes);
     if (leftover_.size() >= kLeftoverBytesMax) watch_.want_read(false);
@@ -99,13 +88,13 @@ void ClientConnection::take_input(std::string_view bytes) {
   keep_leftover(bytes);
 }
 
-void ClientConnection::keep_leftover(std::string_view rest) {
+void Http1Connection::keep_leftover(std::string_view rest) {
   if (is_closed_) return;
   leftover_.assign(rest);
   if (leftover_.size() >= kLeftoverBytesMax) watch_.want_read(false);
 }
 
-void ClientConnection::resume_input() {
+void Http1Connection::resume_input() {
   if (is_parsing_ || is_closed_ || is_lingering_) return;
   std::string taken;
   taken.swap(leftover_);
@@ -120,12 +109,12 @@ void ClientConnection::resume_input() {
   }
 }
 
-bool ClientConnection::may_parse() const {
+bool Http1Connection::may_parse() const {
   if (is_closed_ || is_lingering_) return false;
   return !exchange_.is_open() || (!is_request_complete_ && !is_input_paused_);
 }
 
-void ClientConnection::parse(std::string_view& input) {
+void Http1Connection::parse(std::string_view& input) {
   is_parsing_ = true;
   while (may_parse()) {
     if (!exchange_.is_open() && input.empty()) break;
@@ -164,7 +153,7 @@ void ClientConnection::parse(std::string_view& input) {
 }
 
 // Deadlines while bytes of the client are due.
-void ClientConnection::wait_for_more() {
+void Http1Connection::wait_for_more() {
   const TimeoutOptions& timeouts = worker_.shared().options.timeouts;
   if (exchange_.is_open()) {
     read_deadline_ns_ = now_ns() + timeouts.body_ns;
@@ -174,12 +163,12 @@ void ClientConnection::wait_for_more() {
   }
 }
 
-void ClientConnection::pause_input() {
+void Http1Connection::pause_input() {
   is_input_paused_ = true;
   read_deadline_ns_ = 0;
 }
 
-void ClientConnection::unpause_input() {
+void Http1Connection::unpause_input() {
   if (!is_input_paused_) return;
   is_input_paused_ = false;
   if (is_parsing_ || is_closed_) return;
@@ -188,7 +177,7 @@ void ClientConnection::unpause_input() {
   mark_for_turn_end();
 }
 
-void ClientConnection::on_end_of_input() {
+void Http1Connection::on_end_of_input() {
   saw_end_of_input_ = true;
   watch_.want_read(false);
   if (is_lingering_ || leftover_.empty()) apply_end_of_input();
@@ -196,7 +185,7 @@ void ClientConnection::on_end_of_input() {
 
 // A client that ends its sending side has left: HTTP has no use for half-closed connections, and it
 // cannot be told from one that is gone.
-void ClientConnection::apply_end_of_input() {
+void Http1Connection::apply_end_of_input() {
   if (is_lingering_ || !exchange_.is_open()) {
     close();
     return;
@@ -204,7 +193,7 @@ void ClientConnection::apply_end_of_input() {
   on_gone();
 }
 
-void ClientConnection::on_gone() {
+void Http1Connection::on_gone() {
   if (is_gone_told_) return;
   is_gone_told_ = true;
   if (!exchange_.is_open()) {
@@ -214,7 +203,7 @@ void ClientConnection::on_gone() {
   exchange_.on_client_gone();
 }
 
-void ClientConnection::detach() {
+void Http1Connection::detach() {
   watch_.want_read(false);
   watch_.want_write(false);
   read_deadline_ns_ = write_deadline_ns_ = 0;
@@ -225,113 +214,13 @@ void ClientConnection::detach() {
   fd_.reset();
 }
 
-// ---- output
+// ---- the end of a turn
 
-void ClientConnection::send_piece(std::string_view piece) {
-  if (is_broken_) return;
-  if (is_tail_held_ || piece.size() < kDirectSendBytes || wants_write_) {
-    out_.append(piece);
-    if (!is_tail_held_ && waiting_bytes() >= kEagerFlushBytes) flush();
-    return;
-  }
-  iovec parts[2] = {{out_.data() + out_at_, waiting_bytes()},
-                    {const_cast<char*>(piece.data()), piece.size()}};
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = 2;
-  const ssize_t result = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (result < 0 && errno != EAGAIN && errno != EINTR) {
-    note_broken();
-    return;
-  }
-  std::size_t sent = result > 0 ? static_cast<std::size_t>(result) : 0;
-  sent_bytes_ += sent;
-  if (sent < waiting_bytes()) {
-    out_at_ += sent;
-    sent = 0;
-  } else {
-    sent -= waiting_bytes();
-    out_.clear();
-    out_at_ = 0;
-  }
-  out_.append(piece.substr(sent));
-  if (waiting_bytes() > 0) flush_at_turn_end();
-}
-
-void ClientConnection::flush() {
-  if (is_broken_ || is_closed_) return;
-  const std::size_t held = is_tail_held_ ? kTailBytes : 0;
-  while (waiting_bytes() > held) {
-    const ssize_t sent = ::send(fd_.get(), out_.data() + out_at_, waiting_bytes() - held,
-                                MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN) {
-        note_broken();
-        return;
-      }
-      if (!wants_write_) {
-        wants_write_ = true;
-        write_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.write_ns;
-        watch_.want_write(true);
-      }
-      break;
-    }
-    out_at_ += static_cast<std::size_t>(sent);
-    sent_bytes_ += static_cast<std::uint64_t>(sent);
-    if (wants_write_) {
-      write_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.write_ns;
-    }
-  }
-  if (out_at_ == out_.size()) {
-    out_.clear();
-    out_at_ = 0;
-  } else if (out_at_ > kEagerFlushBytes) {
-    out_.erase(0, out_at_);
-    out_at_ = 0;
-  }
-  if (wants_write_ && waiting_bytes() <= held) {
-    wants_write_ = false;
-    write_deadline_ns_ = 0;
-    watch_.want_write(false);
-  }
-}
-
-void ClientConnection::on_writable() {
-  flush();
-  if (is_broken_ || is_closed_) return;
-  if (exchange_.is_open()) {
-    exchange_.on_output_progress();
-  } else if (is_lingering_ && waiting_bytes() == 0) {
-    net::shut_down_sending(fd_.get());
-  }
-}
-
-void ClientConnection::take_back(std::uint64_t position) {
-  const std::uint64_t from = position > sent_bytes_ ? position - sent_bytes_ : 0;
-  if (from < waiting_bytes()) out_.resize(out_at_ + static_cast<std::size_t>(from));
-}
-
-// Told at the end of the turn, never from inside of the exchange's own work.
-void ClientConnection::note_broken() {
-  is_broken_ = true;
-  out_.clear();
-  out_at_ = 0;
-  watch_.want_write(false);
-  write_deadline_ns_ = 0;
-  mark_for_turn_end();
-}
-
-void ClientConnection::flush_at_turn_end() {
-  wants_flush_ = true;
-  mark_for_turn_end();
-}
-
-void ClientConnection::mark_for_turn_end() {
+void Http1Connection::mark_for_turn_end() {
   if (!is_closed_) worker_.add_to_turn_end(*this);
 }
 
-void ClientConnection::on_turn_end() {
+void Http1Connection::on_turn_end() {
   if (is_closed_) return;
   if (std::exchange(wants_flush_, false)) flush();
   if (is_broken_ && !is_gone_told_) {
@@ -345,39 +234,41 @@ void ClientConnection::on_turn_end() {
 
 // ---- ends and deadlines
 
-void ClientConnection::refuse(int status, std::string_view code, std::string_view message) {
+void Http1Connection::refuse(int status, std::string_view code, std::string_view message) {
   worker_.count_refused(status);
   ErrorAnswer answer;
   answer.status = status;
   answer.code = code;
   answer.message = message;
-  write_error_answer(answer, out_);
+  write_error_answer(answer, false, out_);
   flush();
   begin_linger();
 }
 
-void ClientConnection::exchange_ended(After after) {
+void Http1Connection::exchange_ended(After after) {
   if (is_closed_) return;
   if (is_gone_told_ || is_broken_) {
     close();
     return;
   }
   is_tail_held_ = false;
-  if (after == After::kReset) {
+  if (after == After::kCut && framing_ == ClientFraming::kUntilClose) {
     net::set_reset_on_close(fd_.get());
     close();
     return;
   }
-  if (after == After::kLinger || (after == After::kClose && !leftover_.empty())) {
+  const bool goes_on = after == After::kNext && keeps_alive_;
+  if (after == After::kLinger || (!goes_on && !leftover_.empty())) {
     flush();
     begin_linger();
     return;
   }
-  if (after == After::kClose || is_draining_) {
+  if (!goes_on || is_draining_) {
     flush();
     close();
     return;
   }
+  forget_answer();
   reader_.reset();
   is_request_complete_ = is_input_paused_ = false;
   has_partial_head_ = false;
@@ -390,7 +281,7 @@ void ClientConnection::exchange_ended(After after) {
   }
 }
 
-void ClientConnection::begin_linger() {
+void Http1Connection::begin_linger() {
   if (is_closed_) return;
   if (is_broken_ || saw_end_of_input_) {
     close();
@@ -403,7 +294,7 @@ void ClientConnection::begin_linger() {
   watch_.want_read(true);
 }
 
-void ClientConnection::on_tick(std::int64_t now) {
+void Http1Connection::on_tick(std::int64_t now) {
   if (is_closed_) return;
   if (write_deadline_ns_ != 0 && now >= write_deadline_ns_) {
     worker_.count_timeout("write");
@@ -418,7 +309,7 @@ void ClientConnection::on_tick(std::int64_t now) {
   if (exchange_.is_open()) exchange_.on_tick(now);
 }
 
-void ClientConnection::on_read_timeout() {
+void Http1Connection::on_read_timeout() {
   read_deadline_ns_ = 0;
   if (is_lingering_) {
     close();
@@ -433,12 +324,23 @@ void ClientConnection::on_read_timeout() {
   }
 }
 
-void ClientConnection::drain() {
+void Http1Connection::drain() {
   is_draining_ = true;
   if (!exchange_.is_open() && !is_lingering_ && !has_partial_head_ && leftover_.empty()) close();
 }
 
-void ClientConnection::close() {
+void Http1Connection::shut_down() {
+  exchange_.shut_down();
+  close();
+}
+
+void Http1Connection::cut_if_candidate(std::string_view route) {
+  exchange_.cut_if_candidate(route);
+}
+
+void Http1Connection::abandon() { exchange_.abandon(); }
+
+void Http1Connection::close() {
   if (is_closed_) return;
   is_closed_ = true;
   watch_.want_read(false);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A client that speaks HTTP/1: its bytes, its parser, its deadlines. One exchange at a time; what a
+// client pipelines waits, bounded, until the answer before it has left.
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include "core/http/message_reader.h"
+#include "core/net/event_loop.h"
+#include "core/net/socket.h"
+#include "proxy/client_stream.h"
+#include "proxy/connection.h"
+#include "proxy/exchange.h"
+
+namespace banyan::proxy {
+
+class Worker;
+
+// Loop-confined.
+class Http1Connection final : public Connection, private ClientStream {
+ public:
+  Http1Connection(Worker& worker, net::UniqueFd fd, Peer peer, std::uint64_t number);
+  ~Http1Connection() override;
+
+  void start() override;
+  void refuse_over_limit() override;
+  void on_tick(std::int64_t now_ns) override;
+  void on_turn_end() override;
+  void drain() override;
+  void shut_down() override;
+  void cut_if_candidate(std::string_view route) override;
+  void abandon() override;
+
+ private:
+  // From the exchange (http1_output.cc, but for input and ends).
+  void refuse(int status, std::string_view code, std::string_view message) override;
+  void pause_input() override;
+  void unpause_input() override;
+  void send_informational(int status, std::string_view reason,
+                          const http::HeaderList& fields) override;
+  void send_head(const ClientHead& head) override;
+  void send_body(std::string_view piece) override;
+  void send_end(const http::HeaderList& trailers) override;
+  void send_error(const ErrorAnswer& answer) override;
+  bool has_head_left() const override { return sent_bytes_ > head_position_; }
+  void take_back_head() override;
+  void release_tail() override;
+  void flush() override;
+  std::size_t waiting_bytes() const override { return out_.size() - out_at_; }
+  void exchange_ended(After after) override;
+  void detach() override;
+
+  void on_ready(net::FdWatch::Ready ready);
+  void on_readable();
+  void on_writable();
+  void take_input(std::string_view bytes);
+  void resume_input();
+  void parse(std::string_view& input);
+  bool may_parse() const;
+  void keep_leftover(std::string_view rest);
+  void on_end_of_input();
+  void apply_end_of_input();
+  void on_gone();
+  void on_read_timeout();
+  void wait_for_more();
+  void begin_linger();
+  void mark_for_turn_end();
+  void note_broken();
+  void close();
+  std::int64_t now_ns() const;
+
+  // Output.
+  void send_piece(std::string_view piece);
+  void hold_tail() { is_tail_held_ = true; }
+  void flush_at_turn_end();
+  void forget_answer();
+  void want_write();
+  bool client_is_1_0() const;
+  // In the stream of all bytes, to know what of an answer has left.
+  std::uint64_t appended_position() const { return sent_bytes_ + waiting_bytes(); }
+  // Bytes taken, 0 where none are for now, -1 where the connection is broken.
+  ssize_t send_some(const iovec* pieces, std::size_t count);
+
+  Worker& worker_;
+  net::UniqueFd fd_;
+  net::FdWatch watch_;
+  http::RequestReader reader_;
+  std::string leftover_;
+  std::string out_;
+  std::size_t out_at_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  static constexpr std::uint64_t kNoHead = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t head_position_ = kNoHead;  // of the answer's first byte
+  ClientFraming framing_ = ClientFraming::kNoBody;
+  std::uint64_t body_left_ = 0;  // where the length is known
+  std::uint64_t lingered_bytes_ = 0;
+  std::int64_t read_deadline_ns_ = 0;   // 0: none
+  std::int64_t write_deadline_ns_ = 0;  // 0: none
+  bool is_lingering_ = false;
+  bool is_parsing_ = false;
+  bool is_input_paused_ = false;
+  bool is_request_complete_ = false;
+  bool has_partial_head_ = false;
+  bool is_tail_held_ = false;
+  bool has_body_begun_ = false;
+  bool keeps_alive_ = false;  // as the head of the answer said
+  bool is_gone_told_ = false;
+  bool saw_end_of_input_ = false;
+  bool wants_flush_ = false;
+  bool wants_input_ = false;
+  bool wants_write_ = false;
+  Exchange exchange_;
+};
+
+}  // namespace banyan::proxy

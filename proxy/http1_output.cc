@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The answers of HTTP/1 on their way out: framing, the held tail, and what the kernel did not take.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "core/http/message_writer.h"
+#include "proxy/http1_connection.h"
+#include "proxy/worker.h"
+
+namespace banyan::proxy {
+namespace {
+
+constexpr std::size_t kDirectSendBytes = 8 * 1024;
+constexpr std::size_t kEagerFlushBytes = 64 * 1024;
+
+}  // namespace
+
+// ---- messages
+
+bool Http1Connection::client_is_1_0() const { return reader_.head().version_minor == 0; }
+
+void Http1Connection::send_informational(int status, std::string_view reason,
+                                         const http::HeaderList& fields) {
+  write_informational(status, reason, fields, out_);
+  flush_at_turn_end();
+}
+
+void Http1Connection::send_head(const ClientHead& head) {
+  Http1Facts facts;
+  facts.client_is_1_0 = client_is_1_0();
+  facts.framing = framing_ = client_framing(head, facts.client_is_1_0);
+  facts.keeps_alive = keeps_alive_ = head.keeps_alive && framing_ != ClientFraming::kUntilClose;
+  facts.writes_via = peer().writes_via;
+  body_left_ = head.content_length;
+  has_body_begun_ = false;
+  head_position_ = appended_position();
+  write_client_head(head, facts, out_);
+  if (framing_ == ClientFraming::kNoBody ||
+      (framing_ == ClientFraming::kContentLength && body_left_ == 0)) {
+    hold_tail();  // The head is the last piece.
+  }
+  flush_at_turn_end();
+}
+
+void Http1Connection::send_body(std::string_view piece) {
+  const bool is_first = !has_body_begun_;
+  has_body_begun_ = true;
+  if (framing_ == ClientFraming::kChunked) {
+    http::write_chunk_head(out_, piece.size());
+    out_.append(piece).append(http::kChunkEnd);
+    if (has_waiting_beyond_tail()) flush();
+  } else {
+    if (framing_ == ClientFraming::kContentLength) {
+      body_left_ -= std::min<std::uint64_t>(body_left_, piece.size());
+      if (body_left_ == 0) hold_tail();
+    }
+    if (is_first && body_left_ == 0) {
+      out_.append(piece);  // Head and whole body leave in one send.
+    } else {
+      send_piece(piece);
+    }
+  }
+  flush_at_turn_end();
+}
+
+void Http1Connection::send_end(const http::HeaderList& trailers) {
+  hold_tail();
+  if (framing_ == ClientFraming::kChunked) http::write_last_chunk(out_, trailers);
+}
+
+void Http1Connection::send_error(const ErrorAnswer& answer) {
+  hold_tail();
+  keeps_alive_ = answer.keeps_alive;
+  framing_ = ClientFraming::kContentLength;
+  head_position_ = appended_position();
+  write_error_answer(answer, client_is_1_0(), out_);
+}
+
+void Http1Connection::take_back_head() {
+  const std::uint64_t from = head_position_ > sent_bytes_ ? head_position_ - sent_bytes_ : 0;
+  if (from < waiting_bytes()) out_.resize(out_at_ + static_cast<std::size_t>(from));
+  head_position_ = kNoHead;
+}
+
+void Http1Connection::release_tail() {
+  is_tail_held_ = false;
+  flush();
+}
+
+void Http1Connection::forget_answer() {
+  head_position_ = kNoHead;
+  framing_ = ClientFraming::kNoBody;
+  body_left_ = 0;
+  keeps_alive_ = false;
+}
+
+// ---- bytes
+
+ssize_t Http1Connection::send_some(const iovec* pieces, std::size_t count) {
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  for (;;) {
+    ssize_t sent;
+    if (count == 1) {
+      sent = ::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, kFlags);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(pieces);
+      message.msg_iovlen = count;
+      sent = ::sendmsg(fd_.get(), &message, kFlags);
+    }
+    if (sent >= 0) return sent;
+    if (errno == EAGAIN) return 0;
+    if (errno != EINTR) return -1;
+  }
+}
+
+void Http1Connection::send_piece(std::string_view piece) {
+  if (is_broken_) return;
+  if (is_tail_held_ || piece.size() < kDirectSendBytes || wants_write_) {
+    out_.append(piece);
+    if (!is_tail_held_ && waiting_bytes() >= kEagerFlushBytes) flush();
+    return;
+  }
+  const iovec pieces[2] = {{out_.data() + out_at_, waiting_bytes()},
+                           {const_cast<char*>(piece.data()), piece.size()}};
+  const ssize_t result = send_some(pieces, 2);
+  if (result < 0) {
+    note_broken();
+    return;
+  }
+  auto sent = static_cast<std::size_t>(result);
+  sent_bytes_ += sent;
+  if (sent < waiting_bytes()) {
+    out_at_ += sent;
+    sent = 0;
+  } else {
+    sent -= waiting_bytes();
+    out_.clear();
+    out_at_ = 0;
+  }
+  out_.append(piece.substr(sent));
+}
+
+void Http1Connection::flush() {
+  if (is_broken_ || is_closed_) return;
+  const std::size_t held = is_tail_held_ ? kTailBytes : 0;
+  while (waiting_bytes() > held) {
+    const iovec piece{out_.data() + out_at_, waiting_bytes() - held};
+    const ssize_t sent = send_some(&piece, 1);
+    if (sent < 0) {
+      note_broken();
+      return;
+    }
+    if (sent == 0) {
+      want_write();
+      break;
+    }
+    out_at_ += static_cast<std::size_t>(sent);
+    sent_bytes_ += static_cast<std::uint64_t>(sent);
+    if (wants_write_) write_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.write_ns;
+  }
+  if (out_at_ == out_.size()) {
+    out_.clear();
+    out_at_ = 0;
+  } else if (out_at_ > kEagerFlushBytes) {
+    out_.erase(0, out_at_);
+    out_at_ = 0;
+  }
+  if (wants_write_ && waiting_bytes() <= held) {
+    wants_write_ = false;
+    write_deadline_ns_ = 0;
+    watch_.want_write(false);
+  }
+}
+
+void Http1Connection::want_write() {
+  if (wants_write_) return;
+  wants_write_ = true;
+  write_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.write_ns;
+  watch_.want_write(true);
+}
+
+void Http1Connection::on_writable() {
+  flush();
+  if (is_broken_ || is_closed_) return;
+  if (exchange_.is_open()) {
+    exchange_.on_output_progress();
+  } else if (is_lingering_ && waiting_bytes() == 0) {
+    net::shut_down_sending(fd_.get());
+  }
+}
+
+// Told at the end of the turn, never from inside of the exchange's own work.
+void Http1Connection::note_broken() {
+  is_broken_ = true;
+  out_.clear();
+  out_at_ = 0;
+  watch_.want_write(false);
+  write_deadline_ns_ = 0;
+  mark_for_turn_end();
+}
+
+void Http1Connection::flush_at_turn_end() {
+  wants_flush_ = true;
+  mark_for_turn_end();
+}
+
+}  // namespace banyan::proxy
