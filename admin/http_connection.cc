@@ -217,7 +217,7 @@ void HttpServer::Connection::check_deadlines(std::int64_t now_mono_ns) {
       return;
     case State::kReading:
       if (age > options.request_timeout_ns) {
-        refuse_and_close({408, "request_timeout", "the request did not arrive in time"});
+        refuse_and_close({408, "request_timeout", "the request did not arrive in time", {}, 0, {}});
       }
       return;
     case State::kLingering:
