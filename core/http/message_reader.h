@@ -47,11 +47,11 @@ struct ReadError {
   std::string_view
       code;  // stable, for metrics: "conflicting_length", "bare_cr", "head_too_large" …
   std::string message;  // for people; never holds bytes of the peer
-  std::string_view at;  // where it is, in the bytes under judgement; the reader clears it
+  std::string_view at = {};  // where it is, in the bytes under judgement; the reader clears it
   // Of the offending byte or line, in the head (chunks: in the body); and what stands there,
   // masked.
   std::uint64_t position = 0;
-  std::string sample;
+  std::string sample = {};
 };
 
 class RequestReader {
