@@ -44,7 +44,7 @@ TEST_F(ProxyRecorded, EveryAcknowledgedExchangeIsClosedOnDisk) {
       [](const Message& request) { return plain_answer("echo " + request.body); }));
   ProxyOptions options;
   options.workers = 2;
-  options.listeners.push_back(ListenerOptions{"127.0.0.1:0", {}, false});
+  options.listeners.emplace_back().address = "127.0.0.1:0";
   options.legacy.upstream.addresses = *net::resolve_url("http://" + origin.address());
   options.candidate = options.legacy;
   options.durable_wait_ns = 10'000'000'000;

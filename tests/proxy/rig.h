@@ -43,7 +43,7 @@ class Rig {
  public:
   Rig() {
     options.workers = 1;
-    options.listeners.push_back(ListenerOptions{"127.0.0.1:0", {}, false});
+    options.listeners.emplace_back().address = "127.0.0.1:0";
     route.name = "default";
     route.dials.mirror_share = 10000;
   }
