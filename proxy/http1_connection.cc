@@ -25,26 +25,44 @@ http::ReadLimits read_limits(const LimitOptions& limits) {
 
 }  // namespace
 
-Http1Connection::Http1Connection(Worker& worker, net::UniqueFd fd, Peer peer, std::uint64_t number)
+Http1Connection::Http1Connection(Worker& worker, net::Channel channel, Peer peer,
+                                 std::uint64_t number, std::string_view already_read)
     : Connection(std::move(peer), number),
       ClientStream(static_cast<const Connection&>(*this)),
       worker_(worker),
-      fd_(std::move(fd)),
-      watch_(worker.loop(), fd_.get(), [this](net::FdWatch::Ready ready) { on_ready(ready); }),
+      channel_(std::move(channel)),
+      watch_(worker.loop(), channel_.fd(), [this](net::FdWatch::Ready ready) { on_ready(ready); }),
       reader_(read_limits(worker.shared().options.limits)),
+      leftover_(already_read),
       exchange_(*this, worker) {}
 
 Http1Connection::~Http1Connection() = default;
 
 std::int64_t Http1Connection::now_ns() const { return worker_.loop().now().mono_ns; }
 
+void Http1Connection::set_reading(bool wanted) {
+  is_reading_ = wanted;
+  watch_.want_read(wanted);
+  if (wanted && channel_.has_buffered_input()) receive_next_turn();
+}
+
+// No read event will tell of it.
+void Http1Connection::receive_next_turn() {
+  if (std::exchange(receives_next_turn_, true)) return;
+  watch_.want_write(true);
+}
+
 void Http1Connection::start() {
   read_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.head_ns;
-  watch_.want_read(true);
+  set_reading(true);
+  if (!leftover_.empty()) {
+    wants_input_ = true;
+    mark_for_turn_end();
+  }
 }
 
 void Http1Connection::refuse_over_limit() {
-  watch_.want_read(true);
+  set_reading(true);
   refuse(503, "too_many_connections", "too many connections are open; try again later");
 }
 
@@ -61,7 +79,8 @@ void Http1Connection::on_ready(net::FdWatch::Ready ready) {
 
 void Http1Connection::on_readable() {
   // One recv a turn: libevent calls again while there is more, and others get their share.
-  const net::Received got = net::receive(fd_.get(), worker_.scratch(), Worker::kScratchBytes);
+  const net::Received got = channel_.receive(worker_.scratch(), Worker::kScratchBytes);
+  if (channel_.has_buffered_input() || channel_.read_needs_write()) receive_next_turn();
   switch (got.outcome) {
     case net::ReceiveOutcome::kBytes: break;
     case net::ReceiveOutcome::kWouldBlock: return;
@@ -80,7 +99,7 @@ void Http1Connection::on_readable() {
 void Http1Connection::take_input(std::string_view bytes) {
   if (!leftover_.empty() || !may_parse()) {
     leftover_.append(bytes);
-    if (leftover_.size() >= kLeftoverBytesMax) watch_.want_read(false);
+    if (leftover_.size() >= kLeftoverBytesMax) set_reading(false);
     if (may_parse()) resume_input();
     return;
   }
@@ -91,7 +110,7 @@ void Http1Connection::take_input(std::string_view bytes) {
 void Http1Connection::keep_leftover(std::string_view rest) {
   if (is_closed_) return;
   leftover_.assign(rest);
-  if (leftover_.size() >= kLeftoverBytesMax) watch_.want_read(false);
+  if (leftover_.size() >= kLeftoverBytesMax) set_reading(false);
 }
 
 void Http1Connection::resume_input() {
@@ -105,7 +124,7 @@ void Http1Connection::resume_input() {
   if (saw_end_of_input_) {
     if (leftover_.empty()) apply_end_of_input();
   } else if (leftover_.size() < kLeftoverBytesMax && !is_lingering_) {
-    watch_.want_read(true);
+    set_reading(true);
   }
 }
 
@@ -179,7 +198,7 @@ void Http1Connection::unpause_input() {
 
 void Http1Connection::on_end_of_input() {
   saw_end_of_input_ = true;
-  watch_.want_read(false);
+  set_reading(false);
   if (is_lingering_ || leftover_.empty()) apply_end_of_input();
 }
 
@@ -204,14 +223,14 @@ void Http1Connection::on_gone() {
 }
 
 void Http1Connection::detach() {
-  watch_.want_read(false);
+  set_reading(false);
   watch_.want_write(false);
   read_deadline_ns_ = write_deadline_ns_ = 0;
   is_gone_told_ = is_broken_ = true;
   leftover_ = std::string();
   out_ = std::string();
   out_at_ = 0;
-  fd_.reset();
+  channel_.close();
 }
 
 // ---- the end of a turn
@@ -253,7 +272,7 @@ void Http1Connection::exchange_ended(After after) {
   }
   is_tail_held_ = false;
   if (after == After::kCut && framing_ == ClientFraming::kUntilClose) {
-    net::set_reset_on_close(fd_.get());
+    channel_.set_reset_on_close();
     close();
     return;
   }
@@ -289,16 +308,16 @@ void Http1Connection::begin_linger() {
   }
   is_lingering_ = true;
   leftover_ = std::string();
-  if (waiting_bytes() == 0) net::shut_down_sending(fd_.get());
+  if (waiting_bytes() == 0) channel_.shut_down_sending();
   read_deadline_ns_ = now_ns() + kLingerNs;
-  watch_.want_read(true);
+  set_reading(true);
 }
 
 void Http1Connection::on_tick(std::int64_t now) {
   if (is_closed_) return;
   if (write_deadline_ns_ != 0 && now >= write_deadline_ns_) {
     worker_.count_timeout("write");
-    net::set_reset_on_close(fd_.get());
+    channel_.set_reset_on_close();
     on_gone();
     return;
   }
@@ -343,10 +362,10 @@ void Http1Connection::abandon() { exchange_.abandon(); }
 void Http1Connection::close() {
   if (is_closed_) return;
   is_closed_ = true;
-  watch_.want_read(false);
+  set_reading(false);
   watch_.want_write(false);
   exchange_.abandon();
-  fd_.reset();
+  channel_.close();
   worker_.release(*this);
 }
 

@@ -4,9 +4,6 @@
 // client pipelines waits, bounded, until the answer before it has left.
 #pragma once
 
-#include <sys/types.h>
-#include <sys/uio.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -14,8 +11,8 @@
 #include <string_view>
 
 #include "core/http/message_reader.h"
+#include "core/net/channel.h"
 #include "core/net/event_loop.h"
-#include "core/net/socket.h"
 #include "proxy/client_stream.h"
 #include "proxy/connection.h"
 #include "proxy/exchange.h"
@@ -27,7 +24,9 @@ class Worker;
 // Loop-confined.
 class Http1Connection final : public Connection, private ClientStream {
  public:
-  Http1Connection(Worker& worker, net::UniqueFd fd, Peer peer, std::uint64_t number);
+  // `already_read`: of this client, by whoever had the channel before.
+  Http1Connection(Worker& worker, net::Channel channel, Peer peer, std::uint64_t number,
+                  std::string_view already_read = {});
   ~Http1Connection() override;
 
   void start() override;
@@ -50,7 +49,7 @@ class Http1Connection final : public Connection, private ClientStream {
   void send_body(std::string_view piece) override;
   void send_end(const http::HeaderList& trailers) override;
   void send_error(const ErrorAnswer& answer) override;
-  bool has_head_left() const override { return sent_bytes_ > head_position_; }
+  bool has_head_left() const override { return left_position() > head_position_; }
   void take_back_head() override;
   void release_tail() override;
   void flush() override;
@@ -60,6 +59,8 @@ class Http1Connection final : public Connection, private ClientStream {
 
   void on_ready(net::FdWatch::Ready ready);
   void on_readable();
+  void set_reading(bool wanted);
+  void receive_next_turn();
   void on_writable();
   void take_input(std::string_view bytes);
   void resume_input();
@@ -86,11 +87,11 @@ class Http1Connection final : public Connection, private ClientStream {
   bool client_is_1_0() const;
   // In the stream of all bytes, to know what of an answer has left.
   std::uint64_t appended_position() const { return sent_bytes_ + waiting_bytes(); }
-  // Bytes taken, 0 where none are for now, -1 where the connection is broken.
-  ssize_t send_some(const iovec* pieces, std::size_t count);
+  // Left, or encrypted already.
+  std::uint64_t left_position() const { return sent_bytes_ + channel_.committed_bytes(); }
 
   Worker& worker_;
-  net::UniqueFd fd_;
+  net::Channel channel_;
   net::FdWatch watch_;
   http::RequestReader reader_;
   std::string leftover_;
@@ -114,6 +115,8 @@ class Http1Connection final : public Connection, private ClientStream {
   bool keeps_alive_ = false;  // as the head of the answer said
   bool is_gone_told_ = false;
   bool saw_end_of_input_ = false;
+  bool is_reading_ = false;          // as the watch was told
+  bool receives_next_turn_ = false;  // what the channel holds; write readiness brings the turn
   bool wants_flush_ = false;
   bool wants_input_ = false;
   bool wants_write_ = false;

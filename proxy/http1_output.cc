@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The answers of HTTP/1 on their way out: framing, the held tail, and what the kernel did not take.
-#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <utility>
 
 #include "core/http/message_writer.h"
 #include "proxy/http1_connection.h"
@@ -80,7 +80,7 @@ void Http1Connection::send_error(const ErrorAnswer& answer) {
 }
 
 void Http1Connection::take_back_head() {
-  const std::uint64_t from = head_position_ > sent_bytes_ ? head_position_ - sent_bytes_ : 0;
+  const std::uint64_t from = head_position_ - sent_bytes_;
   if (from < waiting_bytes()) out_.resize(out_at_ + static_cast<std::size_t>(from));
   head_position_ = kNoHead;
 }
@@ -99,24 +99,6 @@ void Http1Connection::forget_answer() {
 
 // ---- bytes
 
-ssize_t Http1Connection::send_some(const iovec* pieces, std::size_t count) {
-  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
-  for (;;) {
-    ssize_t sent;
-    if (count == 1) {
-      sent = ::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, kFlags);
-    } else {
-      msghdr message{};
-      message.msg_iov = const_cast<iovec*>(pieces);
-      message.msg_iovlen = count;
-      sent = ::sendmsg(fd_.get(), &message, kFlags);
-    }
-    if (sent >= 0) return sent;
-    if (errno == EAGAIN) return 0;
-    if (errno != EINTR) return -1;
-  }
-}
-
 void Http1Connection::send_piece(std::string_view piece) {
   if (is_broken_) return;
   if (is_tail_held_ || piece.size() < kDirectSendBytes || wants_write_) {
@@ -126,12 +108,12 @@ void Http1Connection::send_piece(std::string_view piece) {
   }
   const iovec pieces[2] = {{out_.data() + out_at_, waiting_bytes()},
                            {const_cast<char*>(piece.data()), piece.size()}};
-  const ssize_t result = send_some(pieces, 2);
-  if (result < 0) {
+  const net::Sent result = channel_.send(pieces, 2);
+  if (result.is_broken()) {
     note_broken();
     return;
   }
-  auto sent = static_cast<std::size_t>(result);
+  std::size_t sent = result.bytes;
   sent_bytes_ += sent;
   if (sent < waiting_bytes()) {
     out_at_ += sent;
@@ -148,18 +130,19 @@ void Http1Connection::flush() {
   if (is_broken_ || is_closed_) return;
   const std::size_t held = is_tail_held_ ? kTailBytes : 0;
   while (waiting_bytes() > held) {
-    const iovec piece{out_.data() + out_at_, waiting_bytes() - held};
-    const ssize_t sent = send_some(&piece, 1);
-    if (sent < 0) {
+    // What is encrypted already cannot be held any more.
+    const std::size_t size = std::max(waiting_bytes() - held, channel_.committed_bytes());
+    const net::Sent sent = channel_.send(std::string_view(out_).substr(out_at_, size));
+    if (sent.is_broken()) {
       note_broken();
       return;
     }
-    if (sent == 0) {
+    if (sent.bytes == 0) {
       want_write();
       break;
     }
-    out_at_ += static_cast<std::size_t>(sent);
-    sent_bytes_ += static_cast<std::uint64_t>(sent);
+    out_at_ += sent.bytes;
+    sent_bytes_ += sent.bytes;
     if (wants_write_) write_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.write_ns;
   }
   if (out_at_ == out_.size()) {
@@ -172,7 +155,7 @@ void Http1Connection::flush() {
   if (wants_write_ && waiting_bytes() <= held) {
     wants_write_ = false;
     write_deadline_ns_ = 0;
-    watch_.want_write(false);
+    if (!receives_next_turn_) watch_.want_write(false);
   }
 }
 
@@ -184,12 +167,17 @@ void Http1Connection::want_write() {
 }
 
 void Http1Connection::on_writable() {
+  if (std::exchange(receives_next_turn_, false)) {
+    if (!wants_write_) watch_.want_write(false);
+    if (is_reading_) on_readable();
+    if (is_closed_) return;
+  }
   flush();
   if (is_broken_ || is_closed_) return;
   if (exchange_.is_open()) {
     exchange_.on_output_progress();
   } else if (is_lingering_ && waiting_bytes() == 0) {
-    net::shut_down_sending(fd_.get());
+    channel_.shut_down_sending();
   }
 }
 

@@ -142,8 +142,8 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
   }
   // Worker in the high bits: the number is unique in the process.
   const std::uint64_t number = (static_cast<std::uint64_t>(index_ + 1) << 48) | ++connection_count_;
-  std::unique_ptr<Connection> connection =
-      std::make_unique<Http1Connection>(*this, std::move(accepted.fd), std::move(peer), number);
+  std::unique_ptr<Connection> connection = std::make_unique<Http1Connection>(
+      *this, net::Channel(std::move(accepted.fd)), std::move(peer), number);
   Connection& raw = *connection;
   raw.slot = connections_.size();
   raw.counts_as_open = is_within;
