@@ -22,6 +22,8 @@ FailureAnswer answer_for(net::UpstreamFailureKind kind) {
   switch (kind) {
     case net::UpstreamFailureKind::kConnectFailed:
       return {502, "the system behind this proxy cannot be reached"};
+    case net::UpstreamFailureKind::kTlsFailed:
+      return {502, "no trusted TLS connection to the system behind this proxy"};
     case net::UpstreamFailureKind::kConnectTimeout:
       return {504, "the system behind this proxy did not accept a connection in time"};
     case net::UpstreamFailureKind::kOverloaded:

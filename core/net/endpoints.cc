@@ -15,7 +15,7 @@ constexpr std::int64_t kRestNs = 1'000'000'000;
 
 bool is_connect_failure(UpstreamFailureKind kind) {
   return kind == UpstreamFailureKind::kConnectFailed ||
-         kind == UpstreamFailureKind::kConnectTimeout;
+         kind == UpstreamFailureKind::kConnectTimeout || kind == UpstreamFailureKind::kTlsFailed;
 }
 
 std::string what_failed(UpstreamFailureKind kind, std::string_view detail) {

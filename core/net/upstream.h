@@ -21,13 +21,20 @@
 
 namespace banyan::net {
 
+class TlsClientContext;
+
+// The header that a connection opens with, so that the system knows whom it serves.
+enum class ProxyHeader { kNone, kV1, kV2 };
+
 struct UpstreamOptions {
   // The system's addresses, shared by all its pools. Null: `addresses`, which never change.
   std::shared_ptr<Endpoints> endpoints;
   std::vector<UpstreamAddress> addresses;
+  ProxyHeader proxy_header = ProxyHeader::kNone;
   std::int64_t connect_timeout_ns = 2'000'000'000;
   std::int64_t first_byte_timeout_ns = 60'000'000'000;  // until the whole final head
   std::int64_t idle_timeout_ns = 60'000'000'000;        // longest silence in a body
+  std::int64_t tunnel_idle_ns = 3'600'000'000'000;      // silence on both sides after an upgrade
   std::int64_t keep_alive_ns = 30'000'000'000;          // an idle pooled connection closes after it
   std::size_t connections_max = 1024;                   // of this pool; further calls wait in line
   std::size_t waiting_max = 1024;                       // calls in line; past it kOverloaded
@@ -61,6 +68,10 @@ class UpstreamCallHandler {
   virtual void on_body(std::string_view piece) = 0;
   virtual void on_complete(const http::HeaderList& trailers) = 0;
   virtual void on_failure(const UpstreamFailure& failure) = 0;
+  // The 101 that the request asked for (UpstreamRequest::upgrades). From here on bytes go both ways
+  // as they are: write_body() to the system, finish_body() ends that direction; on_body() from it,
+  // and on_complete() once it has ended its own.
+  virtual void on_upgraded(const http::ResponseHead& head) { (void)head; }
   // The queue of the request's body fell below half of the high-water mark.
   virtual void on_writable() {}
 };
@@ -76,6 +87,9 @@ struct UpstreamRequest {
   // for idempotent requests; ignored once streamed body bytes were written.
   bool may_retry = false;
   std::int64_t first_byte_timeout_ns = 0;  // 0: the pool's
+  bool upgrades = false;                   // head asks for another protocol: a 101 is welcome
+  // Whom a ProxyHeader names: bytes of two sockaddrs. "": this is nobody's connection (a copy).
+  std::string client_address, listener_address;
 };
 
 class UpstreamCall {

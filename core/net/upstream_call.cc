@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
-#include "core/net/upstream_connection.h"
+#include "core/net/upstream_call.h"
 #include "core/net/upstream_pool.h"
 
 namespace banyan::net {
@@ -17,6 +17,7 @@ std::string_view to_string(UpstreamFailureKind kind) {
     case UpstreamFailureKind::kBadAnswer: return "bad_answer";
     case UpstreamFailureKind::kRequestStall: return "request_stall";
     case UpstreamFailureKind::kCircuitOpen: return "circuit_open";
+    case UpstreamFailureKind::kTlsFailed: return "tls_failed";
   }
   return "unknown";
 }
@@ -30,17 +31,41 @@ UpstreamCallImpl::UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest reque
   pool_.call_opened();
 }
 
+void UpstreamCallImpl::attach_to(UpstreamLink& link) {
+  link_ = &link;
+  use_.begin(*link.shelf().endpoint);
+}
+
+void UpstreamCallImpl::detach() {
+  was_request_sent_ = is_request_sent();
+  link_ = nullptr;
+  stream_ = nullptr;
+  use_.end();
+}
+
+http::HeaderList UpstreamCallImpl::unsent_trailers() const {
+  http::HeaderList trailers;
+  for (const auto& [name, value] : unsent_trailers_) trailers.push_back({name, value});
+  return trailers;
+}
+
+void UpstreamCallImpl::tell_if_writable(std::size_t waiting_bytes) {
+  if (!was_full_ || waiting_bytes > pool_.options().write_high_water_bytes / 2) return;
+  was_full_ = false;
+  handler_.on_writable();
+}
+
 UpstreamCallImpl::~UpstreamCallImpl() {
   pool_.call_closed();
-  if (connection_ != nullptr) connection_->cancel();
+  if (link_ != nullptr) link_->cancel(*this);
   if (is_waiting_) pool_.leave_line(*this);
 }
 
 void UpstreamCallImpl::write_body(std::string_view bytes) {
   if (bytes.empty() || is_body_finished_) return;
   has_streamed_ = true;
-  if (connection_ != nullptr && connection_->is_connected()) {
-    connection_->send_streamed(bytes);
+  if (link_ != nullptr && link_->is_connected()) {
+    link_->send_body(*this, bytes);
   } else {
     unsent_.append(bytes);
   }
@@ -50,38 +75,37 @@ void UpstreamCallImpl::write_body(std::string_view bytes) {
 void UpstreamCallImpl::finish_body(const http::HeaderList& trailers) {
   if (is_body_finished_) return;
   is_body_finished_ = true;
-  if (connection_ != nullptr && connection_->is_connected()) {
-    connection_->finish_streamed(trailers);
+  if (link_ != nullptr && link_->is_connected()) {
+    link_->finish_body(*this, trailers);
     return;
   }
   for (const auto& [name, value] : trailers) unsent_trailers_.emplace_back(name, value);
 }
 
 bool UpstreamCallImpl::is_write_full() const {
-  const std::size_t waiting =
-      unsent_.size() + (connection_ != nullptr ? connection_->waiting_bytes() : 0);
+  const std::size_t waiting = unsent_.size() + (link_ != nullptr ? link_->waiting_bytes(*this) : 0);
   return waiting > pool_.options().write_high_water_bytes;
 }
 
 bool UpstreamCallImpl::is_request_sent() const {
-  return is_body_finished_ && unsent_.empty() && any_byte_sent_ && connection_ != nullptr &&
-         connection_->is_connected() && connection_->is_drained();
+  return is_body_finished_ && unsent_.empty() && any_byte_sent_ && link_ != nullptr &&
+         link_->is_connected() && link_->is_drained(*this);
 }
 
 void UpstreamCallImpl::pause_reading() {
   if (is_paused_) return;
   is_paused_ = true;
-  if (connection_ != nullptr) connection_->set_paused(true);
+  if (link_ != nullptr) link_->set_paused(*this, true);
 }
 
 void UpstreamCallImpl::resume_reading() {
   if (!is_paused_) return;
   is_paused_ = false;
-  if (connection_ != nullptr) connection_->set_paused(false);
+  if (link_ != nullptr) link_->set_paused(*this, false);
 }
 
 void UpstreamCallImpl::give_up() {
-  if (connection_ != nullptr) connection_->given_up();
+  if (link_ != nullptr) link_->given_up(*this);
 }
 
 void UpstreamCallImpl::take_buffers(std::string& head, std::string& body) {
@@ -106,12 +130,15 @@ void UpstreamCallImpl::fail(UpstreamFailureKind kind, std::string message) {
   handler_.on_failure(failure);  // `this` may be gone behind it.
 }
 
-void UpstreamCallImpl::fail_later(UpstreamFailureKind kind, std::string message) {
+void UpstreamCallImpl::later(std::function<void(UpstreamCallImpl&)> task) {
   if (!self_) self_ = std::make_shared<UpstreamCallImpl*>(this);
-  pool_.loop().post([weak = std::weak_ptr<UpstreamCallImpl*>(self_), kind,
-                     message = std::move(message)]() mutable {
-    if (const auto self = weak.lock()) (*self)->fail(kind, std::move(message));
+  pool_.loop().post([weak = std::weak_ptr<UpstreamCallImpl*>(self_), task = std::move(task)] {
+    if (const auto self = weak.lock()) task(**self);
   });
+}
+
+void UpstreamCallImpl::fail_later(UpstreamFailureKind kind, std::string message) {
+  later([kind, message = std::move(message)](UpstreamCallImpl& call) { call.fail(kind, message); });
 }
 
 }  // namespace banyan::net

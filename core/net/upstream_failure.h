@@ -16,8 +16,9 @@ enum class UpstreamFailureKind {
   kBadAnswer,     // malformed
   kRequestStall,  // the system does not read the request's body
   kCircuitOpen,   // the system failed many times in a row (only who obeys it): nothing was sent
+  kTlsFailed,     // no TLS, or none that can be trusted: nothing was sent
 };
-inline constexpr int kUpstreamFailureKinds = 9;
+inline constexpr int kUpstreamFailureKinds = 10;
 std::string_view to_string(UpstreamFailureKind kind);
 
 }  // namespace banyan::net

@@ -7,6 +7,10 @@
 #include <utility>
 
 #include "core/base/clock.h"
+#include "core/net/channel.h"
+#include "core/net/dial.h"
+#include "core/net/http1_link.h"
+#include "core/net/proxy_header.h"
 
 namespace banyan::net {
 namespace {
@@ -63,9 +67,13 @@ void UpstreamPoolImpl::rebuild_shelves(const EndpointSet& set) {
   for (const auto& shelf : before) {
     if (shelf == nullptr) continue;
     shelf->has_left = true;
-    const auto idle = std::exchange(shelf->idle, {});
-    for (UpstreamConnection* connection : idle) connection->close();
+    close_idle_of(*shelf);
   }
+}
+
+void UpstreamPoolImpl::close_idle_of(UpstreamShelf& shelf) {
+  const auto idle = std::exchange(shelf.idle, {});
+  for (Http1Link* link : idle) link->close();
 }
 
 UpstreamShelf* UpstreamPoolImpl::choose_shelf() {
@@ -75,11 +83,27 @@ UpstreamShelf* UpstreamPoolImpl::choose_shelf() {
 }
 
 bool UpstreamPoolImpl::take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call) {
-  if (shelf.idle.empty()) return false;
-  UpstreamConnection* connection = shelf.idle.back();
-  shelf.idle.pop_back();
-  connection->attach(call);
-  return true;
+  // Without PROXY headers all sources are "", and the first one fits.
+  for (std::size_t i = shelf.idle.size(); i-- > 0;) {
+    Http1Link* const link = shelf.idle[i];
+    if (link->source() != call.source_) continue;
+    shelf.idle.erase(shelf.idle.begin() + static_cast<std::ptrdiff_t>(i));
+    link->attach(call);
+    return true;
+  }
+  return false;
+}
+
+// One that another client's calls left makes room for a new connection.
+bool UpstreamPoolImpl::close_an_idle_one() {
+  if (options_.proxy_header == ProxyHeader::kNone) return false;
+  for (const auto& shelf : shelves_) {
+    if (!shelf->idle.empty()) {
+      shelf->idle.front()->close();  // May serve the line.
+      return connections_.size() < options_.connections_max;
+    }
+  }
+  return false;
 }
 
 // All connections are taken, and the idle ones are not where the balance would have it.
@@ -104,6 +128,14 @@ void UpstreamPoolImpl::acquire(UpstreamCallImpl& call) {
     return refuse(call, UpstreamFailureKind::kCircuitOpen,
                   "the system failed many times in a row; one request tries it now and then");
   }
+  if (options_.proxy_header != ProxyHeader::kNone) {
+    write_proxy_header(options_.proxy_header, call.request_.client_address,
+                       call.request_.listener_address, call.source_);
+  }
+  place_call(call);
+}
+
+void UpstreamPoolImpl::place_call(UpstreamCallImpl& call) {
   UpstreamShelf* const shelf = choose_shelf();
   if (shelf == nullptr) return open_for(call);
   if (take_idle(*shelf, call)) return;
@@ -114,6 +146,8 @@ void UpstreamPoolImpl::acquire(UpstreamCallImpl& call) {
     open_on(*shelf, call);
   } else if (take_idle_of_any(call)) {
     return;
+  } else if (close_an_idle_one()) {
+    open_on(*shelf, call);
   } else if (finishing_ != nullptr) {
     enter_line(call, true);
   } else if (line_.size() < options_.waiting_max) {
@@ -145,9 +179,9 @@ void UpstreamPoolImpl::open_on(UpstreamShelf& first, UpstreamCallImpl& call) {
   int error_number = 0;
   while (shelf != nullptr) {
     ++call.connects_tried_;
-    auto connection = std::make_unique<UpstreamConnection>(*this, shelf->shared_from_this());
-    UpstreamConnection& opened = *connection;
-    connections_.emplace(&opened, std::move(connection));
+    auto dial = std::make_unique<Dial>(*this, ShelfPlace(shelf->shared_from_this()), call.source_);
+    Dial& opened = *dial;
+    connections_.emplace(&opened, std::move(dial));
     ++stats_.connections_opened;
     if (opened.connect(call)) return;
     error_number = errno;
@@ -204,33 +238,74 @@ void UpstreamPoolImpl::check_line() {
   }
 }
 
-void UpstreamPoolImpl::now_idle(UpstreamConnection& connection) {
+void UpstreamPoolImpl::now_idle(Http1Link& link) {
   const EndpointSet& set = refresh_shelves();
-  UpstreamShelf& shelf = connection.shelf();
-  if (shelf.has_left) return connection.close();
+  UpstreamShelf& shelf = link.shelf();
+  if (shelf.has_left) return link.close();
   if (line_.empty()) {
-    shelf.idle.push_back(&connection);
+    shelf.idle.push_back(&link);
     return;
   }
+  // Its place serves the one who waits, also where the connection cannot.
+  if (line_.front()->source_ != link.source()) return link.close();
   // Those who wait are better off on a new connection to an address that works.
   const std::int64_t now = loop_.now().mono_ns;
-  if (!shelf.endpoint->is_usable(now) && set.has_usable(now)) return connection.close();
-  connection.attach(take_from_line());
+  if (!shelf.endpoint->is_usable(now) && set.has_usable(now)) return link.close();
+  link.attach(take_from_line());
 }
 
-void UpstreamPoolImpl::closed(UpstreamConnection& connection) {
-  auto& idle = connection.shelf().idle;
-  idle.erase(std::remove(idle.begin(), idle.end(), &connection), idle.end());
-  auto node = connections_.extract(&connection);
+void UpstreamPoolImpl::forget(UpstreamLink& link) {
+  UpstreamShelf& shelf = link.shelf();
+  const auto drop = [&link](auto& list) {
+    list.erase(std::remove(list.begin(), list.end(), &link), list.end());
+  };
+  drop(shelf.idle);
+  auto node = connections_.extract(&link);
   if (!node.empty()) loop_.destroy_later(std::move(node.mapped()));
+}
+
+void UpstreamPoolImpl::closed(UpstreamLink& link) {
+  forget(link);
   serve_line();
 }
 
-void UpstreamPoolImpl::close_idle() {
-  for (const auto& shelf : shelves_) {
-    const auto idle = std::exchange(shelf->idle, {});
-    for (UpstreamConnection* connection : idle) connection->close();
+void UpstreamPoolImpl::connected(Dial& dial, ShelfPlace place, std::string source, Channel channel,
+                                 UpstreamCallImpl& call) {
+  forget(dial);
+  auto made =
+      std::make_unique<Http1Link>(*this, std::move(place), std::move(source), std::move(channel));
+  Http1Link& link = *made;
+  connections_.emplace(&link, std::move(made));
+  link.attach(call);
+  if (!call.was_full_) return;
+  call.later([](UpstreamCallImpl& it) {
+    if (!it.is_write_full()) it.tell_if_writable(0);
+  });
+}
+
+// No handler is called while others of them may be destroyed inside it.
+void UpstreamPoolImpl::dial_failed(const std::vector<UpstreamCallImpl*>& riders,
+                                   UpstreamFailureKind kind, const std::string& message) {
+  for (UpstreamCallImpl* call : riders) {
+    if (may_try_another(*call, kind)) {
+      open_for(*call);
+    } else if (riders.size() == 1) {
+      call->fail(kind, message);
+    } else {
+      call->fail_later(kind, message);
+    }
   }
+}
+
+void UpstreamPoolImpl::retry(UpstreamCallImpl& call) {
+  call.has_retried_ = true;
+  call.connects_tried_ = 0;
+  ++stats_.retries;
+  open_for(call);
+}
+
+void UpstreamPoolImpl::close_idle() {
+  for (const auto& shelf : shelves_) close_idle_of(*shelf);
 }
 
 class UpstreamPool::Impl : public UpstreamPoolImpl {

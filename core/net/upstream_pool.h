@@ -12,9 +12,12 @@
 #include <vector>
 
 #include "core/net/upstream.h"
-#include "core/net/upstream_connection.h"
+#include "core/net/upstream_call.h"
+#include "core/net/upstream_link.h"
 
 namespace banyan::net {
+
+class Channel;
 
 class UpstreamPoolImpl {
  public:
@@ -28,6 +31,8 @@ class UpstreamPoolImpl {
 
   // An idle connection, a new one, a place in the line, or a deferred failure.
   void acquire(UpstreamCallImpl& call);
+  // The same for one that has been admitted.
+  void place_call(UpstreamCallImpl& call);
   // A new connection, for a retry: another idle one may be as stale as the last.
   void open_for(UpstreamCallImpl& call);
   // Connecting failed; whether another address is worth a try.
@@ -38,9 +43,16 @@ class UpstreamPoolImpl {
 
   // From connections. finishing: on_complete is being called, the connection is free right after
   // it.
-  void set_finishing(UpstreamConnection* connection) { finishing_ = connection; }
-  void now_idle(UpstreamConnection& connection);
-  void closed(UpstreamConnection& connection);
+  void set_finishing(Http1Link* link) { finishing_ = link; }
+  void now_idle(Http1Link& link);
+  void closed(UpstreamLink& link);
+  // `dial` is done; it becomes a link that takes the call.
+  void connected(Dial& dial, ShelfPlace place, std::string source, Channel channel,
+                 UpstreamCallImpl& call);
+  void dial_failed(const std::vector<UpstreamCallImpl*>& riders, UpstreamFailureKind kind,
+                   const std::string& message);
+  // Once more, as nothing came of the first time.
+  void retry(UpstreamCallImpl& call);
   // What an address did, for Endpoints to judge.
   void answered(UpstreamShelf& shelf, int status) {
     endpoints_->answered(*shelf.endpoint, status, loop_.now().mono_ns);
@@ -62,6 +74,9 @@ class UpstreamPoolImpl {
   UpstreamShelf* choose_shelf();
   void open_on(UpstreamShelf& shelf, UpstreamCallImpl& call);
   bool take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call);
+  bool close_an_idle_one();
+  static void close_idle_of(UpstreamShelf& shelf);
+  void forget(UpstreamLink& link);
   bool take_idle_of_any(UpstreamCallImpl& call);
   void refuse(UpstreamCallImpl& call, UpstreamFailureKind kind, const char* why);
   void serve_line();
@@ -73,12 +88,12 @@ class UpstreamPoolImpl {
   UpstreamOptions options_;
   const std::shared_ptr<Endpoints> endpoints_;
   UpstreamStats stats_;
-  std::unordered_map<UpstreamConnection*, std::unique_ptr<UpstreamConnection>> connections_;
+  std::unordered_map<UpstreamLink*, std::unique_ptr<UpstreamLink>> connections_;
   std::shared_ptr<const EndpointSet> held_;
   const EndpointSet* shelves_of_ = nullptr;              // held_, once the shelves are its
   std::vector<std::shared_ptr<UpstreamShelf>> shelves_;  // in the order of held_
   std::deque<UpstreamCallImpl*> line_;
-  UpstreamConnection* finishing_ = nullptr;
+  Http1Link* finishing_ = nullptr;
   std::size_t calls_open_ = 0;
   Dice dice_;
   Timer line_timer_;

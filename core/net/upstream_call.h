@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One request and its answer, as the pool and its links see it. Internal to the pool; confined to
+// its loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/net/upstream.h"
+#include "core/net/upstream_link.h"
+
+namespace banyan::net {
+
+struct Http2Stream;
+
+class UpstreamCallImpl final : public UpstreamCall {
+ public:
+  UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest request, UpstreamCallHandler& handler);
+  ~UpstreamCallImpl() override;
+
+  void write_body(std::string_view bytes) override;
+  void finish_body(const http::HeaderList& trailers) override;
+  bool is_write_full() const override;
+  bool is_request_sent() const override;
+  bool any_byte_sent() const override { return any_byte_sent_; }
+  void pause_reading() override;
+  void resume_reading() override;
+  void give_up() override;
+  void take_buffers(std::string& head, std::string& body) override;
+
+ private:
+  friend class Dial;
+  friend class Http1Link;
+  friend class Http2Link;
+  friend class UpstreamPoolImpl;
+
+  bool may_retry() const;
+  void attach_to(UpstreamLink& link);
+  // The link lets go of it; what is left to be told is told by the caller.
+  void detach();
+  // Tells on_writable() if the queue was full and is not any more.
+  void tell_if_writable(std::size_t waiting_bytes);
+  http::HeaderList unsent_trailers() const;
+  void fail(UpstreamFailureKind kind, std::string message);
+  // From the loop, after the present callback has returned; not if the call is gone by then.
+  void later(std::function<void(UpstreamCallImpl&)> task);
+  void fail_later(UpstreamFailureKind kind, std::string message);
+
+  UpstreamPoolImpl& pool_;
+  UpstreamRequest request_;
+  UpstreamCallHandler& handler_;
+  UpstreamLink* link_ = nullptr;
+  Http2Stream* stream_ = nullptr;  // on an Http2Link
+  // Of a streamed body: what was written before there is a connection.
+  std::string unsent_;
+  std::vector<std::pair<std::string, std::string>> unsent_trailers_;
+  bool is_body_finished_ = false;
+  bool has_streamed_ = false;
+  bool is_paused_ = false;
+  bool was_full_ = false;
+  bool any_byte_sent_ = false;
+  bool any_byte_received_ = false;
+  bool was_request_sent_ = false;  // when its last connection let go of it
+  bool has_retried_ = false;
+  bool is_waiting_ = false;
+  std::int64_t waiting_since_ns_ = 0;
+  int connects_tried_ = 0;
+  EndpointUse use_;                          // while it has a connection
+  std::string source_;                       // the PROXY header its connection has to open with
+  std::shared_ptr<UpstreamCallImpl*> self_;  // what a deferred failure holds weakly
+};
+
+}  // namespace banyan::net
