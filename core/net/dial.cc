@@ -118,12 +118,19 @@ void Dial::shake_hands() {
 }
 
 void Dial::finish() {
+  const bool speaks_http2 = channel_.is_secure()
+                                ? channel_.alpn() == "h2"
+                                : pool_.options().http2 == UpstreamHttp2::kPriorKnowledge;
+  if (!speaks_http2 && pool_.options().http2 == UpstreamHttp2::kPriorKnowledge) {
+    return fail(UpstreamFailureKind::kTlsFailed,
+                place_.address().text + " did not agree on HTTP/2, which its system asks for");
+  }
   const auto riders = release_riders();
   step_ = Step::kClosed;
   watch_.reset();
   timer_.reset();
-  pool_.connected(*this, std::move(place_), std::move(source_), std::move(channel_),
-                  *riders.front());
+  pool_.connected(*this, std::move(place_), std::move(source_), std::move(channel_), speaks_http2,
+                  riders);
 }
 
 std::vector<UpstreamCallImpl*> Dial::release_riders() {

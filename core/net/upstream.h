@@ -23,6 +23,12 @@ namespace banyan::net {
 
 class TlsClientContext;
 
+enum class UpstreamHttp2 {
+  kOff,             // the default: many systems behave differently over it
+  kAuto,            // https:// offers it by ALPN; http:// stays with HTTP/1.1
+  kPriorKnowledge,  // nothing else is spoken, over http:// too
+};
+
 // The header that a connection opens with, so that the system knows whom it serves.
 enum class ProxyHeader { kNone, kV1, kV2 };
 
@@ -30,6 +36,7 @@ struct UpstreamOptions {
   // The system's addresses, shared by all its pools. Null: `addresses`, which never change.
   std::shared_ptr<Endpoints> endpoints;
   std::vector<UpstreamAddress> addresses;
+  UpstreamHttp2 http2 = UpstreamHttp2::kOff;
   ProxyHeader proxy_header = ProxyHeader::kNone;
   std::int64_t connect_timeout_ns = 2'000'000'000;
   std::int64_t first_byte_timeout_ns = 60'000'000'000;  // until the whole final head
@@ -87,6 +94,7 @@ struct UpstreamRequest {
   // for idempotent requests; ignored once streamed body bytes were written.
   bool may_retry = false;
   std::int64_t first_byte_timeout_ns = 0;  // 0: the pool's
+  bool accepts_trailers = false;           // the client's TE said so; HTTP/2 passes it on
   bool upgrades = false;                   // head asks for another protocol: a 101 is welcome
   // Whom a ProxyHeader names: bytes of two sockaddrs. "": this is nobody's connection (a copy).
   std::string client_address, listener_address;

@@ -71,6 +71,7 @@ class UpstreamCallImpl final : public UpstreamCall {
   bool is_waiting_ = false;
   std::int64_t waiting_since_ns_ = 0;
   int connects_tried_ = 0;
+  int refusals_ = 0;                         // by systems that did not process it
   EndpointUse use_;                          // while it has a connection
   std::string source_;                       // the PROXY header its connection has to open with
   std::shared_ptr<UpstreamCallImpl*> self_;  // what a deferred failure holds weakly

@@ -30,8 +30,11 @@ class UpstreamPoolImpl;
 // left the system.
 struct UpstreamShelf : std::enable_shared_from_this<UpstreamShelf> {
   std::shared_ptr<Endpoint> endpoint;
-  std::vector<Http1Link*> idle;  // last in, first out: the warm ones, so others can age
-  bool has_left = false;         // its connections close once they are idle
+  std::vector<Http1Link*> idle;    // last in, first out: the warm ones, so others can age
+  std::vector<Http2Link*> shared;  // open ones that take calls; some are full
+  std::vector<Dial*> dials;        // under way
+  bool spoke_http1 = false;        // when it last had the choice
+  bool has_left = false;           // its connections close once they are idle
 };
 
 // A connection's place on its shelf; counts it on the address.

@@ -10,6 +10,7 @@
 #include "core/net/channel.h"
 #include "core/net/dial.h"
 #include "core/net/http1_link.h"
+#include "core/net/http2_link.h"
 #include "core/net/proxy_header.h"
 
 namespace banyan::net {
@@ -74,6 +75,8 @@ void UpstreamPoolImpl::rebuild_shelves(const EndpointSet& set) {
 void UpstreamPoolImpl::close_idle_of(UpstreamShelf& shelf) {
   const auto idle = std::exchange(shelf.idle, {});
   for (Http1Link* link : idle) link->close();
+  const auto shared = shelf.shared;
+  for (Http2Link* link : shared) link->close_if_idle();
 }
 
 UpstreamShelf* UpstreamPoolImpl::choose_shelf() {
@@ -94,6 +97,36 @@ bool UpstreamPoolImpl::take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call) {
   return false;
 }
 
+bool UpstreamPoolImpl::take_shared(UpstreamShelf& shelf, UpstreamCallImpl& call) {
+  for (Http2Link* link : shelf.shared) {
+    if (link->source() != call.source_ || !link->has_room()) continue;
+    link->attach(call);
+    return true;
+  }
+  return false;
+}
+
+bool UpstreamPoolImpl::may_speak_http2(const UpstreamShelf& shelf) const {
+  switch (options_.http2) {
+    case UpstreamHttp2::kOff: return false;
+    case UpstreamHttp2::kPriorKnowledge: return true;
+    case UpstreamHttp2::kAuto: return shelf.endpoint->address().is_secure && !shelf.spoke_http1;
+  }
+  return false;
+}
+
+// A connection on its way that may carry many calls is worth waiting for.
+bool UpstreamPoolImpl::ride_along(UpstreamShelf& shelf, UpstreamCallImpl& call) {
+  if (!may_speak_http2(shelf)) return false;
+  for (Dial* dial : shelf.dials) {
+    if (dial->source() != call.source_ || !dial->has_room()) continue;
+    ++call.connects_tried_;
+    dial->ride(call);
+    return true;
+  }
+  return false;
+}
+
 // One that another client's calls left makes room for a new connection.
 bool UpstreamPoolImpl::close_an_idle_one() {
   if (options_.proxy_header == ProxyHeader::kNone) return false;
@@ -109,7 +142,7 @@ bool UpstreamPoolImpl::close_an_idle_one() {
 // All connections are taken, and the idle ones are not where the balance would have it.
 bool UpstreamPoolImpl::take_idle_of_any(UpstreamCallImpl& call) {
   for (const auto& shelf : shelves_) {
-    if (take_idle(*shelf, call)) return true;
+    if (take_shared(*shelf, call) || take_idle(*shelf, call)) return true;
   }
   return false;
 }
@@ -138,10 +171,12 @@ void UpstreamPoolImpl::acquire(UpstreamCallImpl& call) {
 void UpstreamPoolImpl::place_call(UpstreamCallImpl& call) {
   UpstreamShelf* const shelf = choose_shelf();
   if (shelf == nullptr) return open_for(call);
-  if (take_idle(*shelf, call)) return;
+  if (take_shared(*shelf, call) || take_idle(*shelf, call)) return;
   if (finishing_ != nullptr && &finishing_->shelf() == shelf) {
     // Started inside on_complete: the connection that just answered takes it next.
     enter_line(call, true);
+  } else if (ride_along(*shelf, call)) {
+    return;
   } else if (connections_.size() < options_.connections_max) {
     open_on(*shelf, call);
   } else if (take_idle_of_any(call)) {
@@ -183,7 +218,10 @@ void UpstreamPoolImpl::open_on(UpstreamShelf& first, UpstreamCallImpl& call) {
     Dial& opened = *dial;
     connections_.emplace(&opened, std::move(dial));
     ++stats_.connections_opened;
-    if (opened.connect(call)) return;
+    if (opened.connect(call)) {
+      shelf->dials.push_back(&opened);
+      return;
+    }
     error_number = errno;
     if (!is_own_shortage(error_number)) {
       failed(*shelf, UpstreamFailureKind::kConnectFailed,
@@ -260,6 +298,8 @@ void UpstreamPoolImpl::forget(UpstreamLink& link) {
     list.erase(std::remove(list.begin(), list.end(), &link), list.end());
   };
   drop(shelf.idle);
+  drop(shelf.shared);
+  drop(shelf.dials);
   auto node = connections_.extract(&link);
   if (!node.empty()) loop_.destroy_later(std::move(node.mapped()));
 }
@@ -270,17 +310,36 @@ void UpstreamPoolImpl::closed(UpstreamLink& link) {
 }
 
 void UpstreamPoolImpl::connected(Dial& dial, ShelfPlace place, std::string source, Channel channel,
-                                 UpstreamCallImpl& call) {
+                                 bool speaks_http2, const std::vector<UpstreamCallImpl*>& riders) {
+  UpstreamShelf& shelf = place.shelf();
   forget(dial);
-  auto made =
-      std::make_unique<Http1Link>(*this, std::move(place), std::move(source), std::move(channel));
-  Http1Link& link = *made;
-  connections_.emplace(&link, std::move(made));
-  link.attach(call);
-  if (!call.was_full_) return;
-  call.later([](UpstreamCallImpl& it) {
-    if (!it.is_write_full()) it.tell_if_writable(0);
-  });
+  shelf.spoke_http1 = !speaks_http2;
+  std::size_t taken = 0;
+  if (speaks_http2) {
+    auto made =
+        std::make_unique<Http2Link>(*this, std::move(place), std::move(source), std::move(channel));
+    Http2Link& link = *made;
+    connections_.emplace(&link, std::move(made));
+    shelf.shared.push_back(&link);
+    while (taken < riders.size() && link.has_room()) link.attach(*riders[taken++]);
+  } else {
+    auto made =
+        std::make_unique<Http1Link>(*this, std::move(place), std::move(source), std::move(channel));
+    Http1Link& link = *made;
+    connections_.emplace(&link, std::move(made));
+    link.attach(*riders[taken++]);
+  }
+  for (UpstreamCallImpl* call : riders) {
+    if (call->was_full_)
+      call->later([](UpstreamCallImpl& it) {
+        if (!it.is_write_full()) it.tell_if_writable(0);
+      });
+  }
+  // The others have waited for nothing; they go the way of every call.
+  for (; taken < riders.size(); ++taken) {
+    riders[taken]->connects_tried_ = 0;
+    place_call(*riders[taken]);
+  }
 }
 
 // No handler is called while others of them may be destroyed inside it.
@@ -302,6 +361,23 @@ void UpstreamPoolImpl::retry(UpstreamCallImpl& call) {
   call.connects_tried_ = 0;
   ++stats_.retries;
   open_for(call);
+}
+
+void UpstreamPoolImpl::retry_unprocessed(UpstreamCallImpl& call) {
+  call.connects_tried_ = 0;
+  ++stats_.retries;
+  place_call(call);
+}
+
+void UpstreamPoolImpl::has_room(Http2Link& link) {
+  while (!line_.empty() && link.has_room() && line_.front()->source_ == link.source()) {
+    link.attach(take_from_line());
+  }
+}
+
+void UpstreamPoolImpl::leaves(Http2Link& link) {
+  auto& shared = link.shelf().shared;
+  shared.erase(std::remove(shared.begin(), shared.end(), &link), shared.end());
 }
 
 void UpstreamPoolImpl::close_idle() {

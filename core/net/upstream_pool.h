@@ -46,13 +46,19 @@ class UpstreamPoolImpl {
   void set_finishing(Http1Link* link) { finishing_ = link; }
   void now_idle(Http1Link& link);
   void closed(UpstreamLink& link);
-  // `dial` is done; it becomes a link that takes the call.
+  // `dial` is done; it becomes a link that takes the calls, or as many of them as it can.
   void connected(Dial& dial, ShelfPlace place, std::string source, Channel channel,
-                 UpstreamCallImpl& call);
+                 bool speaks_http2, const std::vector<UpstreamCallImpl*>& riders);
   void dial_failed(const std::vector<UpstreamCallImpl*>& riders, UpstreamFailureKind kind,
                    const std::string& message);
   // Once more, as nothing came of the first time.
   void retry(UpstreamCallImpl& call);
+  // The same for one whose connection works, but did not process it.
+  void retry_unprocessed(UpstreamCallImpl& call);
+  // A stream of the link ended.
+  void has_room(Http2Link& link);
+  // The link takes no new calls from here on.
+  void leaves(Http2Link& link);
   // What an address did, for Endpoints to judge.
   void answered(UpstreamShelf& shelf, int status) {
     endpoints_->answered(*shelf.endpoint, status, loop_.now().mono_ns);
@@ -74,6 +80,9 @@ class UpstreamPoolImpl {
   UpstreamShelf* choose_shelf();
   void open_on(UpstreamShelf& shelf, UpstreamCallImpl& call);
   bool take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call);
+  bool take_shared(UpstreamShelf& shelf, UpstreamCallImpl& call);
+  bool ride_along(UpstreamShelf& shelf, UpstreamCallImpl& call);
+  bool may_speak_http2(const UpstreamShelf& shelf) const;
   bool close_an_idle_one();
   static void close_idle_of(UpstreamShelf& shelf);
   void forget(UpstreamLink& link);

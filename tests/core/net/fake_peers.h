@@ -121,6 +121,7 @@ class FakeUpstream {
 struct KeepingHandler : UpstreamCallHandler {
   std::string seen;  // "i103 h200 b c" …
   std::string body;
+  std::string trailers;  // "name=value;" …
   int writable = 0;
   bool is_done = false;
   UpstreamFailure failure;
@@ -139,8 +140,11 @@ struct KeepingHandler : UpstreamCallHandler {
     body.append(piece);
     if (at_body) at_body();
   }
-  void on_complete(const http::HeaderList&) override {
+  void on_complete(const http::HeaderList& fields) override {
     seen += "complete";
+    for (const auto& [name, value] : fields) {
+      trailers.append(name).append("=").append(value).append(";");
+    }
     is_done = true;
     if (at_end) at_end();
   }

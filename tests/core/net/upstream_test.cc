@@ -184,8 +184,8 @@ TEST_F(UpstreamTest, TriesEachAddressOnceBeforeItFails) {
   answer_with("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
   options_.addresses.insert(options_.addresses.begin(), refusing);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(ask(), "h200 b complete");
-  // The one that refused is left alone for a second.
-  EXPECT_EQ(pool().stats().connections_opened, 5U);
+  // The one that refused, if it was chosen at all, is left alone for a second.
+  EXPECT_LE(pool().stats().connections_opened, 5U);
 
   pool_.reset();
   options_.addresses.clear();
