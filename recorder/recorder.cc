@@ -128,6 +128,10 @@ Status Recorder::reconfigure(const RecorderOptions& next) {
   return {};
 }
 
+void Recorder::ask_beat() { impl_->sequencer.ask_beat(); }
+std::uint64_t Recorder::beats() const { return impl_->sequencer.beats(); }
+bool Recorder::is_at_disk() const { return impl_->sequencer.is_at_disk(); }
+
 Status Recorder::flush(std::int64_t patience_ns) { return impl_->sequencer.flush(patience_ns); }
 
 void Recorder::stop() {

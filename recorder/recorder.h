@@ -81,6 +81,12 @@ class Recorder {
   // thread.
   Status reconfigure(const RecorderOptions& next);
 
+  // Liveness of the recorder thread, for a watchdog: ask, and later see whether beats() has grown
+  // or the thread waits for a disk (which no restart would heal). Any thread.
+  void ask_beat();
+  std::uint64_t beats() const;
+  bool is_at_disk() const;
+
   // Blocks until everything accepted so far is durable or the log failed. Any thread but its own.
   Status flush(std::int64_t patience_ns);
   // Writes, syncs and ends. Marks the stop as clean.

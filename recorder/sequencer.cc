@@ -32,6 +32,20 @@ void become_recorder_thread() {
 
 }  // namespace
 
+// While one lives, a disk is what the thread waits for.
+class Sequencer::AtDisk {
+ public:
+  explicit AtDisk(std::atomic<bool>& flag) : flag_(flag) {
+    flag_.store(true, std::memory_order_release);
+  }
+  ~AtDisk() { flag_.store(false, std::memory_order_release); }
+  AtDisk(const AtDisk&) = delete;
+  AtDisk& operator=(const AtDisk&) = delete;
+
+ private:
+  std::atomic<bool>& flag_;
+};
+
 Sequencer::Sequencer(FileSystem& files, Clock& clock, RecorderOptions options,
                      std::shared_ptr<Catalog> catalog, std::shared_ptr<PublishSignal> signal,
                      CursorTable& cursors)
@@ -95,6 +109,7 @@ void Sequencer::run() {
 }
 
 void Sequencer::work(bool is_stopping, bool& was_busy) {
+  beats_.fetch_add(1, std::memory_order_release);
   // Read before the cut, so that what was asked for is in it.
   const std::uint64_t flushes = flushes_asked_.load(std::memory_order_seq_cst);
   const bool is_flush = flushes != flushes_answered_.load(std::memory_order_relaxed);
@@ -216,6 +231,7 @@ bool Sequencer::write_cut() {
   if (writer_.is_roll_due()) {
     sync();
     if (has_failed()) return false;
+    const AtDisk at_disk(is_at_disk_);
     if (const auto status = writer_.roll(); !status.ok()) {
       fail(status.error());
       return false;
@@ -233,7 +249,7 @@ bool Sequencer::write_cut() {
     stats_.records_appended += cut.records();
     stats_.bytes_appended += cut.raw_bytes();
   }
-  if (const auto status = writer_.append(std::move(cut)); !status.ok()) {
+  if (const auto status = append(std::move(cut)); !status.ok()) {
     fail(status.error());
     return true;
   }
@@ -242,6 +258,11 @@ bool Sequencer::write_cut() {
   MutexLock lock(stats_mutex_);
   stats_.batches = writer_.batches();
   return true;
+}
+
+Status Sequencer::append(Cut cut) {
+  const AtDisk at_disk(is_at_disk_);
+  return writer_.append(std::move(cut));
 }
 
 void Sequencer::drop_closed_lanes() {
@@ -267,6 +288,7 @@ void Sequencer::on_durable(const Cut& cut) {
 void Sequencer::sync() {
   if (writer_.pending_bytes() == 0) return;
   const std::int64_t began = real_ns();
+  const AtDisk at_disk(is_at_disk_);
   const auto status = writer_.sync([this](const Cut& cut) { on_durable(cut); });
   const std::int64_t took = real_ns() - began;
   {
@@ -305,6 +327,7 @@ void Sequencer::fail(const Error& error) {
 }
 
 void Sequencer::try_fail_over() {
+  const AtDisk at_disk(is_at_disk_);
   apply_retention();  // A full disk may only need this.
   const auto status = writer_.fail_over([this](const Cut& cut) { on_durable(cut); });
   if (!status.ok()) {
@@ -357,6 +380,7 @@ void Sequencer::set_retention_listener(RetentionListener listener) {
 
 void Sequencer::keep_house() {
   last_house_ns_ = real_ns();
+  const AtDisk at_disk(is_at_disk_);
   if (cursors_.has_unsaved()) {
     if (const auto status = cursors_.save(); !status.ok()) {
       obs::log_warning("recorder", "cannot keep a consumer's place: " + status.error().message);

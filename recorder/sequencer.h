@@ -50,6 +50,12 @@ class Sequencer final : public LaneOwner {
   void reconfigure(const RecorderOptions& next);
   RecorderStats stats() const;
 
+  // For who watches over the thread. ask_beat() makes it look up soon; beats() grows with each
+  // look. While it waits for the disk it is alive, however long the disk takes.
+  void ask_beat() { wake(); }
+  std::uint64_t beats() const { return beats_.load(std::memory_order_acquire); }
+  bool is_at_disk() const { return is_at_disk_.load(std::memory_order_acquire); }
+
   // LaneOwner; any thread.
   void on_append() override {
     if (state_.load(std::memory_order_seq_cst) == State::kIdle) wake();
@@ -60,6 +66,7 @@ class Sequencer final : public LaneOwner {
   void count_refused() override { refused_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
+  class AtDisk;
   enum class State : int { kAwake, kLingering, kIdle };
   struct Slot {
     std::shared_ptr<Lane> lane;
@@ -80,6 +87,7 @@ class Sequencer final : public LaneOwner {
   bool take_lanes() BANYAN_TSA(no_thread_safety_analysis);
   Cut cut_of_slots();
   bool write_cut();
+  Status append(Cut cut);
   void drop_closed_lanes();
   bool is_sync_due(bool is_wanted) const;
   void sync();
@@ -115,6 +123,8 @@ class Sequencer final : public LaneOwner {
   std::atomic<bool> is_stopping_{false};
   std::atomic<bool> has_failed_{false};
   std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> beats_{0};
+  std::atomic<bool> is_at_disk_{false};
   Mutex wake_mutex_;
   std::condition_variable wake_signal_;
   bool is_woken_ GUARDED_BY(wake_mutex_) = false;

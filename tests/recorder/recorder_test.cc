@@ -453,5 +453,23 @@ TEST_P(RecorderTest, TakesNoMorePageCacheThanTwiceItsBound) {
   EXPECT_LE(most_cached, 2 * kCachedBytes + step);
 }
 
+TEST_P(RecorderTest, AnswersAWatchdogAndSaysWhenADiskHoldsItUp) {
+  open();
+  for (int i = 0; i < 3; ++i) {
+    const std::uint64_t before = recorder_->beats();
+    recorder_->ask_beat();
+    ASSERT_TRUE(wait_until([&] { return recorder_->beats() > before; }));
+  }
+  flush();
+  ASSERT_TRUE(wait_until([&] { return !recorder_->is_at_disk(); }));
+  files_.hang(Call::kWrite);
+  append(1, 1);
+  ASSERT_TRUE(wait_until([&] { return files_.is_hanging(); }));
+  EXPECT_TRUE(recorder_->is_at_disk());
+  files_.release();
+  flush();
+  ASSERT_TRUE(wait_until([&] { return !recorder_->is_at_disk(); }));
+}
+
 }  // namespace
 }  // namespace banyan::recorder
