@@ -6,8 +6,10 @@
 // answer 503 or 504 and rollback still works. Contract: docs/api.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "admin/options.h"
 #include "core/base/clock.h"
@@ -40,6 +42,8 @@ class RoutingControl;
 
 namespace banyan::admin {
 
+class ConfigService;
+
 // Borrowed; all of them outlive the server. Null where a role does not run in this process.
 struct AdminServices {
   Clock& clock;
@@ -55,6 +59,9 @@ struct AdminServices {
   replay::Mirror* mirror = nullptr;
   replay::Runs* runs = nullptr;
   proxy::Proxy* proxy = nullptr;
+  ConfigService* config = nullptr;
+  // Alarms of other rooms, one sentence each; asked on the admin loop, must not block.
+  std::function<void(std::vector<std::string>&)> add_alarms = {};
 };
 
 class AdminServer {

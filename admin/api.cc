@@ -55,6 +55,7 @@ const std::vector<Api::Endpoint>& Api::endpoints() {
       {"POST", "replays/{}/resume", Where::kStore, &Api::resume_replay},
       {"POST", "mirror/pause", Where::kLoop, &Api::pause_mirror},
       {"POST", "mirror/resume", Where::kLoop, &Api::resume_mirror},
+      {"POST", "reload", Where::kStore, &Api::post_reload},
       {"GET", "report", Where::kStore, &Api::get_report},
       {"GET", "events", Where::kEvents, nullptr},
   };

@@ -22,6 +22,7 @@
 #include "admin/rate_meter.h"
 #include "admin/rollback_guard.h"
 #include "admin/store_worker.h"
+#include "core/json/json_writer.h"
 #include "core/json/value.h"
 #include "core/net/event_loop.h"
 #include "routing/routing_control.h"
@@ -108,6 +109,8 @@ class Api {
   HttpResponse pause_mirror(const Call& call) const;
   HttpResponse resume_mirror(const Call& call) const;
   HttpResponse get_report(const Call& call) const;
+  HttpResponse post_reload(const Call& call) const;
+  void write_config(json::JsonWriter& json) const;
   HttpResponse route_response(const routing::RouteStatus& route) const;
   HttpResponse set_mirror_paused(bool paused) const;
   Status catch_up_findings() const;

@@ -2,6 +2,7 @@
 //
 // Status, readiness and the mirror's switch: all from memory.
 #include "admin/api.h"
+#include "admin/config_service.h"
 #include "admin/json_shapes.h"
 #include "comparator/comparator.h"
 #include "core/base/text.h"
@@ -108,7 +109,10 @@ Api::Health Api::health() const {
     health.alarms.emplace_back("no listener is bound");
   }
   if (log.has_failed) {
-    health.is_ready = health.is_ready && facts_.every_route_fails_open;
+    const bool fails_open = services_.config != nullptr
+                                ? services_.config->status()->every_route_fails_open
+                                : facts_.every_route_fails_open;
+    health.is_ready = health.is_ready && fails_open;
     health.alarms.push_back("the log cannot be written: " + log.failure);
   }
   if (services_.routing.has_unpersisted_change()) {
@@ -122,6 +126,14 @@ Api::Health Api::health() const {
   if (store_facts_.findings_are_behind.load()) {
     health.alarms.emplace_back("the findings cannot be kept up to date; see the operator's log");
   }
+  if (services_.config != nullptr) {
+    const auto config = services_.config->status();
+    if (config->last_reload && config->last_reload->result != ReloadReport::Result::kOk) {
+      health.alarms.push_back("the last reload failed, the config of before is in force: " +
+                              config->last_reload->message);
+    }
+  }
+  if (services_.add_alarms) services_.add_alarms(health.alarms);
   for (const routing::RouteStatus& route : services_.routing.list()) {
     if (!route.conflict.empty()) {
       health.alarms.push_back("route " + route.name + ": " + route.conflict);
@@ -151,11 +163,13 @@ std::string Api::status_json() const {
   write_strings(json, "roles", facts_.roles);
   json.member("ready", now.is_ready);
   write_strings(json, "alarms", now.alarms);
+  write_config(json);
   write_proxy(json, services_.proxy, requests_);
   json.key("systems").begin_object().key("legacy").begin_object();
-  write_strings(json, "urls", facts_.legacy_urls);
+  const auto config = services_.config != nullptr ? services_.config->status() : nullptr;
+  write_strings(json, "urls", config ? config->legacy_urls : facts_.legacy_urls);
   json.end_object().key("candidate").begin_object();
-  write_strings(json, "urls", facts_.candidate_urls);
+  write_strings(json, "urls", config ? config->candidate_urls : facts_.candidate_urls);
   json.end_object().end_object();
   json.member("routing_epoch", services_.routing.epoch());
   json.key("routes").begin_array();

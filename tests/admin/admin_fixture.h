@@ -86,7 +86,9 @@ class AdminFixture : public ::testing::Test {
                                                   .recorder = *recorder_,
                                                   .routing = *routing_,
                                                   .ledger = *ledger_,
-                                                  .findings = *findings_}));
+                                                  .findings = *findings_,
+                                                  .config = config_,
+                                                  .add_alarms = add_alarms_}));
     ASSERT_NE(admin_, nullptr);
     if (options.needs_token) token_ = take_value(read_admin_token(state_disk_, "data"));
     admin_->start();
@@ -151,6 +153,8 @@ class AdminFixture : public ::testing::Test {
   std::unique_ptr<routing::RoutingControl> routing_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<comparator::FindingsStore> findings_;
+  ConfigService* config_ = nullptr;
+  std::function<void(std::vector<std::string>&)> add_alarms_;
   std::unique_ptr<AdminServer> admin_;
   std::string token_;
 };
