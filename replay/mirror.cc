@@ -123,6 +123,15 @@ void Mirror::pause(bool paused) {
   });
 }
 
+void Mirror::reconfigure(SystemsOptions systems, const MirrorOptions& options,
+                         bool renews_connections) {
+  impl_->loop->post(
+      [impl = impl_.get(), systems = std::move(systems), options, renews_connections]() mutable {
+        impl->core->reconfigure(std::move(systems), options, renews_connections);
+        impl->wake();  // What had to wait may go now.
+      });
+}
+
 MirrorStats Mirror::stats() const { return impl_->core->stats(); }
 
 void Mirror::on_retention(std::string_view stream, Offset first, Offset end) {

@@ -62,6 +62,8 @@ class Mirror {
   void start();
   // Ends copies in flight within `patience_ns`, commits the cursor, ends.
   void stop(std::int64_t patience_ns);
+  // Other systems and bounds for copies from now on; those in flight end as they began. Any thread.
+  void reconfigure(SystemsOptions systems, const MirrorOptions& options, bool renews_connections);
   void pause(bool paused);  // any thread; `mirror pause|resume`
   MirrorStats stats() const;
   // Wired to Recorder::set_retention_listener; any thread.

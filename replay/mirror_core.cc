@@ -50,6 +50,14 @@ MirrorCore::~MirrorCore() {
   }
 }
 
+void MirrorCore::reconfigure(SystemsOptions systems, const MirrorOptions& options,
+                             bool renews_connections) {
+  options_ = options;
+  pacer_.reconfigure(options.rate_per_second, options.catch_up);
+  sender_.reconfigure(std::move(systems), options.in_flight_max, options.body_bytes_max,
+                      renews_connections);
+}
+
 Status MirrorCore::open() {
   auto cursor = log_.load_cursor(kConsumer);
   if (!cursor.ok()) return cursor.error();

@@ -49,6 +49,7 @@ class MirrorCore {
   void on_published();
   void on_tick();
   void on_turn_end();
+  void reconfigure(SystemsOptions systems, const MirrorOptions& options, bool renews_connections);
   void set_paused(bool paused);
   void on_retention(const std::string& stream, Offset end);
   // Sends nothing more; true once nothing is in flight.
@@ -208,7 +209,7 @@ class MirrorCore {
   model::LogAccess& log_;
   model::RecordSink& sink_;
   const MirrorPolicy& policy_;
-  const MirrorOptions options_;
+  MirrorOptions options_;
   Sender sender_;
   RecordFetcher fetcher_;
   ResumeScan resume_;

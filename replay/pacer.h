@@ -14,6 +14,11 @@ class Pacer {
   Pacer(double rate_per_second, double catch_up)
       : rate_per_second_(rate_per_second), catch_up_(catch_up) {}
 
+  void reconfigure(double rate_per_second, double catch_up) {
+    rate_per_second_ = rate_per_second;
+    catch_up_ = catch_up;
+  }
+
   // An exchange whose copy is due was read; `started` is when its head arrived.
   void on_arrival(std::int64_t started_mono_ns);
   // Arrivals per second. `is_at_end`: everything in the log was read, so silence means no traffic;
@@ -36,8 +41,8 @@ class Pacer {
   // Unused allowance kept, as a share of a second.
   static constexpr double kBurstSeconds = 0.1;
 
-  const double rate_per_second_;
-  const double catch_up_;
+  double rate_per_second_;
+  double catch_up_;
   std::int64_t window_ = -1;
   std::uint64_t in_window_ = 0;
   double rate_ = 0;  // smoothed, of whole windows

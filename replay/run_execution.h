@@ -24,7 +24,7 @@ struct RunContext {
   model::LogAccess& log;
   model::RecordSink& sink;
   const model::Redactor& redactor;
-  const SystemsOptions& systems;
+  const SystemsOptions systems;
   const MirrorPolicy* policy = nullptr;
   const std::atomic<bool>& cancel;
   // Publishes and saves progress; blocks on the disk.

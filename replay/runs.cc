@@ -53,12 +53,12 @@ struct Runs::Impl {
     cancel = false;
     is_active = true;
     active_id = run.status.id;
-    worker = std::thread([this, run = std::move(run)]() mutable {
+    worker = std::thread([this, run = std::move(run), own_systems = systems]() mutable {
       sched_param param{};
       (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
       (void)pthread_setname_np(pthread_self(), "banyan-run");
       {
-        RunExecution execution(RunContext{clock, log, *sink, redactor, systems, policy, cancel,
+        RunExecution execution(RunContext{clock, log, *sink, redactor, own_systems, policy, cancel,
                                           [this](const StoredRun& now) { on_progress(now); }},
                                run);
         execution.run();
@@ -109,7 +109,7 @@ struct Runs::Impl {
   model::LogAccess& log;
   const std::unique_ptr<model::RecordSink> sink;
   const model::Redactor& redactor;
-  const SystemsOptions systems;
+  SystemsOptions systems;  // under control
   const MirrorPolicy* policy = nullptr;
   Mutex control;  // start, resume and cancel one after another; taken before `mutex`
   mutable Mutex mutex;
@@ -152,6 +152,11 @@ Runs::~Runs() {
   if (impl_ == nullptr) return;
   impl_->cancel = true;
   if (impl_->worker.joinable()) impl_->worker.join();
+}
+
+void Runs::set_systems(SystemsOptions systems) {
+  MutexLock control(impl_->control);
+  impl_->systems = std::move(systems);
 }
 
 void Runs::set_policy(const MirrorPolicy* policy) { impl_->policy = policy; }

@@ -63,6 +63,8 @@ class Runs {
   // Lets reconcile see which routes mirror writes now; null: only what was selected. `policy`
   // outlives the runs. Before the first start().
   void set_policy(const MirrorPolicy* policy);
+  // For runs that start from now on; one that goes keeps its own. Any thread.
+  void set_systems(SystemsOptions systems);
   // Any thread but the sender's; blocks on the disk. kAlreadyExists while another run goes.
   Result<RunStatus> start(const RunSpec& spec);
   Result<RunStatus> resume(std::uint64_t id);

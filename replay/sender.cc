@@ -16,6 +16,13 @@ namespace {
 // Finished calls that wait for the next copy; more are freed.
 constexpr std::size_t kSpareCallsMax = 256;
 
+void bound_connections(SystemsOptions& systems, std::size_t connections_max) {
+  for (net::UpstreamOptions* options : {&systems.legacy, &systems.candidate}) {
+    options->connections_max = std::min(options->connections_max, connections_max);
+    options->waiting_max = std::max(options->waiting_max, connections_max);
+  }
+}
+
 }  // namespace
 
 struct Sender::Parts {
@@ -36,7 +43,7 @@ struct Sender::Parts {
   model::LogAccess& log;
   model::RecordSink& sink;
   const model::Redactor& redactor;
-  const SystemsOptions systems;
+  SystemsOptions systems;
   std::uint64_t body_bytes_max = 0;
   TurnClock turn_clock;  // of answers
   net::UpstreamPool pools[2];
@@ -193,15 +200,21 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
 Sender::Sender(net::EventLoop& loop, Clock& clock, model::LogAccess& log, model::RecordSink& sink,
                const model::Redactor& redactor, SystemsOptions systems, std::size_t connections_max,
                std::uint64_t body_bytes_max) {
-  for (net::UpstreamOptions* options : {&systems.legacy, &systems.candidate}) {
-    options->connections_max = std::min(options->connections_max, connections_max);
-    options->waiting_max = std::max(options->waiting_max, connections_max);
-  }
+  bound_connections(systems, connections_max);
   parts_ = std::make_unique<Parts>(loop, clock, log, sink, redactor, std::move(systems));
   parts_->body_bytes_max = body_bytes_max;
 }
 
 Sender::~Sender() = default;
+
+void Sender::reconfigure(SystemsOptions systems, std::size_t connections_max,
+                         std::uint64_t body_bytes_max, bool renews_connections) {
+  bound_connections(systems, connections_max);
+  parts_->pools[0].reconfigure(systems.legacy, renews_connections);
+  parts_->pools[1].reconfigure(systems.candidate, renews_connections);
+  parts_->systems = std::move(systems);
+  parts_->body_bytes_max = body_bytes_max;
+}
 
 void CopyCallReturn::operator()(CopyCall* call) const { call->give_back(); }
 

@@ -79,6 +79,9 @@ class Sender {
          const model::Redactor& redactor, SystemsOptions systems, std::size_t connections_max,
          std::uint64_t body_bytes_max);
   ~Sender();
+  // For calls from now on; see UpstreamPool::reconfigure.
+  void reconfigure(SystemsOptions systems, std::size_t connections_max,
+                   std::uint64_t body_bytes_max, bool renews_connections);
   // An error: this copy can never be built (see build_copy).
   Result<CopyCallPtr> start(const CopyJob& job, CopyOwner& owner);
 

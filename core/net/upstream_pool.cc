@@ -384,6 +384,19 @@ void UpstreamPoolImpl::close_idle() {
   for (const auto& shelf : shelves_) close_idle_of(*shelf);
 }
 
+void UpstreamPoolImpl::reconfigure(UpstreamOptions options, bool renews_connections) {
+  options_ = std::move(options);
+  options_.endpoints = endpoints_;
+  if (renews_connections) {
+    // Their connections close as they end; new shelves of the same addresses begin empty.
+    for (const auto& shelf : shelves_) shelf->has_left = true;
+    close_idle();
+    shelves_.clear();
+    shelves_of_ = nullptr;
+  }
+  serve_line();
+}
+
 class UpstreamPool::Impl : public UpstreamPoolImpl {
  public:
   using UpstreamPoolImpl::UpstreamPoolImpl;
@@ -402,6 +415,9 @@ std::unique_ptr<UpstreamCall> UpstreamPool::start(UpstreamRequest request,
 }
 
 void UpstreamPool::close_idle() { impl_->close_idle(); }
+void UpstreamPool::reconfigure(UpstreamOptions options, bool renews_connections) {
+  impl_->reconfigure(std::move(options), renews_connections);
+}
 UpstreamStats UpstreamPool::stats() const { return impl_->snapshot(); }
 
 }  // namespace banyan::net

@@ -67,6 +67,7 @@ class UpstreamPoolImpl {
     endpoints_->failed(*shelf.endpoint, kind, detail, loop_.now().mono_ns);
   }
   void close_idle();
+  void reconfigure(UpstreamOptions options, bool renews_connections);
 
  private:
   // The shelves are those of the newest addresses from here on.

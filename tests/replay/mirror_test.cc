@@ -637,5 +637,25 @@ TEST_F(MirrorTest, TenThousandCopiesWithoutLoss) {
   EXPECT_LE(candidate_->accepted(), options_.in_flight_max);
 }
 
+TEST_F(MirrorTest, ReconfiguredCopiesGoByTheNewOptions) {
+  start_candidate();
+  start_mirror();
+  log_.append(make_read(1));
+  ASSERT_TRUE(wait_for([&] { return shadows().size() == 1; }));
+  SystemsOptions next = systems();
+  next.candidate_host = "new.internal";
+  options_.read_staleness_ns = 1;
+  mirror_->reconfigure(next, options_, true);
+  model::RequestRecord stale = make_read(2);
+  stale.started.mono_ns -= 1'000'000'000;
+  log_.append(stale);
+  log_.append(make_read(3));
+  ASSERT_TRUE(wait_for([&] { return shadows().size() == 2; }));
+  EXPECT_EQ(skip_of(2), SkipReason::kStale);
+  ASSERT_EQ(candidate_->seen().size(), 2U);
+  EXPECT_EQ(candidate_->seen()[1].target, "/read");
+  EXPECT_EQ(candidate_->seen()[1].field("Host"), "new.internal");
+}
+
 }  // namespace
 }  // namespace banyan::replay
