@@ -100,7 +100,7 @@ void Capture::flush_pending() {
 
 void Capture::emit(std::string_view bytes) {
   if (has_lost_) return;
-  if (bytes.size() > limits_.captured_max - captured_) {
+  if (!has_room_for(bytes.size())) {
     has_lost_ = true;
     return;
   }
@@ -119,7 +119,7 @@ model::Ticket Capture::finish_request(bool is_complete, const http::HeaderList& 
   record.exchange = exchange_;
   record.side = side_;
   // What was collected becomes the last CHUNK itself, where it still fits.
-  if (!has_lost_ && bytes_.size() > limits_.captured_max - captured_) has_lost_ = true;
+  if (!has_lost_ && !has_room_for(bytes_.size())) has_lost_ = true;
   if (!has_lost_) record.bytes = bytes_;
   record.sequence = sequence_++;
   record.is_last = true;

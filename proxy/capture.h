@@ -82,6 +82,10 @@ class Capture {
   void flush_pending();
   Digest128 digest() const;
   bool hold(std::size_t bytes);
+  // A reload may have lowered the limit below what is captured already.
+  bool has_room_for(std::size_t bytes) const {
+    return captured_ <= limits_.captured_max && bytes <= limits_.captured_max - captured_;
+  }
   void release_held();
 
   const CaptureLimits& limits_;

@@ -29,6 +29,8 @@ class DurableWaits {
   // before.
   void add(model::Ticket ticket, DurableWaiter& waiter, std::int64_t already_ns);
   void cancel(const DurableWaiter& waiter);
+  // Of waits from now on.
+  void set_patience(std::int64_t patience_ns) { patience_ns_ = patience_ns; }
   // Something became durable, or the log failed.
   void check();
 
@@ -49,7 +51,7 @@ class DurableWaits {
 
   net::EventLoop& loop_;
   model::RecordSink& sink_;
-  const std::int64_t patience_ns_;
+  std::int64_t patience_ns_;
   obs::Histogram& waited_;
   net::Timer timer_;
   std::deque<Entry> entries_;

@@ -62,6 +62,8 @@ void Exchange::reset(const http::RequestHead& head, Instant started) {
   head_ = &head;
   started_ = started;
   id_ = worker_.next_exchange_id();
+  error_code_ = {};
+  upstream_.clear();
   first_byte_ = ended_ = Instant{};
   step_ = Step::kReadingBody;
   waiting_ = Waiting::kNothing;

@@ -21,6 +21,7 @@
 #include "proxy/durable_waits.h"
 #include "proxy/field_store.h"
 #include "proxy/forward_head.h"
+#include "proxy/traffic_metrics.h"
 #include "routing/routing_table.h"
 
 namespace banyan::proxy {
@@ -107,6 +108,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   void cut_answer();
   void abort(std::string_view cause);
   void end();
+  void tell_access(AnsweredBy by);
   void close_request_records();
   model::Ticket record_response(Delivery delivery);
   model::Ticket record_outcome(OutcomeKind kind, int status, std::string_view cause);
@@ -152,6 +154,8 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   bool has_asked_twice_ = false;
 
   // The answer.
+  std::string_view error_code_;  // a literal; of an answer of our own
+  std::string upstream_;         // address that gave the head; kept where there is an access log
   int status_ = 0;
   int version_minor_ = 1;
   FieldStore answer_fields_;

@@ -37,6 +37,7 @@ void Exchange::on_head(const http::ResponseHead& head) {
   step_ = Step::kAnswering;
   has_answer_head_ = true;
   first_byte_ = worker_.loop().now();
+  if (worker_.keeps_access()) upstream_.assign(call_->address());
   status_ = head.status;
   version_minor_ = head.version_minor;
   continue_deadline_ns_ = 0;
@@ -141,6 +142,7 @@ void Exchange::answer_error(int status, std::string_view code, std::string_view 
     abort(code);
     return;
   }
+  error_code_ = code;
   status_ = status;
   answered_by_us_ = true;
   must_linger_ = !is_request_complete_;
@@ -247,11 +249,11 @@ void Exchange::shut_down() {
 }
 
 void Exchange::end() {
-  worker_.count_ended({route_, head_->method,
-                       answered_by_us_ ? AnsweredBy::kBanyan
-                       : was_aborted_  ? AnsweredBy::kNobody
-                                       : answered_by(system_),
-                       status_, ended_.mono_ns - started_.mono_ns});
+  const AnsweredBy by = answered_by_us_ ? AnsweredBy::kBanyan
+                        : was_aborted_  ? AnsweredBy::kNobody
+                                        : answered_by(system_);
+  worker_.count_ended({route_, head_->method, by, status_, ended_.mono_ns - started_.mono_ns});
+  if (worker_.keeps_access()) tell_access(by);
   abandon();
   if (body_.capacity() > ClientStream::kTailBytes) body_ = std::string();
   using After = ClientStream::After;

@@ -255,6 +255,7 @@ void Http1Connection::on_turn_end() {
 
 void Http1Connection::refuse(int status, std::string_view code, std::string_view message) {
   worker_.count_refused(status);
+  worker_.tell_refused(peer(), status, code);
   ErrorAnswer answer;
   answer.status = status;
   answer.code = code;

@@ -5,11 +5,8 @@
 #include <condition_variable>
 #include <utility>
 
-#include "core/base/mutex.h"
-#include "core/net/socket.h"
 #include "core/obs/log.h"
-#include "proxy/shared.h"
-#include "proxy/worker.h"
+#include "proxy/proxy_impl.h"
 
 namespace banyan::proxy {
 namespace {
@@ -31,26 +28,6 @@ LogDoor log_door(recorder::Recorder& recorder) {
   return door;
 }
 
-struct Proxy::Impl {
-  std::unique_ptr<Shared> shared;
-  std::vector<std::unique_ptr<ListenerFacts>> listeners;
-  std::vector<std::string> addresses;
-  std::vector<std::unique_ptr<Worker>> workers;
-  bool is_started = false;
-  Mutex mutex;
-  std::condition_variable changed;
-  bool is_drain_aborted GUARDED_BY(mutex) = false;
-
-  Status bind();
-  bool have_all_ended() const {
-    for (const auto& worker : workers) {
-      if (!worker->has_ended()) return false;
-    }
-    return true;
-  }
-  void wait_for_end(std::int64_t patience_ns, bool heeds_abort);
-};
-
 Proxy::Proxy() : impl_(std::make_unique<Impl>()) {}
 
 Proxy::~Proxy() { stop(0); }
@@ -60,20 +37,22 @@ Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
                                            recorder::Recorder& recorder,
                                            const model::Redactor& redactor,
                                            const crypto::KeyRing& keys, obs::Metrics& metrics,
-                                           RefusedListener on_refused) {
+                                           RefusedListener on_refused, ProxyExtras extras) {
   return open(std::move(options), clock, routing, log_door(recorder), redactor, keys, metrics,
-              std::move(on_refused));
+              std::move(on_refused), std::move(extras));
 }
 
 Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
                                            routing::RoutingCell& routing, LogDoor log,
                                            const model::Redactor& redactor,
                                            const crypto::KeyRing& keys, obs::Metrics& metrics,
-                                           RefusedListener on_refused) {
+                                           RefusedListener on_refused, ProxyExtras extras) {
   std::unique_ptr<Proxy> proxy(new Proxy());
   Impl& impl = *proxy->impl_;
-  impl.shared = std::make_unique<Shared>(std::move(options), clock, routing, std::move(log),
-                                         redactor, keys, metrics, std::move(on_refused));
+  impl.shared =
+      std::make_unique<Shared>(std::move(options), clock, routing, std::move(log), redactor, keys,
+                               metrics, std::move(on_refused), extras.access);
+  impl.inherited = std::move(extras.inherited);
   for (int i = 0; i < impl.shared->workers; ++i) {
     auto worker = Worker::create(*impl.shared, i);
     if (!worker.ok()) return worker.error();
@@ -86,34 +65,6 @@ Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
                   return static_cast<double>(open->load(std::memory_order_relaxed));
                 });
   return proxy;
-}
-
-Status Proxy::Impl::bind() {
-  for (const ListenerOptions& options : shared->options.listeners) {
-    auto facts = std::make_unique<ListenerFacts>();
-    auto trusted = NetworkSet::parse(options.trusted);
-    if (!trusted.ok()) return trusted.error();
-    facts->trusted = std::move(*trusted);
-    facts->writes_via = options.writes_via;
-    // Sockets that share a port also share it with another Banyan of the same user. A socket that
-    // does not share finds out whether the port is free.
-    std::string address = options.address;
-    const auto parts = net::split_host_port(address);
-    if (!parts.ok()) return parts.error();
-    if (parts->port != "0") {
-      const auto probe = net::listen_on(address, false);
-      if (!probe.ok()) return probe.error();
-    }
-    for (auto& worker : workers) {
-      auto listening = net::listen_on(address, true);
-      if (!listening.ok()) return listening.error();
-      address = listening->address;  // The first one chooses where the port is 0.
-      worker->add_listener(std::move(listening->fd), *facts);
-    }
-    addresses.push_back(std::move(address));
-    listeners.push_back(std::move(facts));
-  }
-  return {};
 }
 
 void Proxy::start() {
@@ -132,6 +83,7 @@ void Proxy::Impl::wait_for_end(std::int64_t patience_ns, bool heeds_abort) {
 
 void Proxy::stop(std::int64_t drain_ns) {
   if (!impl_->is_started || impl_->workers.empty()) return;
+  impl_->is_stopping = true;
   for (auto& worker : impl_->workers) worker->begin_drain();
   impl_->wait_for_end(drain_ns, true);
   if (!impl_->have_all_ended()) {
@@ -154,7 +106,12 @@ void Proxy::cut(std::string_view route) {
   for (auto& worker : impl_->workers) worker->cut(std::string(route));
 }
 
-std::vector<std::string> Proxy::addresses() const { return impl_->addresses; }
+std::vector<std::string> Proxy::addresses() const {
+  MutexLock lock(impl_->mutex);
+  std::vector<std::string> addresses;
+  for (const Impl::Bound& bound : impl_->bound) addresses.push_back(bound.address);
+  return addresses;
+}
 
 ProxyStats Proxy::stats() const {
   ProxyStats stats;

@@ -15,7 +15,9 @@
 #include "core/base/ids.h"
 #include "core/model/record_io.h"
 #include "core/model/redaction.h"
+#include "core/net/socket.h"
 #include "core/obs/metrics.h"
+#include "proxy/access_entry.h"
 #include "proxy/options.h"
 #include "recorder/recorder.h"
 #include "routing/routing_table.h"
@@ -41,6 +43,14 @@ struct LogDoor {
 };
 LogDoor log_door(recorder::Recorder& recorder);
 
+// What not every proxy has.
+struct ProxyExtras {
+  AccessSink* access = nullptr;  // outlives the proxy
+  // Listening sockets that somebody else opened; a listener takes those of its address. One that
+  // nobody takes is an error.
+  std::vector<net::Listening> inherited = {};
+};
+
 class Proxy {
  public:
   // Binds every listener (a port in use is an error that names it), starts nothing yet.
@@ -49,12 +59,12 @@ class Proxy {
                                              recorder::Recorder& recorder,
                                              const model::Redactor& redactor,
                                              const crypto::KeyRing& keys, obs::Metrics& metrics,
-                                             RefusedListener on_refused);
+                                             RefusedListener on_refused, ProxyExtras extras = {});
   static Result<std::unique_ptr<Proxy>> open(ProxyOptions options, Clock& clock,
                                              routing::RoutingCell& routing, LogDoor log,
                                              const model::Redactor& redactor,
                                              const crypto::KeyRing& keys, obs::Metrics& metrics,
-                                             RefusedListener on_refused);
+                                             RefusedListener on_refused, ProxyExtras extras = {});
   ~Proxy();
   void start();
   // Stops accepting, closes idle connections, waits at most `drain_ns` for the rest; then cuts.
@@ -63,6 +73,19 @@ class Proxy {
   void abort_drain();
   // Cuts exchanges whose primary is the candidate on this route ("" = all): `rollback --cut`.
   void cut(std::string_view route);
+  // Other options while serving, in two steps: what can fail (sockets, files), and what cannot.
+  // `workers` stays as it was. Not while stop() runs.
+  class Change;
+  Result<std::shared_ptr<Change>> prepare(const ProxyOptions& next, bool renews_upstreams);
+  // `at_standstill` runs while no worker does anything; then all go on by the new options. False,
+  // and nothing has happened, where a worker did not come to a standstill within kStandstillNs.
+  bool apply(std::shared_ptr<Change> change, const std::function<void()>& at_standstill);
+  static constexpr std::int64_t kStandstillNs = 2'000'000'000;
+
+  // For a watchdog: asks every worker, and whether all have answered since.
+  void ask_beat();
+  bool has_answered_beat() const;
+
   std::vector<std::string> addresses() const;  // as bound: "127.0.0.1:43121"
   ProxyStats stats() const;
 

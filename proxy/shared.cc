@@ -45,7 +45,7 @@ void ConnectionLimits::leave(const std::string& address) {
 
 Shared::Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, LogDoor door,
                const model::Redactor& a_redactor, const crypto::KeyRing& keys,
-               obs::Metrics& a_metrics, RefusedListener listener)
+               obs::Metrics& a_metrics, RefusedListener listener, AccessSink* access_sink)
     : options(std::move(given)),
       clock(a_clock),
       routing(cell),
@@ -53,9 +53,25 @@ Shared::Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, L
       redactor(a_redactor),
       metrics(a_metrics),
       on_refused(std::move(listener)),
+      access(access_sink),
       capture_limits{options.limits.inline_body_max, options.limits.body_captured_max,
                      keys.digest_seed()},
       workers(workers_of(options)),
       connections(options.limits) {}
+
+void Shared::take_over(const ProxyOptions& next) {
+  options = next;
+  capture_limits.inline_max = next.limits.inline_body_max;
+  capture_limits.captured_max = next.limits.body_captured_max;
+}
+
+Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options) {
+  auto facts = std::make_shared<ListenerFacts>();
+  auto trusted = NetworkSet::parse(options.trusted);
+  if (!trusted.ok()) return trusted.error();
+  facts->trusted = std::move(*trusted);
+  facts->writes_via = options.writes_via;
+  return facts;
+}
 
 }  // namespace banyan::proxy

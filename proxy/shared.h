@@ -16,6 +16,7 @@
 #include "core/model/record_io.h"
 #include "core/model/redaction.h"
 #include "core/obs/metrics.h"
+#include "proxy/access_entry.h"
 #include "proxy/capture.h"
 #include "proxy/networks.h"
 #include "proxy/options.h"
@@ -50,20 +51,28 @@ struct ListenerFacts {
   bool writes_via = false;
 };
 
-// Immutable once the workers run, but for the limits. Outlives them.
+// What can fail of a listener's options.
+Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options);
+
+// Outlives the workers. Immutable once they run, but for the limits, and for `options` and
+// `capture_limits`: these change at a reload, in place, while every worker stands still
+// (Standstill). So whoever runs on a worker reads them without a lock, and keeps no view into them
+// from one turn to the next.
 struct Shared {
   Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, LogDoor door,
          const model::Redactor& a_redactor, const crypto::KeyRing& keys, obs::Metrics& a_metrics,
-         RefusedListener listener);
+         RefusedListener listener, AccessSink* access_sink);
+  void take_over(const ProxyOptions& next);
 
-  const ProxyOptions options;
+  ProxyOptions options;
   Clock& clock;
   routing::RoutingCell& routing;
   const LogDoor log;
   const model::Redactor& redactor;
   obs::Metrics& metrics;
   const RefusedListener on_refused;
-  const CaptureLimits capture_limits;
+  AccessSink* const access;  // null: no access log
+  CaptureLimits capture_limits;
   const int workers;
   ConnectionLimits connections;
 };

@@ -59,6 +59,7 @@ Worker::Worker(Shared& shared, int index, std::unique_ptr<net::EventLoop> loop)
       inline_budget_(shared.options.limits.inline_bytes_total_max /
                      static_cast<std::uint64_t>(shared.workers)),
       lane_number_(shared.log.next_lane_number()) {
+  if (shared.access != nullptr) access_ = shared.access->open_lane();
   // One post for many wakes; what became durable after the exchange of the flag posts again.
   lane_ = shared.log.open_lane([this] {
     if (is_wake_posted_.exchange(true, std::memory_order_acq_rel)) return;
@@ -92,10 +93,12 @@ Worker::~Worker() {
   lane_.reset();
 }
 
-void Worker::add_listener(net::UniqueFd fd, const ListenerFacts& facts) {
+void Worker::add_listener(ListenerPlan plan) {
   auto listener = std::make_unique<Listener>();
-  listener->fd = std::move(fd);
-  listener->facts = &facts;
+  listener->fd = std::move(plan.fd);
+  listener->name = std::move(plan.name);
+  listener->facts = std::move(plan.facts);
+  listener->is_inherited = plan.is_inherited;
   Listener* const raw = listener.get();
   listener->watch = std::make_unique<net::FdWatch>(
       *loop_, raw->fd.get(), [this, raw](net::FdWatch::Ready) { accept_some(*raw); });
@@ -242,11 +245,7 @@ void Worker::begin_drain() {
 void Worker::drain_on_loop() {
   if (std::exchange(is_draining_, true)) return;
   for (auto& listener : listeners_) {
-    // Who has connected already is still served.
-    net::Accepted accepted;
-    while (net::accept_from(listener->fd.get(), accepted) == net::AcceptOutcome::kAccepted) {
-      admit(*listener, std::move(accepted));
-    }
+    accept_rest(*listener);
     listener->watch.reset();
     listener->fd.reset();
   }
@@ -255,6 +254,15 @@ void Worker::drain_on_loop() {
     if (i <= connections_.size()) connections_[i - 1]->drain();
   }
   end_if_drained();
+}
+
+// Who has connected already is still served; at an inherited socket the next process serves them.
+void Worker::accept_rest(Listener& listener) {
+  net::Accepted accepted;
+  while (!listener.is_inherited &&
+         net::accept_from(listener.fd.get(), accepted) == net::AcceptOutcome::kAccepted) {
+    admit(listener, std::move(accepted));
+  }
 }
 
 void Worker::shut_down() {
@@ -281,6 +289,48 @@ void Worker::cut(std::string route) {
   });
 }
 
+// ---- reload, watchdog
+
+void Worker::take_over(std::vector<ListenerPlan> plans, bool renews_upstreams) {
+  if (is_draining_) return;
+  const ProxyOptions& options = shared_.options;
+  legacy_host_ = host_of(options.legacy);
+  candidate_host_ = host_of(options.candidate);
+  waits_->set_patience(options.durable_wait_ns);
+  legacy_->reconfigure(share_of(options.legacy.upstream, shared_.workers), renews_upstreams);
+  candidate_->reconfigure(share_of(options.candidate.upstream, shared_.workers), renews_upstreams);
+  tick_ns_ = tick_of(options.timeouts);
+  if (ticker_->is_running()) ticker_->start(tick_ns_);
+  take_over_listeners(std::move(plans));
+}
+
+void Worker::take_over_listeners(std::vector<ListenerPlan> plans) {
+  for (std::size_t i = listeners_.size(); i > 0; --i) {
+    Listener& listener = *listeners_[i - 1];
+    const auto plan = std::find_if(plans.begin(), plans.end(), [&listener](const auto& one) {
+      return one.name == listener.name && !one.fd.is_open();
+    });
+    if (plan == plans.end()) {
+      accept_rest(listener);
+      retired_facts_.push_back(listener.facts);
+      listener.watch.reset();
+      loop_->destroy_later(std::move(listeners_[i - 1]));
+      listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i - 1));
+    } else if (plan->facts != listener.facts) {
+      retired_facts_.push_back(std::exchange(listener.facts, plan->facts));
+    }
+  }
+  for (ListenerPlan& plan : plans) {
+    if (!plan.fd.is_open()) continue;
+    add_listener(std::move(plan));
+    listeners_.back()->watch->want_read(true);
+  }
+}
+
+void Worker::ask_beat(std::uint64_t number) {
+  loop_->post([this, number] { beat_.store(number, std::memory_order_release); });
+}
+
 // ---- counters
 
 std::string_view Worker::host_for(System system, std::string_view authority) const {
@@ -300,6 +350,17 @@ void Worker::count_refused(int status) {
   refused_.fetch_add(1, std::memory_order_relaxed);
   traffic_.count_refused(status);
   if (shared_.on_refused) shared_.on_refused(status);
+}
+
+void Worker::tell_refused(const Peer& peer, int status, std::string_view code) {
+  if (!keeps_access()) return;
+  AccessEntry entry;
+  entry.started_wall_ns = loop_->now().wall_ns;
+  entry.client = entry.peer = peer.address;
+  entry.status = status;
+  entry.answered_by = "banyan";
+  entry.error = code;
+  access_->write(entry);
 }
 
 void Worker::count_timeout(std::string_view what) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,14 +28,31 @@ class Worker {
   static Result<std::unique_ptr<Worker>> create(Shared& shared, int index);
   ~Worker();
 
+  // One listener as a worker gets it. `name` is its configured address; without `fd` it is one that
+  // exists already and takes other facts.
+  struct ListenerPlan {
+    std::string name;
+    std::shared_ptr<const ListenerFacts> facts;
+    net::UniqueFd fd;
+    bool is_inherited = false;  // others hold the socket too: who waits there is not ours alone
+  };
+
   // Before start().
-  void add_listener(net::UniqueFd fd, const ListenerFacts& facts);
+  void add_listener(ListenerPlan plan);
   void start();
+  // On the loop, at a standstill: what of the options the worker keeps in a form of its own.
+  // Listeners that are not in the plans close.
+  void take_over(std::vector<ListenerPlan> plans, bool renews_upstreams);
 
   // Any thread.
   void begin_drain();  // no new connections; ends by itself when the last one is gone
   void shut_down();    // cuts what is left
   void cut(std::string route);
+  // For a watchdog: beat() is answered by `number` soon, if the loop turns.
+  void ask_beat(std::uint64_t number);
+  std::uint64_t beat() const { return beat_.load(std::memory_order_acquire); }
+  // Runs `task` on the loop; false once it has ended.
+  bool post(std::function<void()> task) { return loop_->post(std::move(task)); }
   bool has_ended() const { return has_ended_.load(std::memory_order_acquire); }
   void join();
   void add_stats(ProxyStats& stats) const;
@@ -67,11 +85,18 @@ class Worker {
   void count_refused(int status);
   void count_timeout(std::string_view what);
   void count_fallback();
+  // Whether anybody reads what goes to access().
+  bool keeps_access() const { return access_ != nullptr && access_->is_on(); }
+  AccessLane& access() { return *access_; }
+  // A request that was refused before admission.
+  void tell_refused(const Peer& peer, int status, std::string_view code);
 
  private:
   struct Listener {
     net::UniqueFd fd;
-    const ListenerFacts* facts = nullptr;
+    std::string name;
+    std::shared_ptr<const ListenerFacts> facts;
+    bool is_inherited = false;
     std::unique_ptr<net::FdWatch> watch;
   };
   Worker(Shared& shared, int index, std::unique_ptr<net::EventLoop> loop);
@@ -85,6 +110,8 @@ class Worker {
   void end_turn();
   void end_if_drained();
   void drain_on_loop();
+  void accept_rest(Listener& listener);
+  void take_over_listeners(std::vector<ListenerPlan> plans);
   void shut_down_on_loop();
 
   Shared& shared_;
@@ -94,6 +121,9 @@ class Worker {
   std::shared_ptr<const routing::RoutingTable> held_routes_;
   std::string legacy_host_, candidate_host_;  // for requests that name none
   TrafficMetrics traffic_;
+  std::unique_ptr<AccessLane> access_;
+  // What connections may still point at; a reload replaces few of them.
+  std::vector<std::shared_ptr<const ListenerFacts>> retired_facts_;
   ByteBudget inline_budget_;
   const std::uint16_t lane_number_;
   std::uint64_t exchange_count_ = 0;
@@ -112,6 +142,7 @@ class Worker {
   std::size_t over_limit_open_ = 0;
   bool is_draining_ = false;
   std::atomic<bool> has_ended_{false};
+  std::atomic<std::uint64_t> beat_{0};
   std::atomic<std::uint64_t> accepted_{0}, exchanges_{0}, exchanges_open_{0}, refused_{0};
   std::thread thread_;
 };

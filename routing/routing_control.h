@@ -65,9 +65,11 @@ class RoutingControl {
   // The config's routes in place of those in force, as a whole or not at all. What people set at
   // run time stays, by the rules of a restart: it beats the file until `reset`, and where the file
   // changed since, the lower candidate_share holds. Waits like set() where a share rises.
-  // `before_publish` runs once nothing can fail any more and before the new table is in force; a
+  // `commit` gets a function that puts the new table in force, and calls it when the rest of the
+  // config is ready; where it answers false it has not, and the reload is off (kUnavailable). A
   // rollback that comes meanwhile stands. Any thread but a proxy worker's.
-  Status reload(RoutingOptions next, const std::function<void()>& before_publish,
+  using Publish = std::function<void()>;
+  Status reload(RoutingOptions next, const std::function<bool(const Publish&)>& commit,
                 std::vector<std::string>& warnings);
   std::vector<RouteStatus> list() const;
   std::uint64_t epoch() const;

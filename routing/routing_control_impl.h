@@ -153,6 +153,8 @@ struct RoutingControl::Impl {
     pending.reset();
     pending_ended.notify_all();
   }
+  Status announce(const Plan& plan);
+  void take_back();
   // Puts all routes in force in one table.
   std::vector<RouteStatus> apply_all(std::vector<RouteState> after) REQUIRES(mutex);
   void choose_reloaded_salt(const std::string& wanted, std::vector<std::string>& warnings)

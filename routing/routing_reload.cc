@@ -51,7 +51,33 @@ void RoutingControl::Impl::choose_reloaded_salt(const std::string& wanted,
       "sides");
 }
 
-Status RoutingControl::reload(RoutingOptions next, const std::function<void()>& before_publish,
+// On return the plan waits to be applied, and where it raises a share it is on disk.
+Status RoutingControl::Impl::announce(const Plan& plan) {
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::nanoseconds(options.persist_wait_ns);
+  std::uint64_t number = 0;
+  {
+    MutexLock lock(mutex);
+    if (!wait_for_turn(lock, deadline)) return another_waits();
+    const bool has_raise = raises_any(routes, plan(routes));
+    begin(std::nullopt, plan);
+    if (!has_raise) return {};
+    number = save();
+  }
+  const Status saved = persister.wait(number, deadline - std::chrono::steady_clock::now());
+  if (saved.ok()) return {};
+  take_back();
+  return not_saved(saved.error());
+}
+
+void RoutingControl::Impl::take_back() {
+  MutexLock lock(mutex);
+  end_pending();
+  save();
+}
+
+Status RoutingControl::reload(RoutingOptions next,
+                              const std::function<bool(const Publish&)>& commit,
                               std::vector<std::string>& warnings) {
   add_default_route(next);
   BANYAN_RETURN_IF_ERROR(check_routes(next.routes));
@@ -61,29 +87,9 @@ Status RoutingControl::reload(RoutingOptions next, const std::function<void()>& 
     std::vector<std::string> unheard;
     return merge_reload(routes, before, now, unheard);
   };
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::nanoseconds(impl.options.persist_wait_ns);
-  std::uint64_t number = 0;
-  bool has_raise = false;
-  {
-    MutexLock lock(impl.mutex);
-    if (!impl.wait_for_turn(lock, deadline)) return another_waits();
-    has_raise = raises_any(impl.routes, plan(impl.routes));
-    impl.begin(std::nullopt, plan);
-    if (has_raise) number = impl.save();
-  }
-  if (has_raise) {
-    const Status saved = impl.persister.wait(number, deadline - std::chrono::steady_clock::now());
-    if (!saved.ok()) {
-      MutexLock lock(impl.mutex);
-      impl.end_pending();
-      impl.save();
-      return not_saved(saved.error());
-    }
-  }
-  if (before_publish) before_publish();
+  BANYAN_RETURN_IF_ERROR(impl.announce(plan));
   std::vector<RouteStatus> changed;
-  {
+  const bool is_done = commit([&] {
     MutexLock lock(impl.mutex);
     // From the routes as they are now: a rollback that came meanwhile stands.
     std::vector<RouteState> after = merge_reload(next.routes, impl.routes, now, warnings);
@@ -91,6 +97,13 @@ Status RoutingControl::reload(RoutingOptions next, const std::function<void()>& 
     impl.choose_reloaded_salt(next.salt, warnings);
     changed = impl.apply_all(std::move(after));
     impl.save();
+  });
+  if (!is_done) {
+    impl.take_back();
+    Error error = make_error(ErrorCode::kUnavailable, ErrorOrigin::kInternal,
+                             "the proxy's workers did not take the change; nothing was changed");
+    error.may_retry = true;
+    return error;
   }
   impl.tell(changed);
   return {};

@@ -301,6 +301,12 @@ std::string Redactor::shown_target(std::string_view target) const {
   return std::string(target.substr(0, mark + 1)) + redacted.text;
 }
 
+std::string Redactor::shown_field(std::string_view name, std::string_view value) const {
+  const Impl& now = rules();
+  if (const FieldRule* rule = now.find_field(name)) return now.redact_value(*rule, value);
+  return equal_ignoring_case(name, "referer") ? shown_target(value) : std::string(value);
+}
+
 std::string Redactor::token_of(std::string_view value) const { return rules().token_of(value); }
 
 Result<Redactor::Restored> Redactor::restore(ExchangeId exchange, std::string_view target,

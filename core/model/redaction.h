@@ -81,6 +81,8 @@ class Redactor {
 
   // The target with the values of redacted query parameters as tokens, for people to read.
   std::string shown_target(std::string_view target) const;
+  // The same of a field's value; of Referer also what redacted query parameters say.
+  std::string shown_field(std::string_view name, std::string_view value) const;
 
   // "banyan:t:" and 32 hex digits of a keyed hash: equal values give equal tokens.
   std::string token_of(std::string_view value) const;

@@ -112,6 +112,8 @@ class UpstreamCall {
   // All of the request has been handed to the kernel. (False again once the call has ended.)
   virtual bool is_request_sent() const = 0;
   virtual bool any_byte_sent() const = 0;
+  // Where it is asked, "http://127.0.0.1:9001"; "" without a connection. Valid while it has one.
+  virtual std::string_view address() const { return {}; }
   // What one recv brought (at most EventLoop::kScratchBytes) is still delivered, the end included.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;

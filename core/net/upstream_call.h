@@ -29,6 +29,9 @@ class UpstreamCallImpl final : public UpstreamCall {
   bool is_write_full() const override;
   bool is_request_sent() const override;
   bool any_byte_sent() const override { return any_byte_sent_; }
+  std::string_view address() const override {
+    return link_ == nullptr ? std::string_view() : link_->shelf().endpoint->address().text;
+  }
   void pause_reading() override;
   void resume_reading() override;
   void give_up() override;

@@ -54,6 +54,7 @@ class Rig {
   routing::RouteOptions route;
   std::vector<model::RedactionRule> redaction;
   FakeLog log;
+  ProxyExtras extras;
 
   void set_legacy(const std::string& address) { set(options.legacy, address); }
   void set_candidate(const std::string& address) { set(options.candidate, address); }
@@ -80,11 +81,13 @@ class Rig {
     door.log_uuid = kUuid;
     door.next_lane_number = [this] { return ++lanes_; };
     door.open_lane = [this](std::function<void()> wake) { return log.open_lane(std::move(wake)); };
-    auto opened = Proxy::open(options, SystemClock::instance(), cell_, std::move(door), *redactor_,
-                              *keys_, metrics, [this](int status) {
-                                std::lock_guard lock(mutex_);
-                                refused_.push_back(status);
-                              });
+    auto opened = Proxy::open(
+        options, SystemClock::instance(), cell_, std::move(door), *redactor_, *keys_, metrics,
+        [this](int status) {
+          std::lock_guard lock(mutex_);
+          refused_.push_back(status);
+        },
+        std::move(extras));
     if (!opened.ok()) return opened.error();
     proxy = std::move(*opened);
     return {};

@@ -489,11 +489,20 @@ TEST_F(RoutingControlTest, AfterAPowerCutAtAnyStepTheFileIsOldOrNew) {
 
 class RoutingReloadTest : public RoutingControlTest {
  protected:
+  bool is_refused_ = false;
   Status reload(std::vector<RouteOptions> routes, const std::function<void()>& before = {}) {
     RoutingOptions next = options_;
     next.routes = std::move(routes);
     warnings_.clear();
-    return control_->reload(std::move(next), before, warnings_);
+    return control_->reload(
+        std::move(next),
+        [&](const RoutingControl::Publish& publish) {
+          if (before) before();
+          if (is_refused_) return false;
+          publish();
+          return true;
+        },
+        warnings_);
   }
 };
 
@@ -575,6 +584,21 @@ TEST_F(RoutingReloadTest, ARaiseThatTheDiskDoesNotTakeRefusesTheWhole) {
   files_.hang(Call::kSync);
   EXPECT_TRUE(reload({route_named("only", "")}).ok());
   EXPECT_EQ(control_->list().size(), 1U);
+}
+
+TEST_F(RoutingReloadTest, WhereTheRestIsNotReadyNothingChanges) {
+  open();
+  is_refused_ = true;
+  EXPECT_FALSE(reload({route_named("orders", "/orders/**", 100)}).ok());
+  EXPECT_EQ(control_->list().size(), 2U);
+  EXPECT_EQ(share_of("orders"), 0U);
+  settle();
+  EXPECT_EQ(saved().routes.size(), 2U);
+  EXPECT_EQ(saved().routes[0].dials.candidate_share, 0U);
+  // The next one is not held up.
+  is_refused_ = false;
+  EXPECT_TRUE(reload({route_named("orders", "/orders/**", 100)}).ok());
+  EXPECT_EQ(share_of("orders"), 100U);
 }
 
 TEST_F(RoutingReloadTest, ARollbackDuringAReloadStands) {

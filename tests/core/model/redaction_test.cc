@@ -228,6 +228,15 @@ TEST_F(RedactionTest, AShownTargetHoldsTokensInPlaceOfSecrets) {
   EXPECT_THAT(shown, Not(HasSubstr("canary")));
 }
 
+TEST_F(RedactionTest, AShownFieldHoldsNoSecretNorDoesARefererWithOne) {
+  use({{"query:token", false}, {"header:User-Agent", false}});
+  EXPECT_EQ(redactor_->shown_field("Accept", "x"), "x");
+  EXPECT_THAT(redactor_->shown_field("user-agent", "canary"), StartsWith("banyan:t:"));
+  const std::string referer = redactor_->shown_field("Referer", "https://a/b?token=canary&c=d");
+  EXPECT_THAT(referer, StartsWith("https://a/b?token=banyan:t:"));
+  EXPECT_THAT(referer, Not(HasSubstr("canary")));
+}
+
 TEST_F(RedactionTest, ARuleThatIsNoneChangesNothing) {
   use({{"header:X-Old", false}});
   EXPECT_FALSE(redactor_->replace_rules({{{"nonsense", false}}}).ok());
