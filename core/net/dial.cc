@@ -35,6 +35,7 @@ bool Dial::connect(UpstreamCallImpl& call) {
                                static_cast<socklen_t>(bytes.size()));
   if (result != 0 && errno != EINPROGRESS && errno != EINTR) return false;
   channel_ = Channel(std::move(fd));
+  is_for_upgrade_ = call.request_.upgrades;
   ride(call);
   watch_.emplace(pool_.loop(), channel_.fd(), [this](FdWatch::Ready) { on_ready(); });
   timer_.emplace(pool_.loop(), [this] {
@@ -98,7 +99,7 @@ void Dial::begin_handshake() {
                 address.text + " wants TLS, and its system has no settings for it");
   }
   step_ = Step::kHandshake;
-  channel_.start_tls(tls->new_session(address.host));
+  channel_.start_tls(tls->new_session(address.host, is_for_upgrade_));
   shake_hands();
 }
 
@@ -118,10 +119,10 @@ void Dial::shake_hands() {
 }
 
 void Dial::finish() {
-  const bool speaks_http2 = channel_.is_secure()
-                                ? channel_.alpn() == "h2"
-                                : pool_.options().http2 == UpstreamHttp2::kPriorKnowledge;
-  if (!speaks_http2 && pool_.options().http2 == UpstreamHttp2::kPriorKnowledge) {
+  const bool asks_for_http2 =
+      pool_.options().http2 == UpstreamHttp2::kPriorKnowledge && !is_for_upgrade_;
+  const bool speaks_http2 = channel_.is_secure() ? channel_.alpn() == "h2" : asks_for_http2;
+  if (asks_for_http2 && !speaks_http2) {
     return fail(UpstreamFailureKind::kTlsFailed,
                 place_.address().text + " did not agree on HTTP/2, which its system asks for");
   }

@@ -175,11 +175,16 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::create(
   return std::shared_ptr<const TlsClientContext>(std::move(made));
 }
 
-std::unique_ptr<TlsSession> TlsClientContext::new_session(std::string_view host) const {
+std::unique_ptr<TlsSession> TlsClientContext::new_session(std::string_view host,
+                                                          bool only_http1) const {
   SSL* const ssl = SSL_new(impl_->context.get());
   CHECK(ssl != nullptr);
   SSL_set_connect_state(ssl);
   const std::string name(impl_->server_name.empty() ? host : std::string_view(impl_->server_name));
+  if (only_http1) {
+    static constexpr unsigned char kHttp1[] = "\x08http/1.1";
+    CHECK(SSL_set_alpn_protos(ssl, kHttp1, sizeof kHttp1 - 1) == 0);
+  }
   const bool names_address = is_address(name);
   // Addresses are not sent: RFC 6066 has names only.
   if (!names_address) SSL_set_tlsext_host_name(ssl, name.c_str());

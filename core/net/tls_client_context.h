@@ -22,7 +22,8 @@ class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {
 
   // `host` is the host of the system's URL: a name, or an address without brackets. What is sent
   // as SNI and verified is `server_name` where the options give one, else `host`.
-  std::unique_ptr<TlsSession> new_session(std::string_view host) const;
+  // `only_http1`: offers no other protocol, whatever the options say.
+  std::unique_ptr<TlsSession> new_session(std::string_view host, bool only_http1 = false) const;
   bool verifies() const;
 
  private:

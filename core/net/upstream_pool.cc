@@ -98,6 +98,7 @@ bool UpstreamPoolImpl::take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call) {
 }
 
 bool UpstreamPoolImpl::take_shared(UpstreamShelf& shelf, UpstreamCallImpl& call) {
+  if (call.request_.upgrades) return false;
   for (Http2Link* link : shelf.shared) {
     if (link->source() != call.source_ || !link->has_room()) continue;
     link->attach(call);
@@ -117,7 +118,7 @@ bool UpstreamPoolImpl::may_speak_http2(const UpstreamShelf& shelf) const {
 
 // A connection on its way that may carry many calls is worth waiting for.
 bool UpstreamPoolImpl::ride_along(UpstreamShelf& shelf, UpstreamCallImpl& call) {
-  if (!may_speak_http2(shelf)) return false;
+  if (!may_speak_http2(shelf) || call.request_.upgrades) return false;
   for (Dial* dial : shelf.dials) {
     if (dial->source() != call.source_ || !dial->has_room()) continue;
     ++call.connects_tried_;
@@ -313,7 +314,7 @@ void UpstreamPoolImpl::connected(Dial& dial, ShelfPlace place, std::string sourc
                                  bool speaks_http2, const std::vector<UpstreamCallImpl*>& riders) {
   UpstreamShelf& shelf = place.shelf();
   forget(dial);
-  shelf.spoke_http1 = !speaks_http2;
+  if (!riders.front()->request_.upgrades) shelf.spoke_http1 = !speaks_http2;
   std::size_t taken = 0;
   if (speaks_http2) {
     auto made =
@@ -370,7 +371,8 @@ void UpstreamPoolImpl::retry_unprocessed(UpstreamCallImpl& call) {
 }
 
 void UpstreamPoolImpl::has_room(Http2Link& link) {
-  while (!line_.empty() && link.has_room() && line_.front()->source_ == link.source()) {
+  while (!line_.empty() && link.has_room() && line_.front()->source_ == link.source() &&
+         !line_.front()->request_.upgrades) {
     link.attach(take_from_line());
   }
 }
