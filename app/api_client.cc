@@ -139,6 +139,10 @@ Result<ApiAnswer> ApiClient::request(std::string_view method, const std::string&
   auto addresses = net::resolve_url(target_.admin_url);
   if (!addresses.ok()) return addresses.error();
   if (addresses->empty()) return not_reachable(target_.admin_url, EADDRNOTAVAIL);
+  if (addresses->front().is_secure) {
+    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kConfig,
+                      "the admin API speaks plain HTTP on loopback; use http:// for --admin");
+  }
   const std::string& address = addresses->front().socket_address;
   const auto* socket_address = reinterpret_cast<const sockaddr*>(address.data());
   const Descriptor fd(

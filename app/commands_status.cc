@@ -172,7 +172,8 @@ int status(const Globals& globals, bool is_watching) {
 
 int check(const Globals& globals) {
   const std::string path = globals.config_path.empty() ? "banyan.toml" : globals.config_path;
-  const config::LoadResult loaded = config::load_file(path, globals.overrides);
+  config::LoadResult loaded = config::load_file(path, globals.overrides);
+  loaded.be_strict();
   std::size_t errors = 0;
   for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
     if (!diagnostic.is_warning) ++errors;

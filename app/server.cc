@@ -7,6 +7,7 @@
 #include "admin/admin_server.h"
 #include "app/mirror_policy.h"
 #include "app/seal_key_retirement.h"
+#include "app/system_tls.h"
 #include "comparator/comparator.h"
 #include "comparator/findings.h"
 #include "core/base/mutex.h"
@@ -254,6 +255,7 @@ Status Server::Impl::open_edges() {
 Status Server::Impl::open() {
   resolve(config.legacy_urls, "legacy", config.proxy.legacy.upstream);
   resolve(config.candidate_urls, "candidate", config.proxy.candidate.upstream);
+  BANYAN_RETURN_IF_ERROR(open_system_tls(config));
   BANYAN_RETURN_IF_ERROR(open_log());
   BANYAN_RETURN_IF_ERROR(open_routing());
   BANYAN_RETURN_IF_ERROR(open_consumers());

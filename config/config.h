@@ -41,6 +41,7 @@ struct Diagnostic {
   std::string file;
   int line = 0, column = 0;
   bool is_warning = false;
+  bool fails_check = false;     // a warning that check and reload take as an error
   bool needs_restart = false;   // the value is good, but a running Banyan cannot take it over
   std::string message;          // what is wrong
   std::string offending;        // the line of text, escaped, secrets not resolved
@@ -52,6 +53,8 @@ struct LoadResult {
   Config config;  // meaningful only if there is no error
   std::vector<Diagnostic> diagnostics;
   bool ok() const;
+  // Warnings that fail a check are errors from here on. reload_…() is strict by itself.
+  void be_strict();
   // All that is wrong is that some keys need a restart.
   bool needs_restart() const;
 };

@@ -102,6 +102,11 @@ void Problems::warning(const Node& at, std::string message, std::string hint) {
   add(at.line, at.column, at.override_text, true, std::move(message), std::move(hint));
 }
 
+void Problems::check_error(const Node& at, std::string message, std::string hint) {
+  add(at.line, at.column, at.override_text, true, std::move(message), std::move(hint));
+  found_.back().fails_check = true;
+}
+
 void Problems::needs_restart(const Node& at, std::string message) {
   add(at.line, at.column, at.override_text, false, std::move(message),
       "restart Banyan to change it, or put the old value back");
@@ -162,6 +167,12 @@ std::string Diagnostic::to_text() const {
   }
   if (!hint.empty()) out += "\n    hint: " + hint;
   return out + "\n";
+}
+
+void LoadResult::be_strict() {
+  for (Diagnostic& found : diagnostics) {
+    if (found.fails_check) found.is_warning = false;
+  }
 }
 
 bool LoadResult::needs_restart() const {

@@ -43,6 +43,8 @@ class Problems {
   Problems(std::string_view text, std::string file);
   void error(const Node& at, std::string message, std::string hint = "");
   void warning(const Node& at, std::string message, std::string hint = "");
+  // An error of check and of reload; serve only warns, so that a restart is no outage.
+  void check_error(const Node& at, std::string message, std::string hint = "");
   // An error of a reload only; `at` may be a Node without a place.
   void needs_restart(const Node& at, std::string message);
   void error_at_key(const Node& at, std::string message, std::string hint = "");

@@ -54,6 +54,7 @@ LoadResult load(std::string_view text, const std::string& name,
     if (running != nullptr) check_restart_keys(root, *running, result.config, problems);
   }
   result.diagnostics = problems.take();
+  if (running != nullptr) result.be_strict();
   return result;
 }
 

@@ -92,11 +92,7 @@ void load_timeouts(TableReader& root, Config& config) {
   TableReader table = root.table("timeouts");
   proxy::TimeoutOptions& timeouts = config.proxy.timeouts;
   constexpr NumberRange kRange = {kMillisecond, 3600 * kSecond};
-  std::int64_t handshake = 0;
-  if (table.read_duration("handshake", handshake, kRange)) {
-    table.problems().warning(*table.node().find("handshake"),
-                             "timeouts.handshake has no effect: this version has no TLS listeners");
-  }
+  table.read_duration("handshake", timeouts.handshake_ns, kRange);
   table.read_duration("head", timeouts.head_ns, kRange);
   table.read_duration("body", timeouts.body_ns, kRange);
   table.read_duration("keep_alive", timeouts.keep_alive_ns, kRange);

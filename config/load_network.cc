@@ -78,10 +78,11 @@ bool is_network(const std::string& text) {
 
 // "" or what is wrong with a system's URL. Never repeats the URL: it may hold a password.
 std::string url_problem(const std::string& url) {
-  if (url.rfind("https://", 0) == 0)
-    return "https:// is not supported in this version; use http://";
-  if (url.rfind("http://", 0) != 0) return "a system's URL starts with http://";
-  std::string rest = url.substr(7);
+  const bool is_secure = url.rfind("https://", 0) == 0;
+  if (!is_secure && url.rfind("http://", 0) != 0) {
+    return "a system's URL starts with http:// or https://";
+  }
+  std::string rest = url.substr(is_secure ? 8 : 7);
   if (rest.find('@') != std::string::npos) return "a system's URL holds no user or password";
   if (!rest.empty() && rest.back() == '/') rest.pop_back();
   if (rest.empty()) return "a system's URL names a host";
@@ -135,7 +136,7 @@ void load_system(TableReader table, std::vector<std::string>& urls, proxy::Syste
                              table.name_of_key("host") + " is \"preserve\" or a host name");
     }
   }
-  table.refuse("tls", "TLS towards a system comes later");
+  load_system_tls(table, urls, out.tls);
   table.refuse("health", "health checks come later; a system that is down is a 502 per request");
   table.finish();
 }
@@ -184,9 +185,14 @@ void load_listeners(TableReader& root, Config& config) {
       }
     }
     table.read("via", listener.writes_via);
-    table.refuse("tls", "TLS listeners come later");
+    load_listener_tls(table, listener);
     table.refuse("http2", "HTTP/2 comes later");
-    table.refuse("proxy_protocol", "the PROXY protocol comes later");
+    table.read("proxy_protocol", listener.has_proxy_header);
+    if (listener.has_proxy_header && listener.trusted.empty()) {
+      table.problems().warning(*table.node().find("proxy_protocol"),
+                               "whoever connects to this listener can claim any client address",
+                               "name the balancers in trusted; others are refused then");
+    }
     table.finish();
     config.proxy.listeners.push_back(std::move(listener));
   }

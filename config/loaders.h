@@ -9,6 +9,10 @@
 namespace banyan::config {
 
 void load_systems(TableReader& root, Config& config);
+// Parts of the two above and below.
+void load_system_tls(TableReader& system, const std::vector<std::string>& urls,
+                     net::TlsClientOptions& out);
+void load_listener_tls(TableReader& listener, proxy::ListenerOptions& out);
 void load_listeners(TableReader& root, Config& config);
 void load_admin(TableReader& root, Config& config);
 void load_log(TableReader& root, Config& config);

@@ -41,7 +41,26 @@ void Exchange::begin(const http::RequestHead& head, Instant started) {
   if (!reads_whole()) open_stream();
 }
 
+namespace {
+
+// Where clients show certificates, a connection is for the name it was opened for.
+bool is_misdirected(const Peer& peer, std::string_view authority) {
+  if (!peer.secure || !peer.secure->asks_for_certificates) return false;
+  const std::string& name = peer.secure->server_name;
+  const bool has_port = !authority.empty() && authority.back() != ']' &&
+                        authority.rfind(':') != std::string_view::npos;
+  const std::string_view host = has_port ? authority.substr(0, authority.rfind(':')) : authority;
+  return !name.empty() && !equal_ignoring_case(host, name);
+}
+
+}  // namespace
+
 bool Exchange::refuse_if_wrong(const http::RequestHead& head) {
+  if (is_misdirected(stream_.connection().peer(), head.authority)) {
+    stream_.refuse(421, "misdirected_request",
+                   "the request names another host than its TLS connection");
+    return true;
+  }
   if (head.method == "CONNECT") {
     stream_.refuse(501, "connect_unsupported", "CONNECT is not supported");
     return true;

@@ -238,7 +238,8 @@ void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const For
     forwarded_.clear();
   }
   join(forwarded_for_, peer.address);
-  forwarded_proto_.assign(peer.is_trusted && !seen.proto.empty() ? seen.proto : "http");
+  const std::string_view scheme = peer.secure ? "https" : "http";
+  forwarded_proto_.assign(peer.is_trusted && !seen.proto.empty() ? seen.proto : scheme);
   forwarded_host_.assign(peer.is_trusted && !seen.host.empty() ? seen.host : head.authority);
   join(forwarded_, peer.for_element);
   if (!head.authority.empty()) {
@@ -246,11 +247,15 @@ void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const For
     forwarded_.append(quotes ? ";host=\"" : ";host=").append(head.authority);
     if (quotes) forwarded_.push_back('"');
   }
-  forwarded_.append(";proto=http");
+  forwarded_.append(";proto=").append(scheme);
   fields_.push_back({"X-Forwarded-For", forwarded_for_});
   fields_.push_back({"X-Forwarded-Proto", forwarded_proto_});
   if (!forwarded_host_.empty()) fields_.push_back({"X-Forwarded-Host", forwarded_host_});
   fields_.push_back({"Forwarded", forwarded_});
+  // A client cannot forge it: fields with our prefix are removed from requests.
+  if (peer.secure && !peer.secure->client_subject.empty()) {
+    fields_.push_back({"Banyan-Client-Subject", peer.secure->client_subject});
+  }
   if (peer.writes_via)
     fields_.push_back({"Via", head.version_minor == 0 ? "1.0 banyan" : "1.1 banyan"});
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,13 +15,23 @@
 
 namespace banyan::proxy {
 
+// Of a client that speaks TLS.
+struct SecureFacts {
+  std::string version;  // "TLSv1.3"
+  std::string cipher;
+  std::string server_name;  // as the client asked for it (SNI), in lower case; "" where it did not
+  std::string client_subject;  // of its verified certificate, RFC 2253; "" where it has none
+  bool asks_for_certificates = false;  // the listener does
+};
+
 // What is known of a client for the life of its connection.
 struct Peer {
-  std::string address;                  // "192.0.2.1", without the port
-  std::string for_element;              // of Forwarded: for=192.0.2.1, for="[2001:db8::1]"
-  bool is_trusted = false;              // its X-Forwarded-* are kept
-  bool writes_via = false;              // by its listener
-  const NetworkSet* trusted = nullptr;  // of its listener; outlives the connection
+  std::string address;                        // "192.0.2.1", without the port
+  std::string for_element;                    // of Forwarded: for=192.0.2.1, for="[2001:db8::1]"
+  bool is_trusted = false;                    // its X-Forwarded-* are kept
+  bool writes_via = false;                    // by its listener
+  const NetworkSet* trusted = nullptr;        // of its listener; outlives the connection
+  std::shared_ptr<const SecureFacts> secure;  // null: no TLS
 };
 Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_via);
 

@@ -59,6 +59,7 @@ Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
     impl.workers.push_back(std::move(*worker));
   }
   BANYAN_RETURN_IF_ERROR(impl.bind());
+  impl.publish_tls();
   // Metrics may outlive the proxy, so what they read is theirs as well.
   metrics.gauge("banyan_proxy_connections", "Open client connections.", {},
                 [open = impl.shared->connections.shared_open()] {

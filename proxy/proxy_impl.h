@@ -47,6 +47,8 @@ struct Proxy::Impl {
   };
   Result<Sockets> open_sockets(const ListenerOptions& options) const;
   Status bind();
+  // To the metrics: the listeners' certificates, as they are from now on.
+  void publish_tls();
   bool have_all_ended() const {
     for (const auto& worker : workers) {
       if (!worker->has_ended()) return false;

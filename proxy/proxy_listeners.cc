@@ -6,6 +6,7 @@
 
 #include "core/net/inherited_socket.h"
 #include "core/obs/log.h"
+#include "proxy/listener_tls.h"
 #include "proxy/proxy_impl.h"
 
 namespace banyan::proxy {
@@ -75,6 +76,17 @@ Status Proxy::Impl::bind() {
                           known + "); make ListenStream= and address the same");
   }
   return {};
+}
+
+void Proxy::Impl::publish_tls() {
+  std::vector<ListenerCell> cells;
+  {
+    MutexLock lock(mutex);
+    for (const Bound& one : bound) {
+      if (one.facts->tls != nullptr) cells.push_back({one.options.address, one.facts->tls});
+    }
+  }
+  publish_certificates(shared->metrics, std::move(cells));
 }
 
 }  // namespace banyan::proxy

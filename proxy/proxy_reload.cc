@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/obs/log.h"
+#include "proxy/listener_tls.h"
 #include "proxy/proxy_impl.h"
 #include "proxy/standstill.h"
 
@@ -12,7 +13,8 @@ namespace {
 
 // Facts are shared with connections, so they are kept where nothing of them changes.
 bool gives_same_facts(const ListenerOptions& a, const ListenerOptions& b) {
-  return a.trusted == b.trusted && a.writes_via == b.writes_via;
+  return a.trusted == b.trusted && a.writes_via == b.writes_via &&
+         a.has_proxy_header == b.has_proxy_header && a.tls.has_value() == b.tls.has_value();
 }
 
 }  // namespace
@@ -23,6 +25,12 @@ class Proxy::Change {
   bool renews_upstreams = false;
   std::vector<Impl::Bound> bound;
   std::vector<std::vector<Worker::ListenerPlan>> plans;  // by worker
+  // Certificates read again; handshakes from then on use them.
+  struct Renewed {
+    std::shared_ptr<net::TlsServerCell> cell;
+    std::shared_ptr<const net::TlsServerContext> context;
+  };
+  std::vector<Renewed> renewed;
 };
 
 Result<std::shared_ptr<Proxy::Change>> Proxy::prepare(const ProxyOptions& next,
@@ -46,8 +54,13 @@ Result<std::shared_ptr<Proxy::Change>> Proxy::prepare(const ProxyOptions& next,
     Impl::Bound bound{options, "", nullptr};
     if (old != nullptr && gives_same_facts(old->options, options)) {
       bound.facts = old->facts;
+      if (options.tls) {
+        auto context = open_listener_tls(options, bound.facts->tls->load().get());
+        if (!context.ok()) return context.error();
+        change->renewed.push_back({bound.facts->tls, *std::move(context)});
+      }
     } else {
-      auto facts = make_facts(options);
+      auto facts = make_facts(options, old != nullptr ? old->facts.get() : nullptr);
       if (!facts.ok()) return facts.error();
       bound.facts = std::move(*facts);
     }
@@ -89,6 +102,7 @@ bool Proxy::apply(std::shared_ptr<Change> change, const std::function<void()>& a
     return false;
   }
   impl.shared->take_over(change->options);
+  for (Change::Renewed& one : change->renewed) one.cell->store(std::move(one.context));
   if (at_standstill) at_standstill();
   {
     MutexLock lock(impl.mutex);
@@ -96,6 +110,7 @@ bool Proxy::apply(std::shared_ptr<Change> change, const std::function<void()>& a
   }
   gate->open();
   gate->wait_until_left();
+  impl.publish_tls();
   return true;
 }
 

@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "proxy/listener_tls.h"
+
 namespace banyan::proxy {
 namespace {
 
@@ -23,7 +25,13 @@ bool ConnectionLimits::enter(const std::string& address) {
     open_->fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
-  if (!counts_clients()) return true;
+  if (name_client(address)) return true;
+  open_->fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+bool ConnectionLimits::name_client(const std::string& address) {
+  if (!counts_clients() || address.empty()) return true;
   MutexLock lock(mutex_);
   std::size_t& count = by_client_[address];
   if (count < options_.connections_per_client_max) {
@@ -31,13 +39,16 @@ bool ConnectionLimits::enter(const std::string& address) {
     return true;
   }
   if (count == 0) by_client_.erase(address);
-  open_->fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
 
 void ConnectionLimits::leave(const std::string& address) {
   open_->fetch_sub(1, std::memory_order_relaxed);
-  if (!counts_clients()) return;
+  forget_client(address);
+}
+
+void ConnectionLimits::forget_client(const std::string& address) {
+  if (!counts_clients() || address.empty()) return;
   MutexLock lock(mutex_);
   const auto found = by_client_.find(address);
   if (found != by_client_.end() && --found->second == 0) by_client_.erase(found);
@@ -65,12 +76,20 @@ void Shared::take_over(const ProxyOptions& next) {
   capture_limits.captured_max = next.limits.body_captured_max;
 }
 
-Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options) {
+Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options,
+                                                  const ListenerFacts* earlier) {
   auto facts = std::make_shared<ListenerFacts>();
   auto trusted = NetworkSet::parse(options.trusted);
   if (!trusted.ok()) return trusted.error();
   facts->trusted = std::move(*trusted);
   facts->writes_via = options.writes_via;
+  facts->has_proxy_header = options.has_proxy_header;
+  if (options.tls) {
+    const bool had_tls = earlier != nullptr && earlier->tls != nullptr;
+    auto context = open_listener_tls(options, had_tls ? earlier->tls->load().get() : nullptr);
+    if (!context.ok()) return context.error();
+    facts->tls = std::make_shared<net::TlsServerCell>(*std::move(context));
+  }
   return facts;
 }
 

@@ -15,6 +15,7 @@
 #include "core/crypto/key_ring.h"
 #include "core/model/record_io.h"
 #include "core/model/redaction.h"
+#include "core/net/tls_server_context.h"
 #include "core/obs/metrics.h"
 #include "proxy/access_entry.h"
 #include "proxy/capture.h"
@@ -30,12 +31,17 @@ namespace banyan::proxy {
 class ConnectionLimits {
  public:
   explicit ConnectionLimits(const LimitOptions& options) : options_(options) {}
+  // Without an address a connection counts only in the sum, until name_client().
   bool enter(const std::string& address);
   void leave(const std::string& address);
+  // A connection that entered without an address has found out whose it is. False where that
+  // client has enough; then it stays without.
+  bool name_client(const std::string& address);
   std::size_t open() const { return open_->load(std::memory_order_relaxed); }
   std::shared_ptr<const std::atomic<std::size_t>> shared_open() const { return open_; }
 
  private:
+  void forget_client(const std::string& address);
   bool counts_clients() const {
     return options_.connections_per_client_max < options_.connections_max;
   }
@@ -49,10 +55,13 @@ class ConnectionLimits {
 struct ListenerFacts {
   NetworkSet trusted;
   bool writes_via = false;
+  bool has_proxy_header = false;
+  std::shared_ptr<net::TlsServerCell> tls;  // null: plain
 };
 
-// What can fail of a listener's options.
-Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options);
+// What can fail of a listener's options. `earlier` are those that these replace.
+Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options,
+                                                  const ListenerFacts* earlier = nullptr);
 
 // Outlives the workers. Immutable once they run, but for the limits, and for `options` and
 // `capture_limits`: these change at a reload, in place, while every worker stands still

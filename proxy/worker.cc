@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/obs/log.h"
+#include "proxy/handshake.h"
 #include "proxy/http1_connection.h"
 
 namespace banyan::proxy {
@@ -35,8 +36,8 @@ std::string host_of(const SystemOptions& system) {
 
 // Deadlines are kept by one coarse tick, fine enough for the shortest of them.
 std::int64_t tick_of(const TimeoutOptions& timeouts) {
-  const std::int64_t shortest =
-      std::min({timeouts.head_ns, timeouts.body_ns, timeouts.keep_alive_ns, timeouts.write_ns});
+  const std::int64_t shortest = std::min({timeouts.handshake_ns, timeouts.head_ns, timeouts.body_ns,
+                                          timeouts.keep_alive_ns, timeouts.write_ns});
   return std::clamp(shortest / 4, kTickMinNs, kTickMaxNs);
 }
 
@@ -137,7 +138,10 @@ void Worker::accept_some(Listener& listener) {
 
 void Worker::admit(const Listener& listener, net::Accepted accepted) {
   accepted_.fetch_add(1, std::memory_order_relaxed);
-  Peer peer = make_peer(accepted.peer.host(), listener.facts->trusted, listener.facts->writes_via);
+  const ListenerFacts& facts = *listener.facts;
+  const std::string address = accepted.peer.host();
+  // Behind a balancer the client's name comes with the PROXY header.
+  Peer peer = facts.has_proxy_header ? Peer() : make_peer(address, facts.trusted, facts.writes_via);
   const bool is_within = shared_.connections.enter(peer.address);
   if (!is_within && over_limit_open_ >= kOverLimitOpenMax) {
     count_refused(503);
@@ -145,8 +149,14 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
   }
   // Worker in the high bits: the number is unique in the process.
   const std::uint64_t number = (static_cast<std::uint64_t>(index_ + 1) << 48) | ++connection_count_;
-  std::unique_ptr<Connection> connection = std::make_unique<Http1Connection>(
-      *this, net::Channel(std::move(accepted.fd)), std::move(peer), number);
+  net::Channel channel(std::move(accepted.fd));
+  std::unique_ptr<Connection> connection;
+  if (facts.has_proxy_header || facts.tls != nullptr) {
+    connection = std::make_unique<Handshake>(*this, std::move(channel), address, std::move(peer),
+                                             number, facts);
+  } else {
+    connection = open_connection(std::move(channel), std::move(peer), number);
+  }
   Connection& raw = *connection;
   raw.slot = connections_.size();
   raw.counts_as_open = is_within;
@@ -158,6 +168,11 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
     ++over_limit_open_;
     raw.refuse_over_limit();
   }
+}
+
+std::unique_ptr<Connection> Worker::open_connection(net::Channel channel, Peer peer,
+                                                    std::uint64_t number) {
+  return std::make_unique<Http1Connection>(*this, std::move(channel), std::move(peer), number);
 }
 
 void Worker::forget_turn_end(const Connection& connection) {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/net/channel.h"
 #include "core/net/event_loop.h"
 #include "core/net/socket.h"
 #include "core/net/upstream.h"
@@ -76,6 +77,9 @@ class Worker {
   void release(Connection& connection);
   // `next` takes the place of `old` (same peer, same socket) and starts; `old` only dies.
   void replace(Connection& old, std::unique_ptr<Connection> next);
+  // What speaks with a client once its socket is ready for HTTP.
+  std::unique_ptr<Connection> open_connection(net::Channel channel, Peer peer,
+                                              std::uint64_t number);
   static constexpr std::size_t kScratchBytes = 64 * 1024;
   char* scratch() { return scratch_.get(); }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/base/text.h"
 #include "core/net/socket.h"
 #include "core/net/system_url.h"
 #include "core/net/upstream.h"
@@ -9,11 +8,6 @@ namespace banyan::net {
 Result<std::vector<UpstreamAddress>> resolve_url(std::string_view url) {
   const auto parsed = parse_system_url(url);
   if (!parsed.ok()) return parsed.error();
-  if (parsed->is_secure) {
-    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kConfig,
-                      "\"" + escape_for_terminal(url, 200) +
-                          "\" asks for TLS, which this version does not speak yet; use http://");
-  }
   const bool is_v6 = parsed->host.find(':') != std::string::npos;
   auto resolved = resolve_host_port(
       (is_v6 ? "[" + parsed->host + "]" : parsed->host) + ":" + std::to_string(parsed->port),

@@ -190,9 +190,11 @@ void set_reset_on_close(int fd) {
 
 void shut_down_sending(int fd) { (void)::shutdown(fd, SHUT_WR); }
 
-Received receive(int fd, char* buffer, std::size_t size) {
+namespace {
+
+Received receive_with(int fd, char* buffer, std::size_t size, int flags) {
   Received result;
-  const ssize_t got = ::recv(fd, buffer, size, 0);
+  const ssize_t got = ::recv(fd, buffer, size, flags);
   if (got > 0) {
     result.outcome = ReceiveOutcome::kBytes;
     result.bytes = std::string_view(buffer, static_cast<std::size_t>(got));
@@ -205,6 +207,16 @@ Received receive(int fd, char* buffer, std::size_t size) {
     result.failed_errno = errno;
   }
   return result;
+}
+
+}  // namespace
+
+Received receive(int fd, char* buffer, std::size_t size) {
+  return receive_with(fd, buffer, size, 0);
+}
+
+Received peek(int fd, char* buffer, std::size_t size) {
+  return receive_with(fd, buffer, size, MSG_PEEK);
 }
 
 OutputBuffer::Outcome OutputBuffer::fail(int error_number) {

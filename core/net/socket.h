@@ -88,6 +88,8 @@ struct Received {
   bool is_truncated = false;
 };
 Received receive(int fd, char* buffer, std::size_t size);
+// The same, and the bytes stay in the socket.
+Received peek(int fd, char* buffer, std::size_t size);
 
 // Bytes taken, or why the connection is broken. Nothing taken and no error: the socket is full.
 struct Sent {

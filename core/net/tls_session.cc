@@ -185,6 +185,7 @@ HandshakeOutcome TlsSession::handshake() {
   const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     is_established_ = true;
+    stopped_at_full_buffer_ = true;  // What came behind the handshake, no event announces.
     return HandshakeOutcome::kDone;
   }
   const int error = SSL_get_error(ssl_, result);
@@ -381,6 +382,10 @@ std::string_view TlsSession::alpn() const {
 std::string_view TlsSession::sni() const {
   const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
   return name == nullptr ? std::string_view() : std::string_view(name);
+}
+
+bool TlsSession::asks_for_certificates() const {
+  return (SSL_get_verify_mode(ssl_) & SSL_VERIFY_PEER) != 0;
 }
 
 std::string TlsSession::peer_subject() const {

@@ -61,6 +61,8 @@ class TlsSession {
   std::string_view cipher() const;
   std::string_view alpn() const;  // "" where none was agreed
   std::string_view sni() const;   // as the client sent it; "" where it sent none
+  // Whether this side wants the other one to show a certificate.
+  bool asks_for_certificates() const;
   // The verified certificate of the other side: its subject in the form of RFC 2253, ASCII without
   // control bytes; "" where there is none.
   std::string peer_subject() const;
