@@ -137,6 +137,7 @@ void load_system(TableReader table, std::vector<std::string>& urls, proxy::Syste
     }
   }
   load_system_tls(table, urls, out.tls);
+  load_system_protocol(table, urls, out);
   table.refuse("health", "health checks come later; a system that is down is a 502 per request");
   table.finish();
 }

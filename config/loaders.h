@@ -13,6 +13,9 @@ void load_systems(TableReader& root, Config& config);
 void load_system_tls(TableReader& system, const std::vector<std::string>& urls,
                      net::TlsClientOptions& out);
 void load_listener_tls(TableReader& listener, proxy::ListenerOptions& out);
+// After `urls` and `tls` are read: sets what TLS offers by ALPN.
+void load_system_protocol(TableReader& table, const std::vector<std::string>& urls,
+                          proxy::SystemOptions& out);
 void load_listeners(TableReader& root, Config& config);
 void load_admin(TableReader& root, Config& config);
 void load_log(TableReader& root, Config& config);

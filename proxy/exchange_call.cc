@@ -55,7 +55,15 @@ void Exchange::start_call() {
     const bool may_ask_again = decision_.falls_back_to_legacy && system_ == System::kCandidate;
     request.body = may_ask_again ? body_ : std::exchange(body_, std::string());
   }
-  call_ = worker_.pool(system_).start(std::move(request), *this);
+  net::UpstreamPool& pool = worker_.pool(system_);
+  if (pool.options().http2 != net::UpstreamHttp2::kOff) {
+    request.accepts_trailers = http::list_field_contains(head_->fields, "TE", "trailers");
+  }
+  if (pool.options().proxy_header != net::ProxyHeader::kNone) {
+    request.client_address = stream_.connection().peer().client_end;
+    request.listener_address = stream_.connection().peer().listener_end;
+  }
+  call_ = pool.start(std::move(request), *this);
   if (wants_continue_) {
     continue_deadline_ns_ = worker_.loop().now().mono_ns + kContinueWaitNs;
   }

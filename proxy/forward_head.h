@@ -32,6 +32,8 @@ struct Peer {
   bool writes_via = false;                    // by its listener
   const NetworkSet* trusted = nullptr;        // of its listener; outlives the connection
   std::shared_ptr<const SecureFacts> secure;  // null: no TLS
+  // Bytes of two sockaddrs, the client's and the listener's; "" unless a system wants PROXY headers.
+  std::string client_end, listener_end;
 };
 Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_via);
 

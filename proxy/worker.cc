@@ -34,6 +34,14 @@ std::string host_of(const SystemOptions& system) {
   return std::string(text.substr(0, text.find('/')));
 }
 
+// For PROXY headers towards systems. Whom a balancer named has no port that we know.
+void name_ends(int fd, Peer& peer) {
+  net::SocketAddress client = net::remote_end(fd);
+  if (client.host() != peer.address) client = net::socket_address_of(peer.address, 0);
+  peer.client_end = std::move(client.bytes);
+  peer.listener_end = net::local_end(fd).bytes;
+}
+
 // Deadlines are kept by one coarse tick, fine enough for the shortest of them.
 std::int64_t tick_of(const TimeoutOptions& timeouts) {
   const std::int64_t shortest = std::min({timeouts.handshake_ns, timeouts.head_ns, timeouts.body_ns,
@@ -170,8 +178,14 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
   }
 }
 
+bool Worker::names_clients() const {
+  return legacy_->options().proxy_header != net::ProxyHeader::kNone ||
+         candidate_->options().proxy_header != net::ProxyHeader::kNone;
+}
+
 std::unique_ptr<Connection> Worker::open_connection(net::Channel channel, Peer peer,
                                                     std::uint64_t number) {
+  if (names_clients()) name_ends(channel.fd(), peer);
   return std::make_unique<Http1Connection>(*this, std::move(channel), std::move(peer), number);
 }
 

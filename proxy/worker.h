@@ -78,6 +78,8 @@ class Worker {
   // `next` takes the place of `old` (same peer, same socket) and starts; `old` only dies.
   void replace(Connection& old, std::unique_ptr<Connection> next);
   // What speaks with a client once its socket is ready for HTTP.
+  // A system wants to know whom its connections serve.
+  bool names_clients() const;
   std::unique_ptr<Connection> open_connection(net::Channel channel, Peer peer,
                                               std::uint64_t number);
   static constexpr std::size_t kScratchBytes = 64 * 1024;

@@ -48,6 +48,16 @@ std::string bound_address(int fd) {
   return SocketAddress{std::string(reinterpret_cast<const char*>(&storage), size)}.text();
 }
 
+SocketAddress end_of(int fd, int (*ask)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  SocketAddress result;
+  if (ask(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0) {
+    result.bytes.assign(reinterpret_cast<const char*>(&storage), size);
+  }
+  return result;
+}
+
 }  // namespace
 
 void UniqueFd::reset(int fd) {
@@ -131,6 +141,25 @@ Result<std::vector<SocketAddress>> resolve_host_port(std::string_view text, bool
   freeaddrinfo(found);
   return addresses;
 }
+
+SocketAddress socket_address_of(const std::string& ip, std::uint16_t port) {
+  SocketAddress result;
+  sockaddr_in four{};
+  sockaddr_in6 six{};
+  if (inet_pton(AF_INET, ip.c_str(), &four.sin_addr) == 1) {
+    four.sin_family = AF_INET;
+    four.sin_port = htons(port);
+    result.bytes.assign(reinterpret_cast<const char*>(&four), sizeof four);
+  } else if (inet_pton(AF_INET6, ip.c_str(), &six.sin6_addr) == 1) {
+    six.sin6_family = AF_INET6;
+    six.sin6_port = htons(port);
+    result.bytes.assign(reinterpret_cast<const char*>(&six), sizeof six);
+  }
+  return result;
+}
+
+SocketAddress local_end(int fd) { return end_of(fd, ::getsockname); }
+SocketAddress remote_end(int fd) { return end_of(fd, ::getpeername); }
 
 Result<Listening> listen_on(std::string_view address, bool reuse_port, int backlog) {
   auto resolved = resolve_host_port(address, true);

@@ -51,6 +51,11 @@ struct SocketAddress {
   std::string host() const;  // without the port and brackets
   std::uint16_t port() const;
 };
+// Of an IP without brackets. Empty where it is none.
+SocketAddress socket_address_of(const std::string& ip, std::uint16_t port);
+// The two ends of a connected socket. Empty where it has none any more.
+SocketAddress local_end(int fd);
+SocketAddress remote_end(int fd);
 // Blocking (getaddrinfo). Names and numbers.
 Result<std::vector<SocketAddress>> resolve_host_port(std::string_view text, bool is_for_listening);
 

@@ -139,6 +139,7 @@ class UpstreamPool {
   // not die inside a callback. A call waits in line at most connect_timeout_ns (then kOverloaded).
   std::unique_ptr<UpstreamCall> start(UpstreamRequest request, UpstreamCallHandler& handler);
   void close_idle();
+  const UpstreamOptions& options() const;
   // Other options from now on, but for the endpoints: they are shared, and change by themselves.
   // Calls that run keep their connection. With `renews_connections` (TLS, protocol …) no connection
   // made before serves a further call.

@@ -417,6 +417,7 @@ std::unique_ptr<UpstreamCall> UpstreamPool::start(UpstreamRequest request,
 }
 
 void UpstreamPool::close_idle() { impl_->close_idle(); }
+const UpstreamOptions& UpstreamPool::options() const { return impl_->options(); }
 void UpstreamPool::reconfigure(UpstreamOptions options, bool renews_connections) {
   impl_->reconfigure(std::move(options), renews_connections);
 }

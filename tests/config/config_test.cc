@@ -71,6 +71,11 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(c.proxy.legacy.upstream.connections_max, 77U);
   EXPECT_EQ(c.proxy.legacy.host, "");
   EXPECT_EQ(c.proxy.candidate.host, "shop.internal");
+  EXPECT_EQ(c.proxy.candidate.upstream.http2, net::UpstreamHttp2::kPriorKnowledge);
+  EXPECT_EQ(c.proxy.candidate.upstream.proxy_header, net::ProxyHeader::kV2);
+  EXPECT_EQ(c.proxy.candidate.tls.alpn, (std::vector<std::string>{"h2"}));
+  EXPECT_EQ(c.proxy.legacy.upstream.http2, net::UpstreamHttp2::kOff);
+  EXPECT_EQ(c.proxy.legacy.tls.alpn, (std::vector<std::string>{"http/1.1"}));
   ASSERT_EQ(c.proxy.listeners.size(), 2U);
   EXPECT_EQ(c.proxy.listeners[0].trusted.size(), 2U);
   EXPECT_TRUE(c.proxy.listeners[0].writes_via);

@@ -473,7 +473,8 @@ TEST(ResolveUrlTest, TakesAddressesAndRefusesTheRest) {
   EXPECT_EQ(resolve_url("http://127.0.0.1:9001")->front().text, "127.0.0.1:9001");
   EXPECT_EQ(resolve_url("http://127.0.0.1/")->front().text, "127.0.0.1:80");
   EXPECT_EQ(resolve_url("http://[::1]:9001")->front().text, "[::1]:9001");
-  EXPECT_EQ(resolve_url("https://127.0.0.1").error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(resolve_url("https://127.0.0.1")->front().text, "127.0.0.1:443");
+  EXPECT_TRUE(resolve_url("https://127.0.0.1")->front().is_secure);
   for (const auto bad : {"127.0.0.1:80", "ftp://a", "http://", "http://a:x", "http://a:70000",
                          "http://127.0.0.1:80/path", "http://u:secret@127.0.0.1"}) {
     ASSERT_FALSE(resolve_url(bad).ok()) << bad;
