@@ -5,7 +5,11 @@ add_library(banyan_flags INTERFACE)
 target_include_directories(banyan_flags INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_options(banyan_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-  -fstack-protector-strong -fno-omit-frame-pointer)
+  -fstack-protector-strong
+  # Stacks are walked with debug information where speed counts.
+  $<$<NOT:$<CONFIG:Release>>:-fno-omit-frame-pointer>
+  # Nobody interposes a symbol of a program, so what one file defines and calls may be inlined.
+  $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU>>:-fno-semantic-interposition>)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(banyan_flags INTERFACE -Wthread-safety)
 endif()

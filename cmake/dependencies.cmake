@@ -17,7 +17,9 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(CLI11 REQUIRED IMPORTED_TARGET CLI11)
 
-add_library(xxhash INTERFACE)  # header only (XXH_INLINE_ALL)
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+add_library(xxhash INTERFACE)
+target_link_libraries(xxhash INTERFACE ${XXHASH_LIBRARY})
 
 # llhttp from the C sources in node-llhttp, strict for library and users alike.
 set(LLHTTP_DIR /usr/share/llhttp)

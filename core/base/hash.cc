@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/hash.h"
 
-#define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY  // for the state's size
 #include <xxhash.h>
+
+// The library picks the widest vectors of the machine at run time; a build for any x86-64 would
+// halve the speed. Elsewhere the plain functions do as well.
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>
+#endif
 
 namespace banyan {
 
