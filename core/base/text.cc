@@ -9,6 +9,8 @@
 #include <ctime>
 #include <limits>
 
+#include "core/base/vector16.h"
+
 namespace banyan {
 namespace {
 
@@ -68,10 +70,7 @@ std::size_t utf8_sequence(std::string_view s, std::size_t at) {
 
 std::string hex_of_u64(std::uint64_t value) {
   std::string out(16, '0');
-  for (int i = 15; i >= 0; --i) {
-    out[static_cast<std::size_t>(i)] = kHexDigits[value & 0xF];
-    value >>= 4;
-  }
+  write_hex(out.data(), value);
   return out;
 }
 
@@ -243,12 +242,42 @@ std::string format_size(std::uint64_t bytes) {
   return buffer;
 }
 
+#if BANYAN_HAS_VECTOR16
+
+namespace {
+
+__m128i folded(__m128i text) {
+  const __m128i is_upper = _mm_and_si128(_mm_cmpgt_epi8(text, _mm_set1_epi8('A' - 1)),
+                                         _mm_cmpgt_epi8(_mm_set1_epi8('Z' + 1), text));
+  return _mm_or_si128(text, _mm_and_si128(is_upper, _mm_set1_epi8(0x20)));
+}
+
+bool is_equal_folded(__m128i a, __m128i b) {
+  return _mm_movemask_epi8(_mm_cmpeq_epi8(folded(a), folded(b))) == 0xFFFF;
+}
+
+}  // namespace
+
+bool equal_folded(const char* a, const char* b, std::size_t size) {
+  if (size == 0) return true;
+  if (((a[0] ^ b[0]) & ~0x20) != 0) return false;  // Names that differ mostly differ here.
+  if (size <= 16) return is_equal_folded(load_up_to_16(a, size), load_up_to_16(b, size));
+  for (std::size_t at = 0; at + 16 < size; at += 16) {
+    if (!is_equal_folded(load_16(a + at), load_16(b + at))) return false;
+  }
+  return is_equal_folded(load_16(a + size - 16), load_16(b + size - 16));
+}
+
+#else
+
 bool equal_folded(const char* a, const char* b, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
     if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
   }
   return true;
 }
+
+#endif
 
 std::string to_lower(std::string_view text) {
   std::string out(text);

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/base/vector16.h"
+
 namespace banyan::http {
 
 namespace internal {
@@ -46,32 +48,55 @@ inline bool all_of(std::string_view text, std::uint8_t mask) {
   for (const char c : text) common &= kCharClasses[static_cast<unsigned char>(c)];
   return common != 0;
 }
-// True if none of eight bytes is a control byte (HTAB is taken for one too).
-inline bool is_visible_word(std::uint64_t word) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
-  constexpr std::uint64_t kHighs = kOnes << 7;
-  const std::uint64_t below_space = (word - kOnes * 0x20) & ~word;
-  const std::uint64_t without_delete = word ^ (kOnes * 0x7f);
-  const std::uint64_t is_delete = (without_delete - kOnes) & ~without_delete;
-  return ((below_space | is_delete) & kHighs) == 0;
+
+#if BANYAN_HAS_VECTOR16
+
+// Letters, digits and "-": what most names are made of.
+inline bool is_plain_name(std::string_view text) {
+  return all_of_vectors(text.data(), text.size(), [](__m128i bytes) {
+    const auto is_within = [](__m128i lane, char first, char last) {
+      return _mm_and_si128(_mm_cmpgt_epi8(lane, _mm_set1_epi8(static_cast<char>(first - 1))),
+                           _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(last + 1)), lane));
+    };
+    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    return _mm_or_si128(_mm_or_si128(is_within(folded, 'a', 'z'), is_within(bytes, '0', '9')),
+                        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+  });
 }
+inline bool is_value(std::string_view text) {
+  return all_of_vectors(text.data(), text.size(), [](__m128i bytes) {
+    const __m128i is_control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const __m128i is_tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+    const __m128i is_delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+    const __m128i is_bad = _mm_or_si128(_mm_andnot_si128(is_tab, is_control), is_delete);
+    return _mm_cmpeq_epi8(is_bad, _mm_setzero_si128());
+  });
+}
+inline bool is_all_target(std::string_view text) {
+  return all_of_vectors(text.data(), text.size(), [](__m128i bytes) {
+    const __m128i is_visible = _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(0x20)),
+                                             _mm_cmpgt_epi8(_mm_set1_epi8(0x7f), bytes));
+    return _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('#')), is_visible);
+  });
+}
+
+#else
+
+inline bool is_plain_name(std::string_view) { return false; }
+inline bool is_value(std::string_view text) { return all_of(text, kValue); }
+inline bool is_all_target(std::string_view text) { return all_of(text, kTarget); }
+
+#endif
 
 }  // namespace internal
 
 inline bool is_token(std::string_view text) {
-  return !text.empty() && internal::all_of(text, internal::kToken);
+  if (text.empty()) return false;
+  return internal::is_plain_name(text) || internal::all_of(text, internal::kToken);
 }
-inline bool is_field_value(std::string_view text) {
-  while (text.size() >= sizeof(std::uint64_t)) {
-    std::uint64_t word;
-    std::memcpy(&word, text.data(), sizeof word);
-    if (!internal::is_visible_word(word)) break;
-    text.remove_prefix(sizeof word);
-  }
-  return internal::all_of(text, internal::kValue);
-}
+inline bool is_field_value(std::string_view text) { return internal::is_value(text); }
 inline bool is_target(std::string_view text) {
-  return !text.empty() && internal::all_of(text, internal::kTarget);
+  return !text.empty() && internal::is_all_target(text);
 }
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline bool is_hex_digit(char c) { return internal::is_of(c, internal::kHex); }

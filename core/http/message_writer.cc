@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/vector16.h"
 #include "core/http/char_classes.h"
 
 namespace banyan::http {
@@ -21,6 +22,20 @@ bool is_sendable_target(std::string_view target) {
          (!target.empty() && std::all_of(target.begin(), target.end(), [](char c) {
            return static_cast<unsigned char>(c) >= 0x80 || internal::is_of(c, internal::kTarget);
          }));
+}
+
+constexpr std::size_t kFieldMarks = 4;  // ": " and CRLF
+
+char* put_field(char* to, std::string_view name, std::string_view value) {
+  copy_short(to, name.data(), name.size());
+  to += name.size();
+  *to++ = ':';
+  *to++ = ' ';
+  copy_short(to, value.data(), value.size());
+  to += value.size();
+  *to++ = '\r';
+  *to++ = '\n';
+  return to;
 }
 
 }  // namespace
@@ -44,8 +59,29 @@ bool write_status_line(std::string& out, int status, std::string_view reason) {
 
 bool write_field(std::string& out, std::string_view name, std::string_view value) {
   if (!is_token(name) || !is_field_value(value)) return false;
-  out.append(name).append(": ").append(value).append("\r\n");
+  const std::size_t before = out.size();
+  out.resize(before + name.size() + value.size() + kFieldMarks);
+  put_field(out.data() + before, name, value);
   return true;
+}
+
+bool write_fields(std::string& out, const HeaderList& fields) {
+  std::size_t size = 0;
+  for (const Header& field : fields) size += field.name.size() + field.value.size() + kFieldMarks;
+  const std::size_t before = out.size();
+  out.resize(before + size);
+  char* const begin = out.data() + before;
+  char* to = begin;
+  bool is_clean = true;
+  for (const Header& field : fields) {
+    if (is_token(field.name) && is_field_value(field.value)) {
+      to = put_field(to, field.name, field.value);
+    } else {
+      is_clean = false;
+    }
+  }
+  out.resize(before + static_cast<std::size_t>(to - begin));
+  return is_clean;
 }
 
 void write_content_length(std::string& out, std::uint64_t length) {

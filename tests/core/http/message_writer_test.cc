@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "core/http/message.h"
 
 namespace banyan::http {
@@ -80,6 +83,26 @@ TEST(MessageTest, KnowsMethodsAndPhrases) {
   EXPECT_FALSE(is_hop_by_hop("Host"));
   EXPECT_EQ(reason_phrase(503), "Service Unavailable");
   EXPECT_EQ(reason_phrase(299), "");
+}
+
+TEST(MessageWriterTest, WritesAListAsItWritesOneByOne) {
+  std::vector<std::string> texts;
+  for (std::size_t size = 0; size <= 40; ++size) texts.push_back("X-" + std::string(size, 'n'));
+  HeaderList fields;
+  for (const std::string& text : texts) fields.push_back({text, text});
+  std::string one_by_one = "before\r\n";
+  std::string together = one_by_one;
+  for (const Header& field : fields) EXPECT_TRUE(write_field(one_by_one, field.name, field.value));
+  EXPECT_TRUE(write_fields(together, fields));
+  EXPECT_EQ(together, one_by_one);
+}
+
+TEST(MessageWriterTest, LeavesBadFieldsOutOfAList) {
+  std::string out = "before\r\n";
+  EXPECT_FALSE(write_fields(out, {{"A", "1"}, {"B", "x\r\ny"}, {"C D", "2"}, {"E", "3"}}));
+  EXPECT_EQ(out, "before\r\nA: 1\r\nE: 3\r\n");
+  EXPECT_TRUE(write_fields(out, {}));
+  EXPECT_EQ(out, "before\r\nA: 1\r\nE: 3\r\n");
 }
 
 }  // namespace
