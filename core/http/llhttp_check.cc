@@ -3,6 +3,7 @@
 
 #include <llhttp.h>
 
+#include "core/base/hash.h"
 #include "core/http/head_parser.h"
 
 #if !defined(LLHTTP_STRICT_MODE) || !LLHTTP_STRICT_MODE
@@ -51,6 +52,62 @@ llhttp_errno_t read_head(llhttp_type_t type, std::string_view bytes, HeadReading
   return llhttp_execute(&parser, bytes.data(), bytes.size());
 }
 
+// What llhttp made of bytes that a thread has shown it lately. Connections that are kept repeat
+// themselves: a client sends the same fields with each request, a system the same head with many
+// answers. llhttp is a machine without chance, so for the very same bytes in the same state its
+// reading need not be taken again. Only what it accepted is kept.
+class HeadMemo {
+ public:
+  // `state` stands for all that the reading depends on beside the bytes.
+  const HeadReading* find(std::string_view bytes, std::uint64_t state) {
+    if (bytes.size() > kBytesMax) return nullptr;
+    hash_ = xxh3_64(bytes, state);
+    const Entry& entry = entries_[hash_ % kEntries];
+    const bool is_same = entry.hash == hash_ && entry.state == state && entry.bytes == bytes;
+    return is_same ? &entry.reading : nullptr;
+  }
+  // Behind a find() of the same that found nothing.
+  void keep(std::string_view bytes, std::uint64_t state, const HeadReading& reading) {
+    if (bytes.size() > kBytesMax) return;
+    Entry& entry = entries_[hash_ % kEntries];
+    entry.hash = hash_;
+    entry.state = state;
+    entry.bytes.assign(bytes);
+    entry.reading = reading;
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 16;  // with the bytes below: 32 KiB a thread
+  static constexpr std::size_t kBytesMax = 2048;
+  struct Entry {
+    std::uint64_t hash = 0;
+    std::uint64_t state = 0;
+    std::string bytes;
+    HeadReading reading;
+  };
+  Entry entries_[kEntries];
+  std::uint64_t hash_ = 0;
+};
+
+thread_local HeadMemo request_lines, request_fields, answer_heads;
+
+// The fields of a request behind a line that llhttp accepts. Behind the line its state depends on
+// method and version alone, so known fields need no further look.
+const HeadReading* find_request_fields(std::string_view line, std::string_view fields,
+                                       std::uint64_t state) {
+  const HeadReading* const known = request_fields.find(fields, state);
+  if (known == nullptr) return nullptr;
+  if (request_lines.find(line, 0) != nullptr) return known;
+  HeadReading of_line;
+  if (read_head(HTTP_REQUEST, line, of_line) != HPE_OK) return nullptr;
+  request_lines.keep(line, 0, of_line);
+  return known;
+}
+
+std::uint64_t state_of(const RequestHead& head) {
+  return xxh3_64(head.method, static_cast<std::uint64_t>(head.version_minor));
+}
+
 std::optional<ReadError> disagreement() {
   return refuse(400, "ambiguous_head", "the head can be read in more than one way");
 }
@@ -59,13 +116,22 @@ std::optional<ReadError> disagreement() {
 
 std::optional<ReadError> check_request_with_llhttp(std::string_view head_bytes,
                                                    const RequestHead& head) {
+  const std::size_t line_size = head_bytes.find('\n') + 1;
+  const std::string_view fields = head_bytes.substr(line_size);
+  const std::uint64_t state = state_of(head);
   HeadReading reading;
-  const llhttp_errno_t result = read_head(HTTP_REQUEST, head_bytes, reading);
-  if (!reading.has_ended) {
-    if (result == HPE_INVALID_METHOD) {
-      return refuse(501, "unknown_method", "the method is not known here");
+  if (const HeadReading* known =
+          find_request_fields(head_bytes.substr(0, line_size), fields, state)) {
+    reading = *known;
+  } else {
+    const llhttp_errno_t result = read_head(HTTP_REQUEST, head_bytes, reading);
+    if (!reading.has_ended) {
+      if (result == HPE_INVALID_METHOD) {
+        return refuse(501, "unknown_method", "the method is not known here");
+      }
+      return refuse(400, "refused_by_llhttp", "the head is malformed");
     }
-    return refuse(400, "refused_by_llhttp", "the head is malformed");
+    request_fields.keep(fields, state, reading);
   }
   const bool is_chunked = head.framing == BodyFraming::kChunked;
   if (reading.fields != head.fields.size() || reading.is_chunked != is_chunked ||
@@ -78,9 +144,14 @@ std::optional<ReadError> check_request_with_llhttp(std::string_view head_bytes,
 std::optional<ReadError> check_response_with_llhttp(std::string_view head_bytes,
                                                     const ResponseHead& head) {
   HeadReading reading;
-  read_head(HTTP_RESPONSE, head_bytes, reading);
-  if (!reading.has_ended) {
-    return refuse(502, "refused_by_llhttp", "the head is malformed");
+  if (const HeadReading* known = answer_heads.find(head_bytes, 0)) {
+    reading = *known;
+  } else {
+    read_head(HTTP_RESPONSE, head_bytes, reading);
+    if (!reading.has_ended) {
+      return refuse(502, "refused_by_llhttp", "the head is malformed");
+    }
+    answer_heads.keep(head_bytes, 0, reading);
   }
   const bool must_be_chunked = head.framing == BodyFraming::kChunked;
   if (reading.fields != head.fields.size() || (must_be_chunked && !reading.is_chunked) ||

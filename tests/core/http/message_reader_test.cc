@@ -309,5 +309,23 @@ TEST(ResponseReaderTest, TellsACutFromAnEnd) {
   EXPECT_EQ(finish("HTTP/1.1 200 OK\r\n\r\nabc"), std::pair(ReadEvent::kComplete, std::string()));
 }
 
+// What llhttp has said of the same bytes is remembered; it must not be said of others.
+TEST(RequestReaderTest, KnownFieldsExcuseNoOtherLine) {
+  const std::string fields = "Host: a.test\r\nContent-Length: 3\r\nX-Odd: 1\r\n\r\n";
+  const auto status_of = [&](std::string_view line) {
+    RequestReader reader{ReadLimits{}};
+    const std::string bytes = std::string(line) + "\r\n" + fields;
+    std::string_view input = bytes;
+    return reader.next(input) == ReadEvent::kHead ? 200 : reader.error().status;
+  };
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(status_of("POST /a HTTP/1.1"), 200);
+    EXPECT_EQ(status_of("POST /b?c=d HTTP/1.1"), 200);
+    EXPECT_EQ(status_of("FROBNICATE /a HTTP/1.1"), 501);  // no method of llhttp
+    EXPECT_EQ(status_of("POST /a HTTP/1.0"), 200);
+    EXPECT_EQ(status_of("POST /a\x01 HTTP/1.1"), 400);
+  }
+}
+
 }  // namespace
 }  // namespace banyan::http
