@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/model/answer_bytes.h"
 #include "core/model/record_codec.h"
 
 namespace banyan::comparator {
@@ -104,7 +105,8 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   } else {
     draft.endpoint = "unknown";
   }
-  if (!model::decode_as(shadow_bytes, shadow_).ok()) return incomparable("gap");
+  std::string_view shadow_rest;
+  if (!model::decode_head(shadow_bytes, shadow_, shadow_rest).ok()) return incomparable("gap");
   draft.route = shadow_.route;
   const bool shadow_is_legacy = shadow_.answer.system == System::kLegacy;
   (shadow_is_legacy ? draft.legacy_status : draft.candidate_status) = shadow_.answer.status;
@@ -115,13 +117,22 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   if (exchange.closing != ExchangeCase::Closing::kResponse || !exchange.has_request) {
     return incomparable("gap");
   }
-  if (!model::decode_as(response, response_).ok()) return incomparable("gap");
+  std::string_view response_rest;
+  if (!model::decode_head(response, response_, response_rest).ok()) return incomparable("gap");
   // A run may send a copy to the system that answered the client: then the two answers are still
   // compared, the recorded one in the place of the other system.
   (shadow_is_legacy ? draft.candidate_status : draft.legacy_status) = response_.answer.status;
   (shadow_is_legacy ? draft.candidate_duration_ns : draft.legacy_duration_ns) =
       duration(response_.started, response_.answer.ended);
 
+  // Equal to the byte, as most are: nothing needs to be decoded to say so.
+  const bool is_whole = shadow_.answer.status != 0 && response_.delivery != Delivery::kTruncated;
+  if (is_whole && shadow_.answer.status == response_.answer.status &&
+      model::hold_same_answer(response_rest, shadow_rest)) {
+    return draft;
+  }
+  if (!model::decode_as(shadow_bytes, shadow_).ok()) return incomparable("gap");
+  if (!model::decode_as(response, response_).ok()) return incomparable("gap");
   lift(response_.answer, response_.delivery == Delivery::kTruncated, lifted_primary_);
   lift(shadow_.answer, false, lifted_shadow_);
   fill_bodies(exchange, shadow_stream);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two archives a record's layout is written for: Packer appends it, Unpacker reads it. Integers
-// are little-endian, varints LEB128, as in core/base/bytes.h. For record_codec.cc alone.
+// The archives a record's layout is written for: Packer appends it, into the room that Measurer
+// found, and Unpacker reads it. Integers are little-endian, varints LEB128, as in
+// core/base/bytes.h. For record_codec.cc alone.
 #pragma once
 
 #include <bit>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/vector16.h"
 #include "core/model/types.h"
 
 namespace banyan::model {
@@ -25,39 +27,73 @@ constexpr std::uint64_t little_endian(std::uint64_t value) {
   return std::endian::native == std::endian::big ? __builtin_bswap64(value) : value;
 }
 
-// Most of a record is short pieces: they are gathered in a small buffer, so that the string is
-// asked for room a few times only.
+inline constexpr std::size_t kVarintBytesMax = 10;
+// Longer texts are not gathered but appended.
+inline constexpr std::size_t kGatheredBytesMax = 4096;
+
+// How much room a record may take, so that Packer need not look. Never too little, and a few bytes
+// too much for each number.
+class Measurer {
+ public:
+  void number(std::uint64_t) { gathered_ += kVarintBytesMax; }
+  void fixed64(std::uint64_t) { gathered_ += sizeof(std::uint64_t); }
+  void time(std::int64_t) { gathered_ += sizeof(std::int64_t); }
+  void text(std::string_view value) {
+    gathered_ += kVarintBytesMax;
+    (value.size() > kGatheredBytesMax ? appended_ : gathered_) += value.size();
+  }
+  void flag(bool) { ++gathered_; }
+  template <typename Enum>
+  void choice(Enum, Enum) {
+    ++gathered_;
+  }
+  void reason(SkipReason) { ++gathered_; }
+  template <typename T, typename Each>
+  void list(const std::vector<T>& items, Each each) {
+    number(items.size());
+    for (const T& item : items) each(*this, item);
+  }
+
+  std::size_t gathered() const { return gathered_; }
+  std::size_t appended() const { return appended_; }
+
+ private:
+  std::size_t gathered_ = 0;
+  std::size_t appended_ = 0;
+};
+
+// Writes in place into room that was made for the whole record.
 class Packer {
  public:
-  explicit Packer(std::string& out) : out_(out) {}
-  ~Packer() { flush(); }
+  // `room` is what the same layout measured.
+  Packer(std::string& out, const Measurer& room) : out_(out) {
+    const std::size_t before = out.size();
+    if (room.appended() > 0) out.reserve(before + room.gathered() + room.appended());
+    out.resize(before + room.gathered());
+    at_ = out.data() + before;
+  }
+  ~Packer() { out_.resize(static_cast<std::size_t>(at_ - out_.data())); }
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
-  void number(std::uint64_t value) {
-    make_room(kVarintBytesMax);
+  [[gnu::always_inline]] void number(std::uint64_t value) {
     while (value >= 0x80) {
-      put(static_cast<std::uint8_t>(value) | 0x80);
+      byte(static_cast<std::uint8_t>(value) | 0x80);
       value >>= 7;
     }
-    put(static_cast<std::uint8_t>(value));
+    byte(static_cast<std::uint8_t>(value));
   }
   void fixed64(std::uint64_t value) {
-    make_room(sizeof(value));
     value = little_endian(value);
-    std::memcpy(buffer_ + used_, &value, sizeof(value));
-    used_ += sizeof(value);
+    std::memcpy(at_, &value, sizeof(value));
+    at_ += sizeof(value);
   }
   void time(std::int64_t value) { fixed64(static_cast<std::uint64_t>(value)); }
-  void text(std::string_view value) {
+  [[gnu::always_inline]] void text(std::string_view value) {
     number(value.size());
-    if (value.size() > kBufferBytes - used_) flush();
-    if (value.size() > kBufferBytes) {
-      out_.append(value);
-      return;
-    }
-    if (!value.empty()) std::memcpy(buffer_ + used_, value.data(), value.size());
-    used_ += value.size();
+    if (value.size() > kGatheredBytesMax) return append(value);
+    copy_short(at_, value.data(), value.size());
+    at_ += value.size();
   }
   void flag(bool value) { byte(value ? 1 : 0); }
   template <typename Enum>
@@ -72,25 +108,19 @@ class Packer {
   }
 
  private:
-  static constexpr std::size_t kBufferBytes = 512;
-  static constexpr std::size_t kVarintBytesMax = 10;
-
-  void make_room(std::size_t bytes) {
-    if (bytes > kBufferBytes - used_) flush();
-  }
-  void put(std::uint8_t value) { buffer_[used_++] = static_cast<char>(value); }
-  void byte(std::uint8_t value) {
-    make_room(1);
-    put(value);
-  }
-  void flush() {
-    out_.append(buffer_, used_);
-    used_ = 0;
+  void byte(std::uint8_t value) { *at_++ = static_cast<char>(value); }
+  // The rest of the room moves behind it.
+  void append(std::string_view value) {
+    const auto used = static_cast<std::size_t>(at_ - out_.data());
+    const std::size_t rest = out_.size() - used;
+    out_.resize(used);
+    out_.append(value);
+    out_.resize(used + value.size() + rest);
+    at_ = out_.data() + used + value.size();
   }
 
   std::string& out_;
-  std::size_t used_ = 0;
-  char buffer_[kBufferBytes];
+  char* at_ = nullptr;
 };
 
 // After the first failure nothing is left to read, so every further read fails too and the layout
@@ -131,6 +161,11 @@ class Unpacker {
     text(view);
     value.assign(view);
   }
+  void skip_text() {
+    const std::uint64_t size = varint();
+    if (size > remaining()) return fail();
+    at_ += size;
+  }
   void flag(bool& value) {
     const std::uint8_t read = byte();
     if (read > 1) fail();
@@ -158,6 +193,7 @@ class Unpacker {
   }
 
   bool is_ok() const { return is_ok_; }
+  std::string_view rest() const { return std::string_view(at_, remaining()); }
   bool is_done() const { return is_ok_ && at_ == end_; }
 
  private:

@@ -5,9 +5,11 @@
 #include "core/model/record_codec.h"
 
 #include <concepts>
+#include <cstring>
 #include <type_traits>
 
 #include "core/base/bytes.h"
+#include "core/model/answer_bytes.h"
 #include "core/model/record_archive.h"
 
 namespace banyan::model {
@@ -247,7 +249,9 @@ template <typename Record>
 void pack(RecordType type, const Record& record, std::string& out) {
   out.push_back(static_cast<char>(type));
   out.push_back(static_cast<char>(kRecordVersion));
-  Packer packer(out);
+  Measurer room;
+  layout(room, record);
+  Packer packer(out, room);
   layout(packer, record);
 }
 
@@ -314,6 +318,8 @@ constexpr RecordType kTypeOf<VerdictRecord> = RecordType::kVerdict;
 
 template <typename Record>
 Status expect(std::string_view bytes) {
+  constexpr char kExpected[] = {static_cast<char>(kTypeOf<Record>), kRecordVersion};
+  if (bytes.size() >= 2 && std::memcmp(bytes.data(), kExpected, sizeof kExpected) == 0) return {};
   const auto type = type_of(bytes);
   if (!type.ok()) return type.error();
   if (*type == kTypeOf<Record>) return {};
@@ -421,18 +427,60 @@ template Status decode_as(std::string_view, ResponseRecord&);
 template Status decode_as(std::string_view, ShadowRecord&);
 template Status decode_as(std::string_view, VerdictRecord&);
 
+namespace {
+
 template <typename Record>
-Status decode_head(std::string_view bytes, Record& record) {
+Status read_head(std::string_view bytes, Record& record, std::string_view& rest) {
   BANYAN_RETURN_IF_ERROR(expect<Record>(bytes));
   reset_rest(record);
   Unpacker unpacker(bytes.substr(2));
   layout_head(unpacker, record);
+  rest = unpacker.rest();
   return unpacker.is_ok() ? Status() : malformed();
+}
+
+void skip_fields(Unpacker& unpacker) {
+  std::uint64_t count = 0;
+  unpacker.number(count);
+  for (std::uint64_t i = 0; i < count && unpacker.is_ok(); ++i) {
+    unpacker.skip_text();
+    unpacker.skip_text();
+  }
+}
+
+}  // namespace
+
+template <typename Record>
+Status decode_head(std::string_view bytes, Record& record) {
+  std::string_view rest;
+  return read_head(bytes, record, rest);
 }
 template Status decode_head(std::string_view, RequestRecord&);
 template Status decode_head(std::string_view, ResponseRecord&);
 template Status decode_head(std::string_view, ShadowRecord&);
 template Status decode_head(std::string_view, VerdictRecord&);
+
+Status decode_head(std::string_view bytes, ResponseRecord& record, std::string_view& rest) {
+  return read_head(bytes, record, rest);
+}
+Status decode_head(std::string_view bytes, ShadowRecord& record, std::string_view& rest) {
+  return read_head(bytes, record, rest);
+}
+
+bool hold_same_answer(std::string_view response_rest, std::string_view shadow_rest) {
+  if (!shadow_rest.starts_with(response_rest)) return false;
+  Unpacker answer(response_rest);  // A RESPONSE ends with it.
+  skip_fields(answer);
+  skip_fields(answer);
+  Body body;
+  layout_body(answer, body);
+  const bool is_here = body.kind == Body::Kind::kNone || body.kind == Body::Kind::kInline;
+  if (!answer.is_done() || !is_here || !body.is_complete) return false;
+  Unpacker behind(shadow_rest.substr(response_rest.size()));
+  behind.skip_text();  // cause
+  behind.skip_text();  // idempotency key
+  return behind.is_done();
+}
 
 Result<RecordPeek> peek(std::string_view bytes) {
   const auto type = type_of(bytes);

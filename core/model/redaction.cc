@@ -2,6 +2,7 @@
 #include "core/model/redaction.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/base/bytes.h"
@@ -64,7 +65,7 @@ struct Redactor::Impl {
   explicit Impl(const crypto::KeyRing& the_keys) : keys(the_keys) {}
 
   void add_field(std::string name, bool is_dropped) {
-    lengths |= std::uint64_t{1} << (name.size() & 63);
+    std::vector<FieldRule>& fields = fields_of(name);
     for (FieldRule& rule : fields) {
       if (rule.name != name) continue;
       rule.is_dropped = rule.is_dropped || is_dropped;
@@ -95,10 +96,13 @@ struct Redactor::Impl {
     return bad_rule(rule.field, "is no field that can be redacted");
   }
 
+  std::vector<FieldRule>& fields_of(std::string_view name) {
+    return fields_by_length[name.size() % kLengths];
+  }
+
   const FieldRule* find_field(std::string_view name) const {
     // Most names are already told apart by their length.
-    if ((lengths >> (name.size() & 63) & 1) == 0) return nullptr;
-    for (const FieldRule& rule : fields) {
+    for (const FieldRule& rule : fields_by_length[name.size() % kLengths]) {
       if (equal_ignoring_case(rule.name, name)) return &rule;
     }
     return nullptr;
@@ -157,8 +161,8 @@ struct Redactor::Impl {
                    const http::HeaderList& original, ByteWriter& secrets) const;
 
   const crypto::KeyRing& keys;
-  std::vector<FieldRule> fields;
-  std::uint64_t lengths = 0;  // a bit per length of a name, modulo 64
+  static constexpr std::size_t kLengths = 64;
+  std::array<std::vector<FieldRule>, kLengths> fields_by_length;  // modulo kLengths
   std::vector<QueryRule> queries;
   std::vector<BodyRule> bodies;
 };

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "core/base/text.h"
+#include "core/model/answer_bytes.h"
 
 namespace banyan::model {
 namespace {
@@ -205,9 +206,100 @@ TEST(RecordCodecTest, AHeadIsAllBeforeTheFirstList) {
   });
 }
 
-// Larger than what is gathered before it is appended, and every size around that.
+struct TwoAnswers {
+  ResponseRecord response;
+  ShadowRecord shadow;
+  TwoAnswers() {
+    response.exchange = shadow.exchange = ExchangeId{1, 2};
+    response.route = shadow.route = "shop";
+    shadow.cause = "";
+    shadow.idempotency_key = "key";
+    for (Answer* answer : {&response.answer, &shadow.answer}) {
+      answer->status = 200;
+      answer->fields = {{"Content-Type", "text/plain"}, {"ETag", "\"1\""}};
+      answer->trailers = {{"X-Sum", "7"}};
+      answer->body.kind = Body::Kind::kInline;
+      answer->body.bytes = "hello";
+      answer->body.length = 5;
+      answer->body.digest = Digest128{3, 4};
+    }
+  }
+  bool are_same() const {
+    const std::string first = encoded(response);
+    const std::string second = encoded(shadow);
+    ResponseRecord response_head;
+    ShadowRecord shadow_head;
+    std::string_view response_rest;
+    std::string_view shadow_rest;
+    EXPECT_TRUE(decode_head(first, response_head, response_rest).ok());
+    EXPECT_TRUE(decode_head(second, shadow_head, shadow_rest).ok());
+    EXPECT_EQ(shadow_head.answer.status, shadow.answer.status);
+    return hold_same_answer(response_rest, shadow_rest);
+  }
+};
+
+TEST(AnswerBytesTest, SameFieldsTrailersAndBodyAreTheSameAnswer) {
+  TwoAnswers two;
+  two.shadow.answer.first_byte.wall_ns = 77;  // of the head, which does not count
+  EXPECT_TRUE(two.are_same());
+  for (Answer* answer : {&two.response.answer, &two.shadow.answer}) answer->body = Body{};
+  EXPECT_TRUE(two.are_same());
+}
+
+TEST(AnswerBytesTest, AnyDifferenceIsSeen) {
+  const auto differs = [](auto change) {
+    TwoAnswers two;
+    change(two.shadow.answer);
+    EXPECT_FALSE(two.are_same());
+    TwoAnswers other;
+    change(other.response.answer);
+    EXPECT_FALSE(other.are_same());
+  };
+  differs([](Answer& answer) { answer.fields[0].value = "text/html"; });
+  differs([](Answer& answer) { answer.fields[1].name = "etag"; });
+  differs([](Answer& answer) { answer.fields.pop_back(); });
+  differs([](Answer& answer) { answer.trailers.clear(); });
+  differs([](Answer& answer) { answer.body.bytes = "hallo"; });
+  differs([](Answer& answer) { answer.body.digest.low = 5; });
+  differs([](Answer& answer) { answer.body.is_redacted = true; });
+}
+
+// These need a look at what is behind the bytes.
+TEST(AnswerBytesTest, BodiesThatAreNotHereAreNotTheSame) {
+  const auto are_same_with = [](auto change) {
+    TwoAnswers two;
+    change(two.response.answer.body);
+    change(two.shadow.answer.body);
+    return two.are_same();
+  };
+  EXPECT_FALSE(are_same_with([](Body& body) { body.is_complete = false; }));
+  EXPECT_FALSE(are_same_with([](Body& body) { body.kind = Body::Kind::kChunks; }));
+  EXPECT_FALSE(are_same_with([](Body& body) { body.kind = Body::Kind::kNotRecorded; }));
+}
+
+TEST(AnswerBytesTest, DamagedRestsAreNeverTheSame) {
+  const TwoAnswers two;
+  const std::string first = encoded(two.response);
+  const std::string second = encoded(two.shadow);
+  ResponseRecord response;
+  ShadowRecord shadow;
+  std::string_view response_rest;
+  std::string_view shadow_rest;
+  ASSERT_TRUE(decode_head(first, response, response_rest).ok());
+  ASSERT_TRUE(decode_head(second, shadow, shadow_rest).ok());
+  for (std::size_t size = 0; size < response_rest.size(); ++size) {
+    EXPECT_FALSE(hold_same_answer(response_rest.substr(0, size), shadow_rest)) << size;
+  }
+  for (std::size_t size = 0; size < shadow_rest.size(); ++size) {
+    EXPECT_FALSE(hold_same_answer(response_rest, shadow_rest.substr(0, size))) << size;
+  }
+  EXPECT_FALSE(hold_same_answer(response_rest, std::string(shadow_rest) + "x"));
+}
+
+// Also larger than what is gathered before it is appended, and every size around that.
 TEST(RecordCodecTest, TextsOfEverySizeSurvive) {
-  for (std::size_t size = 0; size < 1200; ++size) {
+  for (std::size_t size = 0; size < 4200; ++size) {
+    if (size == 600) size = 4000;
     const std::string text(size, 'x');
     RequestRecord request;
     request.route = text;
