@@ -256,13 +256,23 @@ model::Ticket Exchange::record_request(const model::Body& body) {
   record.body = body;
   is_request_recorded_ = true;
   if (decision_.record == RecordMode::kOff) return model::append_record(worker_.lane(), record);
-  model::RedactedMessage redacted = worker_.shared().redactor.redact(
-      id_, head_->target, forward_.fields(), body.bytes, content_type_of(forward_.fields()));
-  record.target = redacted.target;
-  record.fields = std::move(redacted.fields);
-  record.sealed = redacted.sealed;
-  apply_redaction(redacted, record.body);
-  return model::append_record(worker_.lane(), record);
+  const model::Redactor& redactor = worker_.shared().redactor;
+  const http::HeaderList& fields = forward_.fields();
+  model::RedactedMessage redacted;
+  if (redactor.is_clean(head_->target, fields, body.bytes)) {
+    record.target = head_->target;
+    record.fields = worker_.take_field_room();
+    record.fields.assign(fields.begin(), fields.end());
+  } else {
+    redacted = redactor.redact(id_, head_->target, fields, body.bytes, content_type_of(fields));
+    record.target = redacted.target;
+    record.fields = std::move(redacted.fields);
+    record.sealed = redacted.sealed;
+    apply_redaction(redacted, record.body);
+  }
+  const model::Ticket ticket = model::append_record(worker_.lane(), record);
+  worker_.give_field_room(std::move(record.fields));
+  return ticket;
 }
 
 // ---- durability

@@ -302,18 +302,26 @@ model::Ticket Exchange::record_response(Delivery delivery) {
   answer.ended = ended_;
   answer.body = answer_capture_.finish_answer(is_whole);
   if (decision_.record == RecordMode::kOff) return model::append_record(worker_.lane(), record);
+  const model::Redactor& redactor = worker_.shared().redactor;
   const http::HeaderList& fields = answer_fields_.fields();
-  model::RedactedMessage redacted = worker_.shared().redactor.redact(
-      id_, {}, fields, answer.body.bytes,
-      http::find_header(fields, "content-type").value_or(std::string_view()));
-  answer.fields = std::move(redacted.fields);
-  apply_redaction(redacted, answer.body);
+  model::RedactedMessage redacted;
+  if (redactor.is_clean({}, fields, answer.body.bytes)) {
+    answer.fields = worker_.take_field_room();
+    answer.fields.assign(fields.begin(), fields.end());
+  } else {
+    redacted = redactor.redact(id_, {}, fields, answer.body.bytes,
+                               http::find_header(fields, "content-type").value_or(""));
+    answer.fields = std::move(redacted.fields);
+    apply_redaction(redacted, answer.body);
+  }
   model::RedactedMessage trailers;
   if (!answer_trailers_.fields().empty()) {
     trailers = worker_.shared().redactor.redact(id_, {}, answer_trailers_.fields(), {}, {});
     answer.trailers = std::move(trailers.fields);
   }
-  return model::append_record(worker_.lane(), record);
+  const model::Ticket ticket = model::append_record(worker_.lane(), record);
+  worker_.give_field_room(std::move(answer.fields));
+  return ticket;
 }
 
 model::Ticket Exchange::record_outcome(OutcomeKind kind, int status, std::string_view cause) {

@@ -46,6 +46,7 @@ FailureAnswer answer_for(net::UpstreamFailureKind kind) {
 void Exchange::start_call() {
   step_ = Step::kCalling;
   net::UpstreamRequest request;
+  request.head = worker_.take_head_room();
   forward_.write(*head_, wants_continue_, request.head);
   request.streams_body = is_streaming_;
   request.is_chunked = is_streaming_ && head_->framing != http::BodyFraming::kContentLength;
@@ -130,6 +131,7 @@ void Exchange::note_forwarded() {
 
 void Exchange::drop_call() {
   note_forwarded();
+  if (call_) worker_.take_back_head_room(*call_);
   call_.reset();
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/field_store.h"
 
+#include <utility>
+
 #include "core/base/text.h"
+#include "core/base/vector16.h"
 #include "proxy/forward_head.h"
 
 namespace banyan::proxy {
@@ -11,11 +14,11 @@ void FieldStore::assign(const http::HeaderList& fields, const Keep& keep) {
   clear();
   std::size_t size = 0;
   for (const http::Header& field : fields) size += field.name.size() + field.value.size();
-  bytes_.reserve(size);  // The views below need memory that stays where it is.
-  const auto copied = [this](std::string_view text) {
-    const std::size_t at = bytes_.size();
-    bytes_.append(text);
-    return std::string_view(bytes_.data() + at, text.size());
+  bytes_.resize(size);  // The views below need memory that stays where it is.
+  char* to = bytes_.data();
+  const auto copied = [&to](std::string_view text) {
+    copy_short(to, text.data(), text.size());
+    return std::string_view(std::exchange(to, to + text.size()), text.size());
   };
   for (const http::Header& field : fields) {
     if (!keep(field.name)) continue;
@@ -25,12 +28,8 @@ void FieldStore::assign(const http::HeaderList& fields, const Keep& keep) {
 }
 
 void FieldStore::assign_end_to_end(const http::HeaderList& fields) {
-  // Scanning Connection per field is only needed where there is one.
-  const bool has_connection = http::find_header(fields, "connection").has_value();
-  assign(fields, [&fields, has_connection](std::string_view name) {
-    return has_connection ? !http::is_connection_specific(fields, name)
-                          : !http::is_hop_by_hop(name);
-  });
+  const http::ConnectionFields connection(fields);
+  assign(fields, [&connection](std::string_view name) { return !connection.contains(name); });
 }
 
 void FieldStore::assign_trailers(const http::HeaderList& trailers) {

@@ -2,8 +2,10 @@
 #include "proxy/forward_head.h"
 
 #include <charconv>
+#include <utility>
 
 #include "core/base/text.h"
+#include "core/base/vector16.h"
 #include "core/http/message_writer.h"
 
 namespace banyan::proxy {
@@ -100,9 +102,8 @@ bool is_sane_traceparent(std::string_view value) {
 }
 
 void append_hex(std::string& out, std::uint64_t value) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   char digits[16];
-  for (int i = 15; i >= 0; --i, value >>= 4) digits[i] = kDigits[value & 0xf];
+  write_hex(digits, value);
   out.append(digits, sizeof digits);
 }
 
@@ -168,12 +169,13 @@ std::string client_address(const http::RequestHead& head, const Peer& peer) {
 // What the client said in the fields that we set ourselves.
 struct ForwardHead::Seen {
   bool connection_names_fields = false;
+  bool has_forwarding = false;  // X-Forwarded-For or Forwarded
+  bool has_hops = false;
   std::string_view proto, host, request_id, traceparent;
 };
 
 void ForwardHead::build(const http::RequestHead& head, const ForwardFacts& facts) {
   fields_.clear();
-  for (std::string* text : {&forwarded_for_, &forwarded_, &hops_}) text->clear();
   framing_ = facts.framing;
   host_.assign(facts.host);
   fields_.push_back({"Host", host_});
@@ -187,6 +189,14 @@ void ForwardHead::build(const http::RequestHead& head, const ForwardFacts& facts
     length_.assign(digits, end);
     fields_.push_back({"Content-Length", length_});
   }
+}
+
+// The first of the client's own takes the place of what stood there for the request before.
+void ForwardHead::note_forwarding(Seen& seen) {
+  if (std::exchange(seen.has_forwarding, true)) return;
+  is_forwarding_ours_ = false;
+  forwarded_for_.clear();
+  forwarded_.clear();
 }
 
 void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) {
@@ -205,9 +215,18 @@ void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) 
         }
         fields_.push_back(field);
         break;
-      case Kind::kForwardedFor: join(forwarded_for_, field.value); break;
-      case Kind::kForwarded: join(forwarded_, field.value); break;
-      case Kind::kHop: join(hops_, field.value); break;
+      case Kind::kForwardedFor:
+        note_forwarding(seen);
+        join(forwarded_for_, field.value);
+        break;
+      case Kind::kForwarded:
+        note_forwarding(seen);
+        join(forwarded_, field.value);
+        break;
+      case Kind::kHop:
+        if (!std::exchange(seen.has_hops, true)) hops_.clear();
+        join(hops_, field.value);
+        break;
       case Kind::kForwardedProto:
         if (seen.proto.empty()) seen.proto = field.value;
         break;
@@ -233,21 +252,30 @@ void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) 
 void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const ForwardFacts& facts,
                                         const Seen& seen) {
   const Peer& peer = *facts.peer;
-  if (!peer.is_trusted) {
-    forwarded_for_.clear();
-    forwarded_.clear();
-  }
-  join(forwarded_for_, peer.address);
   const std::string_view scheme = peer.secure ? "https" : "http";
-  forwarded_proto_.assign(peer.is_trusted && !seen.proto.empty() ? seen.proto : scheme);
-  forwarded_host_.assign(peer.is_trusted && !seen.host.empty() ? seen.host : head.authority);
-  join(forwarded_, peer.for_element);
-  if (!head.authority.empty()) {
-    const bool quotes = needs_quotes(head.authority);
-    forwarded_.append(quotes ? ";host=\"" : ";host=").append(head.authority);
-    if (quotes) forwarded_.push_back('"');
+  const bool names_proto = peer.is_trusted && !seen.proto.empty();
+  const bool names_host = peer.is_trusted && !seen.host.empty();
+  const bool is_ours = !names_proto && !names_host && (!seen.has_forwarding || !peer.is_trusted);
+  // A client says the same with each request, nearly always: then they stand here already.
+  const bool is_same = is_ours && is_forwarding_ours_ && forwarded_for_ == peer.address &&
+                       forwarded_proto_ == scheme && forwarded_host_ == head.authority;
+  if (!is_same) {
+    if (!seen.has_forwarding || !peer.is_trusted) {
+      forwarded_for_.clear();
+      forwarded_.clear();
+    }
+    is_forwarding_ours_ = is_ours;
+    join(forwarded_for_, peer.address);
+    forwarded_proto_.assign(names_proto ? seen.proto : scheme);
+    forwarded_host_.assign(names_host ? seen.host : head.authority);
+    join(forwarded_, peer.for_element);
+    if (!head.authority.empty()) {
+      const bool quotes = needs_quotes(head.authority);
+      forwarded_.append(quotes ? ";host=\"" : ";host=").append(head.authority);
+      if (quotes) forwarded_.push_back('"');
+    }
+    forwarded_.append(";proto=").append(scheme);
   }
-  forwarded_.append(";proto=").append(scheme);
   fields_.push_back({"X-Forwarded-For", forwarded_for_});
   fields_.push_back({"X-Forwarded-Proto", forwarded_proto_});
   if (!forwarded_host_.empty()) fields_.push_back({"X-Forwarded-Host", forwarded_host_});
@@ -283,7 +311,11 @@ void ForwardHead::add_identity_fields(const ForwardFacts& facts, const Seen& see
     traceparent_.append("-00");
   }
   fields_.push_back({"traceparent", traceparent_});
-  join(hops_, facts.log_uuid);
+  if (!seen.has_hops) {
+    hops_.assign(facts.log_uuid);
+  } else {
+    join(hops_, facts.log_uuid);
+  }
   fields_.push_back({kHopField, hops_});
 }
 
@@ -297,7 +329,7 @@ void ForwardHead::write(const http::RequestHead& head, bool with_expect, std::st
   for (const http::Header& field : fields_) size += field.name.size() + field.value.size() + 4;
   out.reserve(out.size() + size);
   http::write_request_line(out, head.method, head.target);
-  for (const http::Header& field : fields_) http::write_field(out, field.name, field.value);
+  http::write_fields(out, fields_);
   if (framing_ == RequestFraming::kChunked) {
     http::write_field(out, "Transfer-Encoding", "chunked");
   }

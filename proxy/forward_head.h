@@ -68,6 +68,7 @@ class ForwardHead {
  private:
   struct Seen;
   void take_client_fields(const http::RequestHead& head, Seen& seen);
+  void note_forwarding(Seen& seen);
   void add_forwarding_fields(const http::RequestHead& head, const ForwardFacts& facts,
                              const Seen& seen);
   void add_identity_fields(const ForwardFacts& facts, const Seen& seen);
@@ -76,6 +77,7 @@ class ForwardHead {
   RequestFraming framing_ = RequestFraming::kNone;
   std::string host_, forwarded_for_, forwarded_proto_, forwarded_host_, forwarded_, request_id_,
       traceparent_, hops_, length_;
+  bool is_forwarding_ours_ = false;  // of X-Forwarded-* and Forwarded nothing is the client's
 };
 
 // A loop: the request has passed this Banyan before, or too many of them.

@@ -370,6 +370,14 @@ std::string_view Worker::host_for(System system, std::string_view authority) con
   return is_legacy ? legacy_host_ : candidate_host_;
 }
 
+void Worker::take_back_head_room(net::UpstreamCall& call) {
+  constexpr std::size_t kKeptCapacity = 16 * 1024;
+  std::string body;
+  call.take_buffers(head_room_, body);
+  head_room_.clear();
+  if (head_room_.capacity() > kKeptCapacity) head_room_ = std::string();
+}
+
 void Worker::count_opened() {
   exchanges_.fetch_add(1, std::memory_order_relaxed);
   exchanges_open_.fetch_add(1, std::memory_order_relaxed);

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/net/channel.h"
@@ -64,6 +65,12 @@ class Worker {
   model::RecordSink& lane() { return *lane_; }
   DurableWaits& waits() { return *waits_; }
   ByteBudget& inline_budget() { return inline_budget_; }
+  // Room for the fields of one record, given back behind it.
+  http::HeaderList take_field_room() { return std::move(field_room_); }
+  void give_field_room(http::HeaderList room) { field_room_ = std::move(room); }
+  // An empty string with room for a head; it comes back from the call that had it.
+  std::string take_head_room() { return std::move(head_room_); }
+  void take_back_head_room(net::UpstreamCall& call);
   net::UpstreamPool& pool(System system) {
     return system == System::kLegacy ? *legacy_ : *candidate_;
   }
@@ -131,6 +138,8 @@ class Worker {
   // What connections may still point at; a reload replaces few of them.
   std::vector<std::shared_ptr<const ListenerFacts>> retired_facts_;
   ByteBudget inline_budget_;
+  http::HeaderList field_room_;
+  std::string head_room_;
   const std::uint16_t lane_number_;
   std::uint64_t exchange_count_ = 0;
   std::uint64_t connection_count_ = 0;

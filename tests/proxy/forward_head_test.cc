@@ -54,6 +54,41 @@ TEST_F(ForwardHeadTest, ConnectionCannotNameAwayIdentity) {
   EXPECT_EQ(field("host"), "shop.test:8080");
 }
 
+// The fields of one request are used again for the next where they may be, and only there.
+TEST_F(ForwardHeadTest, NothingOfARequestIsLeftInTheNext) {
+  const auto expect_ours = [this](std::string_view address, std::string_view host) {
+    EXPECT_EQ(field("x-forwarded-for"), address);
+    EXPECT_EQ(field("x-forwarded-proto"), "http");
+    EXPECT_EQ(field("x-forwarded-host"), host);
+    EXPECT_EQ(field("forwarded"),
+              "for=" + std::string(address) + ";host=\"" + std::string(host) + "\";proto=http");
+    EXPECT_EQ(field("banyan-hop"), "uuid-of-ours");
+  };
+  build({}, "10.0.0.7");
+  expect_ours("10.0.0.7", "shop.test:8080");
+  build({}, "10.0.0.7");
+  expect_ours("10.0.0.7", "shop.test:8080");
+  build({{"X-Forwarded-For", "192.0.2.1"},
+         {"Forwarded", "for=192.0.2.1"},
+         {"X-Forwarded-Proto", "https"},
+         {"X-Forwarded-Host", "front.test"},
+         {"Banyan-Hop", "another"}},
+        "10.0.0.7");
+  EXPECT_EQ(field("x-forwarded-for"), "192.0.2.1, 10.0.0.7");
+  EXPECT_EQ(field("x-forwarded-host"), "front.test");
+  EXPECT_EQ(field("banyan-hop"), "another, uuid-of-ours");
+  build({}, "10.0.0.7");
+  expect_ours("10.0.0.7", "shop.test:8080");
+  build({{"X-Forwarded-Host", "front.test"}}, "10.0.0.7");
+  EXPECT_EQ(field("x-forwarded-host"), "front.test");
+  build({}, "10.0.0.7");
+  expect_ours("10.0.0.7", "shop.test:8080");
+  build({}, "192.0.2.9");
+  expect_ours("192.0.2.9", "shop.test:8080");
+  build({{"Forwarded", "for=6.6.6.6"}, {"X-Forwarded-For", "6.6.6.6"}}, "192.0.2.9");
+  expect_ours("192.0.2.9", "shop.test:8080");
+}
+
 TEST_F(ForwardHeadTest, OverwritesWhatStrangersSay) {
   build({{"X-Forwarded-For", "6.6.6.6"},
          {"X-Forwarded-Proto", "https"},
