@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint32_t kFoldVersion = 1;
 constexpr std::string_view kUnmatched = "unmatched";
 constexpr std::string_view kOther = "_other";
+constexpr std::size_t kSpareMax = 1024;
 
 // How a copy ended, where that was known before its exchange was.
 enum class EarlyCopy : std::uint8_t { kNone = 0, kShadow = 1, kSkip = 2 };
@@ -97,7 +98,9 @@ struct LedgerFold::Impl {
   std::vector<Route> routes;
   std::map<std::string, std::uint32_t, std::less<>> route_index;
   std::uint32_t last_route = 0;  // the next record often is of the same
-  std::unordered_map<ExchangeId, OpenEntry> open;
+  using Open = std::unordered_map<ExchangeId, OpenEntry>;
+  Open open;
+  std::vector<Open::node_type> spare;  // places of closed exchanges, for the next ones
   std::deque<ClosedByGap> closed_by_gap;
   std::uint64_t gaps = 0;
   std::uint64_t ignored = 0;
@@ -143,7 +146,8 @@ struct LedgerFold::Impl {
     if (route != nullptr) *route = found->second.route;
     --account.open;
     settle_copy(account, found->second);
-    open.erase(found);
+    auto place = open.extract(found);
+    if (spare.size() < kSpareMax) spare.push_back(std::move(place));
     return &account;
   }
 
@@ -164,7 +168,14 @@ struct LedgerFold::Impl {
       return;
     }
     ++account.open;
-    open.emplace(record.exchange, entry);
+    if (spare.empty()) {
+      open.emplace(record.exchange, entry);
+      return;
+    }
+    spare.back().key() = record.exchange;
+    spare.back().mapped() = entry;
+    open.insert(std::move(spare.back()));
+    spare.pop_back();
   }
 
   static void count_answer(Account& account, const model::ResponseRecord& record) {

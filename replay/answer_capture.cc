@@ -2,6 +2,9 @@
 #include "replay/answer_capture.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "core/base/vector16.h"
 
 namespace banyan::replay {
 namespace {
@@ -39,14 +42,13 @@ void AnswerCapture::on_head(const http::ResponseHead& head, Instant now) {
 void AnswerCapture::keep(const http::HeaderList& fields) {
   std::size_t bytes = 0;
   for (const http::Header& field : fields) bytes += field.name.size() + field.value.size();
-  field_bytes_.clear();
-  field_bytes_.reserve(bytes);
+  field_bytes_.resize(bytes);
   fields_.clear();
   fields_.reserve(fields.size());
-  const auto put = [this](std::string_view text) {
-    const std::size_t at = field_bytes_.size();
-    field_bytes_.append(text);
-    return std::string_view(field_bytes_).substr(at, text.size());
+  char* to = field_bytes_.data();
+  const auto put = [&to](std::string_view text) {
+    copy_short(to, text.data(), text.size());
+    return std::string_view(std::exchange(to, to + text.size()), text.size());
   };
   const http::ConnectionFields connection(fields);
   for (const http::Header& field : fields) {

@@ -50,21 +50,24 @@ Status write_copy(const model::RequestRecord& request, const Parts& parts, std::
                   const StreamedBody& streamed, CopyMessage& copy) {
   std::string& head = copy.head;
   head.reserve(512);
-  bool is_clean = http::write_request_line(head, request.method, parts.target);
-  is_clean &= http::write_field(head, "Host", host.empty() ? client_host(*parts.fields) : host);
+  http::HeaderList& fields = copy.fields;
+  fields.clear();
+  fields.push_back({"Host", host.empty() ? client_host(*parts.fields) : host});
   const http::ConnectionFields connection(*parts.fields);
   for (const http::Header& field : *parts.fields) {
     if (is_left_out(field.name) || is_ours(field.name) || connection.contains(field.name)) continue;
     if (request.is_write && equal_ignoring_case(field.name, "idempotency-key")) {
       copy.idempotency_key = field.value;
     }
-    is_clean &= http::write_field(head, field.name, field.value);
+    fields.push_back(field);
   }
-  is_clean &= http::write_field(head, "Banyan-Shadow", "1");
+  fields.push_back({"Banyan-Shadow", "1"});
   if (request.is_write && copy.idempotency_key.empty()) {
     copy.idempotency_key = idempotency_key_of(request.exchange);
-    is_clean &= http::write_field(head, "Idempotency-Key", copy.idempotency_key);
+    fields.push_back({"Idempotency-Key", copy.idempotency_key});
   }
+  bool is_clean = http::write_request_line(head, request.method, parts.target);
+  is_clean &= http::write_fields(head, fields);
   if (!is_clean) {
     return make_error(ErrorCode::kDamaged, ErrorOrigin::kInternal,
                       "the recorded request of " + request.exchange.to_string() +

@@ -24,6 +24,7 @@ struct CopyMessage {
   std::string head;
   std::string body;             // whole, already framed; "" where it is streamed
   std::string idempotency_key;  // what the copy of a write carries, the client's or ours
+  http::HeaderList fields;      // of the head; kept for its room, its views are gone
 };
 
 // The same for every attempt at an exchange, also after a crash and in another run, so that a

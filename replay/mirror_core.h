@@ -236,6 +236,7 @@ class MirrorCore {
   std::int64_t committed_ns_ = 0;
   model::Cursor committed_;
   bool is_exhausted_ = false;  // the source had nothing more
+  bool was_selected_ = true;   // the REQUEST read last
   bool is_read_posted_ = false;
   bool is_paused_ = false;
   bool is_draining_ = false;

@@ -136,6 +136,11 @@ void MirrorCore::Copy::clear() {
 
 // What the REQUEST says; false where no copy of it is due.
 Result<bool> MirrorCore::fill(Copy& copy, const model::SourcedRecord& sourced) {
+  // Where the one before was of no interest, this one hardly is: its head says so at less cost.
+  if (!was_selected_) {
+    BANYAN_RETURN_IF_ERROR(model::decode_head(sourced.encoded, copy.decoded));
+    if (copy.decoded.mirror != MirrorDecision::kSelected) return false;
+  }
   const std::size_t size = sourced.encoded.size();
   const bool is_kept = size <= kKeptRequestBytesMax && kept_bytes_ + size <= kKeptBytesMax;
   if (is_kept) copy.request = sourced.encoded;
@@ -143,6 +148,7 @@ Result<bool> MirrorCore::fill(Copy& copy, const model::SourcedRecord& sourced) {
   const model::RequestRecord& request = copy.decoded;
   BANYAN_RETURN_IF_ERROR(
       model::decode_as(is_kept ? std::string_view(copy.request) : sourced.encoded, copy.decoded));
+  was_selected_ = request.mirror == MirrorDecision::kSelected;
   auto is_due = resume_.is_due(sourced.stream, sourced.offset, request.exchange);
   if (!is_due.ok()) return is_due.error();
   if (request.mirror != MirrorDecision::kSelected || !*is_due ||
