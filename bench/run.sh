@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# ./dev bench [peers|slow|dead|micro] [run_peers options]: ratios to nginx, haproxy and nghttpx in one run.
+# ./dev bench [peers|tls|h2|slow|dead|micro] [run_peers options]: ratios to nginx, haproxy and nghttpx in one run.
+# ./dev bench instructions [--pin|--check]: instructions per request, by Callgrind, of the release binary.
 # BANYAN_PEERS names run_peers where it is not ../shared/bench/run_peers.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,10 +10,15 @@ what=${1:-peers}
 [ $# -eq 0 ] || shift
 # run_peers splits a command at spaces and starts it in its own folder.
 contender() { echo "$PWD/bench/peer.sh $1 {port} {legacy} {new} {tmp}"; }
+secure_contender() { echo "$(contender "$1") {cert} {key}"; }
 case $what in
   peers)
     exec "$peers" --only nginx,nginx+mirror,haproxy,nghttpx "$@" --extra banyan-bare 0 "$(contender bare)" \
       --extra banyan-record 0 "$(contender record)" --extra banyan-full 0 "$(contender full)"
+    ;;
+  tls | h2)
+    exec "$peers" --set "$what" --only nginx,nginx+mirror,haproxy,nghttpx "$@" \
+      --extra banyan-record 0 "$(secure_contender record)" --extra banyan-full 0 "$(secure_contender full)"
     ;;
   slow)
     # The healthy pair of this figure is `./dev bench peers`; here the candidate answers after 50 ms.
@@ -23,13 +29,16 @@ case $what in
     exec "$peers" --set slow-mirror --mirror-dead --only nginx,nginx+mirror "$@" \
       --extra banyan-record 0 "$(contender record)" --extra banyan-full 0 "$(contender full)"
     ;;
+  instructions)
+    exec python3 bench/instructions.py --binary "${BANYAN_BINARY:-build/bench/banyan}" "$@"
+    ;;
   micro)
     for program in build/bench/bench/bench_*; do
       [ -x "$program" ] && "$program" "$@"
     done
     ;;
   *)
-    echo "usage: ./dev bench [peers|slow|dead|micro] [options]" >&2
+    echo "usage: ./dev bench [peers|tls|h2|slow|dead|micro|instructions] [options]" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions per request and thread role, counted by Callgrind, against pinned budgets.
+
+    ./dev bench instructions            prints the table
+    ./dev bench instructions --pin      also writes it to bench/instructions.json
+    ./dev bench instructions --check    fails where a figure is over its budget by more than 5 %
+
+A release binary runs under valgrind --tool=callgrind with one worker, once for a short and once for a
+longer load; the difference by the number of requests is what a request costs, and start and stop
+cancel out. The client sends in waves over 48 connections and waits for each wave, the origins answer
+1 KB, so that the work is the same in every run. Threads that act by time are slowed down as much as
+Callgrind slows down the others (bench/slow_time.c). What is counted is user mode alone: no system
+calls, no page faults; `run_peers` measures these.
+"""
+
+import argparse
+import json
+import os
+import re
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(HERE)
+BUDGETS = os.path.join(HERE, "instructions.json")
+TOLERANCE = 1.05
+ROLE_MIN = 1500
+CONNECTIONS = 48
+SLOW_TIME = 50
+LENGTHS = (1920, 5760)  # requests of the short and of the longer run
+BODY = (b'{"items":[' + b",".join(b'{"sku":"S-%04d","name":"part %d","price":%d.5,"stock":%d}'
+                                  % (n, n, n * 3, n * 7) for n in range(19)) + b"]}")[:1024]
+ANSWER = (b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 28 Nov 2026 10:00:00 GMT\r\n"
+          b"Content-Type: application/json\r\nContent-Length: %d\r\n"
+          b"Connection: keep-alive\r\nCache-Control: no-store\r\n\r\n" % len(BODY)) + BODY
+REQUEST = b"GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nUser-Agent: instructions\r\n\r\n"
+
+# A thread is told by a source file of which it alone runs something (the main thread, the first, runs
+# what opens and closes the rooms).
+ROLES = (
+    ("worker", "proxy/worker.cc"),
+    ("mirror", "replay/mirror_core.cc"),
+    ("comparator", "comparator/comparator.cc"),
+    ("ledger", "ledger/ledger.cc"),
+    ("findings", "comparator/findings.cc"),
+    ("recorder", "recorder/stream_writer.cc"),
+)
+CONFIGS = {"record": 0, "full": 100}
+
+
+class Origin:
+    """Answers every request alike, and counts them."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port = self.listener.getsockname()[1]
+        self.requests = 0
+        self.is_ended = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        with selectors.DefaultSelector() as ready:
+            ready.register(self.listener, selectors.EVENT_READ)
+            while not self.is_ended:
+                for key, _ in ready.select(0.2):
+                    if key.fileobj is self.listener:
+                        peer, _ = self.listener.accept()
+                        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        ready.register(peer, selectors.EVENT_READ)
+                        continue
+                    try:
+                        data = key.fileobj.recv(65536)
+                    except OSError:
+                        data = b""
+                    count = data.count(b"\r\n\r\n")
+                    if count:
+                        self.requests += count
+                        key.fileobj.sendall(ANSWER * count)
+                    elif not data:
+                        ready.unregister(key.fileobj)
+                        key.fileobj.close()
+
+    def close(self):
+        self.is_ended = True
+        self.thread.join()
+        self.listener.close()
+
+
+class Run:
+    """One process under Callgrind, from start to exit."""
+
+    def __init__(self, binary, mirror_percent, folder, preload):
+        self.folder = folder
+        self.legacy, self.candidate = Origin(), Origin()
+        config = os.path.join(folder, "banyan.toml")
+        with open(config, "w", encoding="utf-8") as out:
+            out.write(f'''data_dir = "{folder}/data"
+workers = 1
+[systems.legacy]
+urls = ["http://127.0.0.1:{self.legacy.port}"]
+[systems.candidate]
+urls = ["http://127.0.0.1:{self.candidate.port}"]
+[[listeners]]
+address = "127.0.0.1:0"
+[admin]
+address = "127.0.0.1:0"
+[[routes]]
+name = "all"
+match = {{ path = "/**" }}
+mirror_percent = {mirror_percent}
+''')
+        environment = dict(os.environ, LD_PRELOAD=preload, SLOW_TIME=str(SLOW_TIME))
+        self.out = os.path.join(folder, "callgrind")
+        with open(os.path.join(folder, "stderr"), "wb") as stderr:
+            self.process = subprocess.Popen(
+                ["valgrind", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=" + self.out,
+                 "--quiet", binary, "serve", "-c", config],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
+        self.port, self.admin = self.wait_ready()
+
+    def stderr(self):
+        with open(os.path.join(self.folder, "stderr"), encoding="utf-8", errors="replace") as text:
+            return text.read()
+
+    def wait_ready(self):
+        for _ in range(1200):
+            found = re.search(r"ready: listening on 127\.0\.0\.1:(\d+).*admin http://127\.0\.0\.1:(\d+)", self.stderr())
+            if found:
+                return int(found[1]), int(found[2])
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        sys.exit("instructions: Banyan did not start under valgrind:\n" + self.stderr())
+
+    def load(self, requests):
+        """Waves: one request on each connection, then one answer from each."""
+        peers = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(CONNECTIONS)]
+        for peer in peers:
+            peer.settimeout(60)
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(requests // CONNECTIONS):
+            for peer in peers:
+                peer.sendall(REQUEST)
+            for peer in peers:
+                data = b""
+                while not data.endswith(BODY[-64:]):
+                    more = peer.recv(65536)
+                    if not more:
+                        sys.exit("instructions: a connection was closed\n" + self.stderr())
+                    data += more
+                if not data.startswith(b"HTTP/1.1 200 "):
+                    sys.exit("instructions: unexpected answer %r" % data[:200])
+        return peers
+
+    def cpu_ticks(self):
+        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    def settle(self, copies):
+        """Until every copy has arrived and no thread has more to do than to tick."""
+        for _ in range(1200):
+            if self.candidate.requests >= copies:
+                break
+            time.sleep(0.05)
+        else:
+            sys.exit("instructions: the candidate got %d of %d copies" % (self.candidate.requests, copies))
+        calm, last = 0, self.cpu_ticks()
+        while calm < 4:
+            time.sleep(0.5)
+            now = self.cpu_ticks()
+            calm = calm + 1 if now - last <= 2 else 0
+            last = now
+
+    def finish(self, peers):
+        for peer in peers:
+            peer.close()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(120)
+        self.legacy.close()
+        self.candidate.close()
+        if self.process.returncode != 0:
+            sys.exit("instructions: Banyan ended with %d\n%s" % (self.process.returncode, self.stderr()))
+
+    def counts(self):
+        """Instructions by role; what no role claims is `others`."""
+        by_role = {}
+        for name in sorted(os.listdir(self.folder)):
+            if not name.startswith("callgrind-"):
+                continue
+            with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as text:
+                profile = text.read()
+            total = int(re.search(r"^(?:totals|summary): (\d+)", profile, re.M)[1])
+            role = next((role for role, source in ROLES if source in profile), "others")
+            if name.endswith("-01"):
+                role = "others"
+            by_role[role] = by_role.get(role, 0) + total
+        return by_role
+
+
+def measure(binary, mirror_percent, preload, lengths, keep):
+    results = [None, None]
+
+    def one(index):
+        folder = tempfile.mkdtemp(prefix="banyan-instructions-")
+        run = Run(binary, mirror_percent, folder, preload)
+        try:
+            peers = run.load(lengths[index])
+            run.settle(lengths[index] if mirror_percent else 0)
+            run.finish(peers)
+            results[index] = run.counts()
+        finally:
+            if run.process.poll() is None:
+                run.process.kill()
+                run.process.wait()
+            if keep:
+                print("kept", folder, file=sys.stderr)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if None in results:
+        sys.exit("instructions: a run failed")
+    requests = lengths[1] - lengths[0]
+    figures = {role: (results[1].get(role, 0) - results[0].get(role, 0)) / requests
+               for role in [name for name, _ in ROLES] + ["others"]}
+    figures["total"] = sum(figures.values())
+    return {role: round(figure) for role, figure in figures.items()}
+
+
+def build_preload(folder):
+    library = os.path.join(folder, "slow_time.so")
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "slow_time.c")], check=True)
+    return library
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default=os.environ.get("BANYAN_RELEASE_BINARY",
+                                                           os.path.join(SOURCE, "build/release/banyan")))
+    parser.add_argument("--pin", action="store_true", help="write the figures to bench/instructions.json")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a budget is exceeded")
+    parser.add_argument("--config", action="append", choices=sorted(CONFIGS))
+    parser.add_argument("--keep", action="store_true", help="keep the profiles, for callgrind_annotate")
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="banyan-preload-")
+    try:
+        preload = build_preload(folder)
+        measured = {name: measure(options.binary, CONFIGS[name], preload, LENGTHS, options.keep)
+                    for name in options.config or CONFIGS}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    pinned = load_budgets()
+    print("%-8s %-12s %12s %8s" % ("config", "role", "instructions", "pinned"))
+    for name, figures in measured.items():
+        for role, figure in figures.items():
+            print("%-8s %-12s %12d %8s" % (name, role, figure, pinned.get(name, {}).get(role, "-")))
+    if options.pin:
+        pinned.update(measured)
+        with open(BUDGETS, "w", encoding="utf-8") as out:
+            json.dump(pinned, out, indent=2)
+            out.write("\n")
+    if options.check:
+        sys.exit(report(measured, pinned))
+
+
+def load_budgets():
+    if not os.path.exists(BUDGETS):
+        return {}
+    with open(BUDGETS, encoding="utf-8") as text:
+        return json.load(text)
+
+
+def report(measured, pinned):
+    """1 where something costs more than its budget allows. Small roles swing with how often their
+    threads wake up, so below ROLE_MIN they count in the total alone."""
+    status = 0
+    for name, figures in measured.items():
+        for role, figure in figures.items():
+            budget = pinned.get(name, {}).get(role)
+            if budget is None or (role != "total" and budget < ROLE_MIN):
+                continue
+            if figure > budget * TOLERANCE:
+                status = 1
+                print("instructions: %s/%s takes %d instructions a request, its budget is %d (+%.1f %%); make it "
+                      "cheaper, or say why in the commit and run ./dev bench instructions --pin"
+                      % (name, role, figure, budget, 100.0 * figure / budget - 100), file=sys.stderr)
+            elif figure * TOLERANCE < budget:
+                print("instructions: %s/%s takes %d, well below its budget of %d: ./dev bench instructions --pin keeps it"
+                      % (name, role, figure, budget), file=sys.stderr)
+    return status
+
+if __name__ == "__main__":
+    main()
