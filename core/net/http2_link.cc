@@ -51,7 +51,7 @@ Http2Link::Http2Link(UpstreamPoolImpl& pool, ShelfPlace place, std::string sourc
 Http2Link::~Http2Link() = default;
 
 bool Http2Link::has_room() const {
-  if (is_closed_ || is_leaving_) return false;
+  if (is_closed_ || is_leaving_ || shelf_.has_left) return false;
   const std::size_t told =
       nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   const std::size_t streams_max = std::min(told, has_settings_ ? kStreamsMax : kFirstStreamsMax);

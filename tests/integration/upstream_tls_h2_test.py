@@ -175,7 +175,8 @@ class UpstreamTest(unittest.TestCase):
         client.sock.shutdown(socket.SHUT_RDWR)
         client.close()
         wait_until(lambda: legacy.resets == 1, "the stream is reset")
-        self.assertEqual(self.assert_balanced(banyan)["answered"]["aborted"], 1)
+        wait_until(lambda: banyan.json("ledger", code=None)["total"]["answered"]["aborted"] == 1, "it is accounted for")
+        self.assert_balanced(banyan)
 
     def test_large_bodies_under_flow_control(self):
         size = 3_000_000
