@@ -33,6 +33,7 @@ HttpResponse page_response(int status) {
 const std::vector<Api::Endpoint>& Api::endpoints() {
   static const std::vector<Endpoint> kEndpoints = {
       {"GET", "status", Where::kLoop, &Api::get_status},
+      {"GET", "refusals", Where::kLoop, &Api::get_refusals},
       {"GET", "routes", Where::kLoop, &Api::get_routes},
       {"GET", "routes/history", Where::kStore, &Api::get_history},
       {"GET", "routes/explain", Where::kLoop, &Api::explain},

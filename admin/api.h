@@ -87,6 +87,7 @@ class Api {
                              const RollbackGuard::Mark& mark) const;
   HttpResponse public_answer(std::string_view path) const;
 
+  HttpResponse get_refusals(const Call& call) const;
   HttpResponse get_status(const Call& call) const;
   HttpResponse get_routes(const Call& call) const;
   HttpResponse get_route(const Call& call) const;

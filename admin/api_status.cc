@@ -80,6 +80,15 @@ void write_comparator(json::JsonWriter& json, const comparator::Comparator* comp
   json.member("lag_records", stats.lag_records).end_object();
 }
 
+// "client: bare_lf" and so on; the samples are at GET refusals.
+std::map<std::string, std::uint64_t> refused_by_reason(const proxy::Proxy& proxy) {
+  std::map<std::string, std::uint64_t> counts;
+  for (const proxy::Refusals::Reason& reason : proxy.refusals()) {
+    counts[reason.from + ": " + reason.reason] = reason.count;
+  }
+  return counts;
+}
+
 void write_proxy(json::JsonWriter& json, const proxy::Proxy* proxy, const RateMeter& rate) {
   json.key("listeners").begin_array();
   if (proxy != nullptr) {
@@ -95,6 +104,7 @@ void write_proxy(json::JsonWriter& json, const proxy::Proxy* proxy, const RateMe
   json.member("connections_accepted", stats.connections_accepted);
   json.member("exchanges_open", stats.exchanges_open).member("exchanges", stats.exchanges);
   json.member("requests_per_second", rate.per_second());
+  write_counts(json, "refused_by_reason", refused_by_reason(*proxy));
   json.member("refused", stats.refused).member("durable_waits", stats.durable_waits);
   json.member("durable_timeouts", stats.durable_timeouts).end_object();
 }
@@ -197,6 +207,28 @@ std::string Api::status_json() const {
 HttpResponse Api::get_status(const Call&) const {
   HttpResponse response;
   response.body = status_json();
+  return response;
+}
+
+HttpResponse Api::get_refusals(const Call&) const {
+  if (services_.proxy == nullptr) {
+    return error_response(501, "role_not_running", "this process does not run the proxy",
+                          "start it with the proxy role");
+  }
+  HttpResponse response;
+  json::JsonWriter json(response.body);
+  json.begin_object().member("schema", "banyan/refusals/1").key("refusals").begin_array();
+  for (const proxy::Refusals::Reason& reason : services_.proxy->refusals()) {
+    json.begin_object().member("from", reason.from).member("reason", reason.reason);
+    json.member("count", reason.count).key("samples").begin_array();
+    for (const proxy::Refusal& sample : reason.samples) {
+      json.begin_object().member("time", format_time(sample.wall_ns));
+      json.member("status", sample.status).member("peer", sample.peer);
+      json.member("position", sample.position).member("bytes", sample.sample).end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array().end_object();
   return response;
 }
 

@@ -69,6 +69,13 @@ void print_proxy(const json::Value& proxy) {
                             shown(proxy, "exchanges_open") + " open, " + shown(proxy, "exchanges") +
                             " since the start, " + shown(proxy, "refused") + " refused, " +
                             shown(proxy, "connections_open") + " connections");
+  const json::Value* reasons = proxy.find("refused_by_reason");
+  if (reasons == nullptr || !reasons->is_object() || reasons->members.empty()) return;
+  std::string line;
+  for (const auto& [reason, count] : reasons->members) {
+    line += (line.empty() ? "" : ", ") + escape_for_terminal(reason) + " " + count.text;
+  }
+  print_line("refused", line);
 }
 
 void print_mirror(const json::Value& mirror) {

@@ -21,6 +21,7 @@ Config read_config(TableReader& root) {
   load_admin(root, config);
   load_log(root, config);
   load_limits(root, config);
+  load_http(root, config);
   load_timeouts(root, config);
   load_mirror(root, config);
   load_routes(root, config);

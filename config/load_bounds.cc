@@ -5,6 +5,7 @@
 
 #include "config/loaders.h"
 #include "core/base/text.h"
+#include "core/http/leniency.h"
 
 namespace banyan::config {
 namespace {
@@ -68,11 +69,15 @@ void load_limits(TableReader& root, Config& config) {
   table.read_size("head", limits.head_bytes_max, {kKiB, kMiB});
   table.read_integer("fields", limits.fields_max, {10, 10'000});
   table.read_size("target", limits.target_bytes_max, {64, kMiB});
+  table.read_size("line", limits.line_bytes_max, {256, kMiB});
   table.read_size("body", limits.body_bytes_max, {0, kTiB});
   table.read_size("body_captured", limits.body_captured_max, {0, kTiB});
   table.read_integer("connections", limits.connections_max, {1, 1'000'000});
   limits.connections_per_client_max = limits.connections_max;
   table.read_integer("connections_per_client", limits.connections_per_client_max, {1, 1'000'000});
+  table.read_integer("requests_per_connection", limits.requests_per_connection_max,
+                     {0, 1'000'000'000});
+  table.read_size("rate_floor", limits.rate_floor, {0, kMiB});
   table.finish();
   if (limits.target_bytes_max > limits.head_bytes_max) {
     const Node* at = table.node().find("target");
@@ -84,8 +89,33 @@ void load_limits(TableReader& root, Config& config) {
     system->upstream.limits.head_bytes_max = limits.head_bytes_max;
     system->upstream.limits.fields_max = limits.fields_max;
     system->upstream.limits.target_bytes_max = limits.target_bytes_max;
+    system->upstream.limits.line_bytes_max = limits.line_bytes_max;
   }
   config.mirror.body_bytes_max = limits.body_captured_max;
+}
+
+// Both systems are read by the same rules: else a difference could be the reader's.
+void load_http(TableReader& root, Config& config) {
+  TableReader table = root.table("http");
+  std::vector<std::string> names;
+  if (table.read_strings("lenient", names)) {
+    const Node& node = *table.node().find("lenient");
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (const auto one = http::leniency_of(names[i])) {
+        config.proxy.lenient.add(*one);
+        continue;
+      }
+      std::string known;
+      for (const std::string_view name : http::kLeniencyNames) {
+        known.append(known.empty() ? "" : ", ").append(name);
+      }
+      table.problems().error(node.items[i], "not a leniency", "one of " + known);
+    }
+  }
+  table.finish();
+  for (proxy::SystemOptions* system : {&config.proxy.legacy, &config.proxy.candidate}) {
+    system->upstream.limits.lenient = config.proxy.lenient;
+  }
 }
 
 void load_timeouts(TableReader& root, Config& config) {
@@ -98,6 +128,7 @@ void load_timeouts(TableReader& root, Config& config) {
   table.read_duration("keep_alive", timeouts.keep_alive_ns, kRange);
   table.read_duration("write", timeouts.write_ns, kRange);
   table.read_duration("drain", timeouts.drain_ns, {0, 3600 * kSecond});
+  table.read_duration("rate_grace", timeouts.rate_grace_ns, kRange);
   table.finish();
 }
 

@@ -6,6 +6,7 @@
 
 #include "config/loaders.h"
 #include "core/base/text.h"
+#include "core/http/char_classes.h"
 #include "routing/routing_table.h"
 
 namespace banyan::config {
@@ -69,6 +70,32 @@ routing::MatchOptions read_match(TableReader table) {
   return match;
 }
 
+// name or name/version (RFC 9110 section 7.8).
+bool is_protocol(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return http::is_token(text);
+  return http::is_token(text.substr(0, slash)) && http::is_token(text.substr(slash + 1));
+}
+
+void read_upgrades(TableReader& table, routing::RouteOptions& route) {
+  std::vector<std::string> names;
+  if (!table.read_strings("upgrades", names)) return;
+  const Node& node = *table.node().find("upgrades");
+  route.upgrades.clear();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string name = to_lower(names[i]);
+    if (name == "h2c" || name == "h2" || name.rfind("http/", 0) == 0) {
+      table.problems().error(node.items[i], "HTTP/2 is not reached by an upgrade",
+                             "see http2 of a listener");
+    } else if (!is_protocol(name)) {
+      table.problems().error(node.items[i], "not the name of a protocol",
+                             "for example \"websocket\"");
+    } else {
+      route.upgrades.push_back(name);
+    }
+  }
+}
+
 void read_sticky(TableReader& table, routing::RouteOptions& route) {
   std::string text;
   if (!table.read("sticky", text) || text == "client_ip") return;
@@ -112,6 +139,7 @@ routing::RouteOptions read_route(TableReader& table) {
     route.treat_as_write = *as == 1;
   }
   route.falls_back_to_legacy = table.read_name("fallback", {"legacy"}).has_value();
+  read_upgrades(table, route);
   table.finish();
   return route;
 }

@@ -20,6 +20,7 @@ void load_listeners(TableReader& root, Config& config);
 void load_admin(TableReader& root, Config& config);
 void load_log(TableReader& root, Config& config);
 void load_limits(TableReader& root, Config& config);
+void load_http(TableReader& root, Config& config);
 void load_timeouts(TableReader& root, Config& config);
 void load_mirror(TableReader& root, Config& config);
 void load_routes(TableReader& root, Config& config);

@@ -45,6 +45,13 @@ class ClientStream {
   virtual void send_body(std::string_view piece) = 0;
   virtual void send_end(const http::HeaderList& trailers) = 0;
   virtual void send_error(const ErrorAnswer& answer) = 0;
+  // Whether this client can change to another protocol at all.
+  virtual bool can_upgrade() const { return false; }
+  // In place of send_head(): the 101. From here on send_body() sends bytes as they are, what the
+  // client sends comes by Exchange::on_tunnel_input(), and the connection ends with the exchange.
+  virtual void send_upgrade(std::string_view protocol, const http::HeaderList& fields) {
+    (void)protocol, (void)fields;
+  }
 
   // A part of the answer (1xx do not count) is on its way and cannot be taken back.
   virtual bool has_head_left() const = 0;

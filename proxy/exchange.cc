@@ -100,6 +100,8 @@ void Exchange::reset(const http::RequestHead& head, Instant started) {
   version_minor_ = 1;
   answer_fields_.clear();
   answer_trailers_.clear();
+  upgrade_ = {};
+  is_tunnel_ = false;
   answer_has_body_ = false;
   has_answer_head_ = is_reading_paused_ = is_client_gone_ = false;
   answered_by_us_ = was_aborted_ = was_cut_ = must_linger_ = false;
@@ -123,6 +125,10 @@ void Exchange::decide() {
   decision_ = worker_.routes().decide(facts);
   // The table may be replaced while the exchange is open.
   route_.assign(decision_.route_name);
+  if (head_->wants_upgrade && may_upgrade(decision_.route)) {
+    upgrade_ = trim(http::find_header(head_->fields, "upgrade").value_or(std::string_view()));
+    decision_.decision.append("; upgrade");
+  }
   decision_.route = nullptr;
   decision_.route_name = route_;
   if (head_->wants_upgrade && decision_.mirror == MirrorDecision::kSelected) {
@@ -226,6 +232,7 @@ void Exchange::prepare_forward() {
   facts.peer = &stream_.connection().peer();
   facts.log_uuid = worker_.shared().log.log_uuid;
   facts.host = worker_.host_for(system_, head_->authority);
+  facts.upgrade = upgrade_;
   if (is_streaming_) {
     const bool has_length = head_->framing == http::BodyFraming::kContentLength;
     facts.framing = has_length ? RequestFraming::kContentLength : RequestFraming::kChunked;

@@ -44,6 +44,9 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   void on_request_body(std::string_view piece);
   void on_request_complete(const http::HeaderList& trailers);
   void on_request_error(int status, std::string_view code, std::string_view message);
+  // Behind a 101 (exchange_tunnel.cc): bytes of the client as they are, and the end of them.
+  void on_tunnel_input(std::string_view bytes);
+  void on_tunnel_end();
   void on_body_timeout();
   void on_client_gone();
   // Bytes left, or may have left, for the client.
@@ -93,6 +96,9 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   bool may_fall_back(const net::UpstreamFailure& failure) const;
   void send_own_continue();
   void on_informational(const http::ResponseHead& head) override;
+  bool may_upgrade(const routing::Route* route) const;
+  void on_upgraded(const http::ResponseHead& head) override;
+  void note_refusal(const http::ReadError& refusal);
   void on_writable() override;
   void on_failure(const net::UpstreamFailure& failure) override;
 
@@ -151,6 +157,8 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   bool has_stream_bytes_out_ = false;
   bool wants_continue_ = false;
   bool was_durable_given_up_ = false;
+  std::string_view upgrade_;  // protocol that is asked for; of the head
+  bool is_tunnel_ = false;
   bool has_asked_twice_ = false;
 
   // The answer.

@@ -34,6 +34,7 @@ AnsweredBy answered_by(System system) {
 
 void Exchange::on_head(const http::ResponseHead& head) {
   if (!is_open_) return;
+  if (!head.lenient.is_empty()) worker_.count_lenient(head.lenient);
   step_ = Step::kAnswering;
   has_answer_head_ = true;
   first_byte_ = worker_.loop().now();
@@ -196,6 +197,14 @@ void Exchange::on_client_gone() {
     return;
   }
   if (step_ == Step::kFinishing) {
+    ended_ = worker_.shared().clock.now();
+    record_response(Delivery::kClientLeft);
+    was_aborted_ = true;
+    end();
+    return;
+  }
+  if (is_tunnel_) {
+    drop_call();
     ended_ = worker_.shared().clock.now();
     record_response(Delivery::kClientLeft);
     was_aborted_ = true;

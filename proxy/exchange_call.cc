@@ -51,6 +51,7 @@ void Exchange::start_call() {
   request.streams_body = is_streaming_;
   request.is_chunked = is_streaming_ && head_->framing != http::BodyFraming::kContentLength;
   request.method = head_->method;
+  request.upgrades = !upgrade_.empty();
   if (!is_streaming_) {
     request.may_retry = http::is_idempotent_method(head_->method);
     const bool may_ask_again = decision_.falls_back_to_legacy && system_ == System::kCandidate;
@@ -92,7 +93,7 @@ void Exchange::forward_piece(std::string_view piece) {
 }
 
 void Exchange::on_writable() {
-  if (is_open_ && !is_request_complete_) stream_.unpause_input();
+  if (is_open_ && (!is_request_complete_ || is_tunnel_)) stream_.unpause_input();
 }
 
 void Exchange::finish_stream() {
@@ -138,6 +139,7 @@ void Exchange::drop_call() {
 // ---- Expect: 100-continue
 
 void Exchange::on_informational(const http::ResponseHead& head) {
+  if (!head.lenient.is_empty()) worker_.count_lenient(head.lenient);
   constexpr int kInformationalMax = 16;
   if (head.status == 101 || ++informational_ > kInformationalMax) {
     drop_call();
@@ -178,6 +180,7 @@ bool Exchange::may_fall_back(const net::UpstreamFailure& failure) const {
 void Exchange::on_failure(const net::UpstreamFailure& failure) {
   if (!is_open_) return;
   const Step step = step_;
+  if (failure.refusal != nullptr) note_refusal(*failure.refusal);
   drop_call();
   if (failure.is_request_sent) {
     forwarded_ = Forwarded::kWhole;

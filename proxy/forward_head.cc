@@ -177,6 +177,7 @@ struct ForwardHead::Seen {
 void ForwardHead::build(const http::RequestHead& head, const ForwardFacts& facts) {
   fields_.clear();
   framing_ = facts.framing;
+  upgrade_.assign(facts.upgrade);
   host_.assign(facts.host);
   fields_.push_back({"Host", host_});
   Seen seen;
@@ -334,6 +335,10 @@ void ForwardHead::write(const http::RequestHead& head, bool with_expect, std::st
     http::write_field(out, "Transfer-Encoding", "chunked");
   }
   if (with_expect) http::write_field(out, "Expect", "100-continue");
+  if (!upgrade_.empty()) {
+    http::write_field(out, "Connection", "Upgrade");
+    http::write_field(out, "Upgrade", upgrade_);
+  }
   http::write_end_of_head(out);
 }
 

@@ -50,6 +50,7 @@ struct ForwardFacts {
   std::string_view host;      // what Host says
   RequestFraming framing = RequestFraming::kNone;
   std::uint64_t content_length = 0;
+  std::string_view upgrade;  // protocol that is asked for on the client's behalf; "": none
 };
 
 // Reused from exchange to exchange, so that its strings keep their memory. Views in fields() point
@@ -76,7 +77,7 @@ class ForwardHead {
   http::HeaderList fields_;
   RequestFraming framing_ = RequestFraming::kNone;
   std::string host_, forwarded_for_, forwarded_proto_, forwarded_host_, forwarded_, request_id_,
-      traceparent_, hops_, length_;
+      traceparent_, hops_, length_, upgrade_;
   bool is_forwarding_ours_ = false;  // of X-Forwarded-* and Forwarded nothing is the client's
 };
 

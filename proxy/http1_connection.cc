@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/http1_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/worker.h"
@@ -14,15 +15,6 @@ constexpr std::size_t kKeptCapacity = 16 * 1024;
 constexpr std::uint64_t kLingerBytesMax = 1024 * 1024;
 constexpr std::int64_t kLingerNs = 2'000'000'000;
 
-http::ReadLimits read_limits(const LimitOptions& limits) {
-  http::ReadLimits read;
-  read.head_bytes_max = limits.head_bytes_max;
-  read.fields_max = limits.fields_max;
-  read.target_bytes_max = limits.target_bytes_max;
-  read.body_bytes_max = limits.body_bytes_max;
-  return read;
-}
-
 }  // namespace
 
 Http1Connection::Http1Connection(Worker& worker, net::Channel channel, Peer peer,
@@ -32,11 +24,44 @@ Http1Connection::Http1Connection(Worker& worker, net::Channel channel, Peer peer
       worker_(worker),
       channel_(std::move(channel)),
       watch_(worker.loop(), channel_.fd(), [this](net::FdWatch::Ready ready) { on_ready(ready); }),
-      reader_(read_limits(worker.shared().options.limits)),
-      leftover_(already_read),
-      exchange_(*this, worker) {}
+      leftover_(already_read) {}
 
 Http1Connection::~Http1Connection() = default;
+
+Http1Connection::Talk::Talk(Http1Connection& connection, Worker& worker)
+    : reader(worker.shared().read_limits), exchange(connection, worker) {}
+
+Http1Connection::Talk& Http1Connection::talk() {
+  if (talk_ == nullptr) talk_ = std::make_unique<Talk>(*this, worker_);
+  return *talk_;
+}
+
+bool Http1Connection::is_idle() const {
+  return !has_exchange() && !has_partial_head_ && leftover_.empty() && out_at_ == out_.size();
+}
+
+// Only from the tick: nothing of it is on the stack then.
+void Http1Connection::forget_talk() {
+  talk_.reset();
+  out_ = std::string();
+  out_at_ = 0;
+  leftover_ = std::string();
+}
+
+bool Http1Connection::is_last_request() const {
+  const std::uint64_t most = worker_.shared().options.limits.requests_per_connection_max;
+  return most != 0 && requests_ >= most;
+}
+
+RateFloor::Rules Http1Connection::body_rules() const {
+  const ProxyOptions& options = worker_.shared().options;
+  return {options.limits.rate_floor, options.timeouts.rate_grace_ns, options.timeouts.body_ns};
+}
+
+RateFloor::Rules Http1Connection::answer_rules() const {
+  const ProxyOptions& options = worker_.shared().options;
+  return {options.limits.rate_floor, options.timeouts.rate_grace_ns, options.timeouts.write_ns};
+}
 
 std::int64_t Http1Connection::now_ns() const { return worker_.loop().now().mono_ns; }
 
@@ -93,7 +118,11 @@ void Http1Connection::on_readable() {
     if (lingered_bytes_ > kLingerBytesMax) close();
     return;
   }
-  take_input(bytes);
+  if (is_tunnel_) {
+    take_tunnel_input(bytes);
+  } else {
+    take_input(bytes);
+  }
 }
 
 void Http1Connection::take_input(std::string_view bytes) {
@@ -107,6 +136,29 @@ void Http1Connection::take_input(std::string_view bytes) {
   keep_leftover(bytes);
 }
 
+void Http1Connection::take_tunnel_input(std::string_view bytes) {
+  if (!has_exchange()) return;  // The other side has ended already.
+  if (!is_input_paused_ && leftover_.empty()) {
+    talk_->exchange.on_tunnel_input(bytes);
+    return;
+  }
+  leftover_.append(bytes);
+  if (leftover_.size() >= kLeftoverBytesMax) set_reading(false);
+}
+
+void Http1Connection::resume_tunnel() {
+  if (!has_exchange() || is_input_paused_) return;
+  std::string taken;
+  taken.swap(leftover_);
+  if (!taken.empty()) talk_->exchange.on_tunnel_input(taken);
+  if (is_closed_ || !has_exchange()) return;
+  if (saw_end_of_input_) {
+    talk_->exchange.on_tunnel_end();
+  } else {
+    set_reading(true);
+  }
+}
+
 void Http1Connection::keep_leftover(std::string_view rest) {
   if (is_closed_) return;
   leftover_.assign(rest);
@@ -115,6 +167,10 @@ void Http1Connection::keep_leftover(std::string_view rest) {
 
 void Http1Connection::resume_input() {
   if (is_parsing_ || is_closed_ || is_lingering_) return;
+  if (is_tunnel_) {
+    resume_tunnel();
+    return;
+  }
   std::string taken;
   taken.swap(leftover_);
   std::string_view input = taken;
@@ -130,15 +186,16 @@ void Http1Connection::resume_input() {
 
 bool Http1Connection::may_parse() const {
   if (is_closed_ || is_lingering_) return false;
-  return !exchange_.is_open() || (!is_request_complete_ && !is_input_paused_);
+  return !has_exchange() || (!is_request_complete_ && !is_input_paused_);
 }
 
 void Http1Connection::parse(std::string_view& input) {
   is_parsing_ = true;
   while (may_parse()) {
-    if (!exchange_.is_open() && input.empty()) break;
+    if (!has_exchange() && input.empty()) break;
     const bool is_fresh = !has_partial_head_;
-    switch (reader_.next(input)) {
+    Talk& talk = this->talk();
+    switch (talk.reader.next(input)) {
       case http::ReadEvent::kNeedMore:
         wait_for_more();
         is_parsing_ = false;
@@ -146,21 +203,30 @@ void Http1Connection::parse(std::string_view& input) {
       case http::ReadEvent::kHead:
         has_partial_head_ = false;
         read_deadline_ns_ = 0;
+        ++requests_;
+        if (!talk.reader.head().lenient.is_empty()) {
+          worker_.count_lenient(talk.reader.head().lenient);
+        }
         // A head that came in parts ended later than this turn's time says.
-        exchange_.begin(reader_.head(),
-                        is_fresh ? worker_.loop().now() : worker_.shared().clock.now());
+        talk.exchange.begin(talk.reader.head(),
+                            is_fresh ? worker_.loop().now() : worker_.shared().clock.now());
         break;
-      case http::ReadEvent::kBody: exchange_.on_request_body(reader_.body()); break;
+      case http::ReadEvent::kBody:
+        body_floor_.moved(talk.reader.body().size(), body_rules());
+        talk.exchange.on_request_body(talk.reader.body());
+        break;
       case http::ReadEvent::kComplete:
         read_deadline_ns_ = 0;
+        body_floor_.stop();
         is_request_complete_ = true;
-        exchange_.on_request_complete(reader_.trailers());
+        talk.exchange.on_request_complete(talk.reader.trailers());
         break;
       case http::ReadEvent::kError: {
-        const http::ReadError& error = reader_.error();
-        if (exchange_.is_open()) {
+        const http::ReadError& error = talk.reader.error();
+        if (talk.exchange.is_open()) {
+          note_refusal(error);
           pause_input();  // Nothing behind the error is ever read as a request.
-          exchange_.on_request_error(error.status, error.code, error.message);
+          talk.exchange.on_request_error(error.status, error.code, error.message);
         } else {
           refuse(error.status, error.code, error.message);
         }
@@ -174,8 +240,9 @@ void Http1Connection::parse(std::string_view& input) {
 // Deadlines while bytes of the client are due.
 void Http1Connection::wait_for_more() {
   const TimeoutOptions& timeouts = worker_.shared().options.timeouts;
-  if (exchange_.is_open()) {
+  if (has_exchange()) {
     read_deadline_ns_ = now_ns() + timeouts.body_ns;
+    body_floor_.start(now_ns(), body_rules());
   } else if (!has_partial_head_) {
     has_partial_head_ = true;
     read_deadline_ns_ = now_ns() + timeouts.head_ns;
@@ -185,13 +252,17 @@ void Http1Connection::wait_for_more() {
 void Http1Connection::pause_input() {
   is_input_paused_ = true;
   read_deadline_ns_ = 0;
+  body_floor_.stop();
 }
 
 void Http1Connection::unpause_input() {
   if (!is_input_paused_) return;
   is_input_paused_ = false;
   if (is_parsing_ || is_closed_) return;
-  read_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.body_ns;
+  if (!is_tunnel_) {
+    read_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.body_ns;
+    body_floor_.start(now_ns(), body_rules());
+  }
   wants_input_ = true;
   mark_for_turn_end();
 }
@@ -205,7 +276,12 @@ void Http1Connection::on_end_of_input() {
 // A client that ends its sending side has left: HTTP has no use for half-closed connections, and it
 // cannot be told from one that is gone.
 void Http1Connection::apply_end_of_input() {
-  if (is_lingering_ || !exchange_.is_open()) {
+  if (is_tunnel_ && has_exchange()) {
+    // In a tunnel one side may end before the other.
+    if (!is_input_paused_) talk_->exchange.on_tunnel_end();
+    return;
+  }
+  if (is_lingering_ || !has_exchange()) {
     close();
     return;
   }
@@ -215,11 +291,11 @@ void Http1Connection::apply_end_of_input() {
 void Http1Connection::on_gone() {
   if (is_gone_told_) return;
   is_gone_told_ = true;
-  if (!exchange_.is_open()) {
+  if (!has_exchange()) {
     close();
     return;
   }
-  exchange_.on_client_gone();
+  talk_->exchange.on_client_gone();
 }
 
 void Http1Connection::detach() {
@@ -248,16 +324,36 @@ void Http1Connection::on_turn_end() {
     on_gone();
     return;
   }
-  if (exchange_.is_open() && !is_broken_) exchange_.on_output_progress();
+  if (has_exchange() && !is_broken_) talk_->exchange.on_output_progress();
   if (is_closed_) return;
   if (std::exchange(wants_input_, false)) resume_input();
 }
 
 // ---- ends and deadlines
 
+void Http1Connection::note_refusal(const http::ReadError& error) {
+  Refusal refusal;
+  refusal.from = "client";
+  refusal.reason = error.code;
+  refusal.status = error.status;
+  refusal.peer = peer().address;
+  refusal.position = error.position;
+  refusal.sample = error.sample;
+  worker_.note_refusal(std::move(refusal));
+}
+
 void Http1Connection::refuse(int status, std::string_view code, std::string_view message) {
   worker_.count_refused(status);
   worker_.tell_refused(peer(), status, code);
+  // Either the reader found it, or the head is fine and means what we do not do.
+  if (talk_ != nullptr && talk_->reader.error().code == code) {
+    note_refusal(talk_->reader.error());
+  } else {
+    http::ReadError error;
+    error.status = status;
+    error.code = code;
+    note_refusal(error);
+  }
   ErrorAnswer answer;
   answer.status = status;
   answer.code = code;
@@ -291,7 +387,7 @@ void Http1Connection::exchange_ended(After after) {
     return;
   }
   forget_answer();
-  reader_.reset();
+  talk_->reader.reset();
   is_request_complete_ = is_input_paused_ = false;
   has_partial_head_ = false;
   if (out_.capacity() > kKeptCapacity) out_ = std::string();
@@ -318,8 +414,15 @@ void Http1Connection::begin_linger() {
 
 void Http1Connection::on_tick(std::int64_t now) {
   if (is_closed_) return;
+  if (wants_write_) note_taken(now);
   if (write_deadline_ns_ != 0 && now >= write_deadline_ns_) {
     worker_.count_timeout("write");
+    channel_.set_reset_on_close();
+    on_gone();
+    return;
+  }
+  if (wants_write_ && answer_floor_.is_below(now, answer_rules())) {
+    worker_.count_timeout("answer_rate");
     channel_.set_reset_on_close();
     on_gone();
     return;
@@ -328,16 +431,38 @@ void Http1Connection::on_tick(std::int64_t now) {
     on_read_timeout();
     return;
   }
-  if (exchange_.is_open()) exchange_.on_tick(now);
+  if (!has_exchange()) {
+    if (talk_ != nullptr && is_idle()) forget_talk();
+    return;
+  }
+  if (body_floor_.is_below(now, body_rules())) {
+    body_floor_.stop();
+    worker_.count_timeout("body_rate");
+    talk_->exchange.on_request_error(408, "body_too_slow",
+                                     "the request's body came more slowly than the floor");
+    return;
+  }
+  talk_->exchange.on_tick(now);
+}
+
+// The kernel takes a lot at once and then nothing for long; what the client has acknowledged tells
+// whether it reads.
+void Http1Connection::note_taken(std::int64_t now) {
+  const std::uint64_t waiting = net::unacknowledged_bytes(channel_.fd());
+  const std::uint64_t taken = sent_bytes_ - std::min(sent_bytes_, waiting);
+  if (taken <= taken_bytes_) return;
+  answer_floor_.moved(taken - taken_bytes_, answer_rules());
+  taken_bytes_ = taken;
+  write_deadline_ns_ = now + worker_.shared().options.timeouts.write_ns;
 }
 
 void Http1Connection::on_read_timeout() {
   read_deadline_ns_ = 0;
   if (is_lingering_) {
     close();
-  } else if (exchange_.is_open()) {
+  } else if (has_exchange()) {
     worker_.count_timeout("body");
-    exchange_.on_body_timeout();
+    talk_->exchange.on_body_timeout();
   } else if (has_partial_head_) {
     worker_.count_timeout("head");
     refuse(408, "head_timeout", "the request's head did not arrive in time");
@@ -348,26 +473,28 @@ void Http1Connection::on_read_timeout() {
 
 void Http1Connection::drain() {
   is_draining_ = true;
-  if (!exchange_.is_open() && !is_lingering_ && !has_partial_head_ && leftover_.empty()) close();
+  if (!has_exchange() && !is_lingering_ && !has_partial_head_ && leftover_.empty()) close();
 }
 
 void Http1Connection::shut_down() {
-  exchange_.shut_down();
+  if (talk_ != nullptr) talk_->exchange.shut_down();
   close();
 }
 
 void Http1Connection::cut_if_candidate(std::string_view route) {
-  exchange_.cut_if_candidate(route);
+  if (talk_ != nullptr) talk_->exchange.cut_if_candidate(route);
 }
 
-void Http1Connection::abandon() { exchange_.abandon(); }
+void Http1Connection::abandon() {
+  if (talk_ != nullptr) talk_->exchange.abandon();
+}
 
 void Http1Connection::close() {
   if (is_closed_) return;
   is_closed_ = true;
   set_reading(false);
   watch_.want_write(false);
-  exchange_.abandon();
+  abandon();
   channel_.close();
   worker_.release(*this);
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 #include "proxy/client_stream.h"
 #include "proxy/connection.h"
 #include "proxy/exchange.h"
+#include "proxy/rate_floor.h"
 
 namespace banyan::proxy {
 
@@ -49,6 +51,8 @@ class Http1Connection final : public Connection, private ClientStream {
   void send_body(std::string_view piece) override;
   void send_end(const http::HeaderList& trailers) override;
   void send_error(const ErrorAnswer& answer) override;
+  bool can_upgrade() const override { return true; }
+  void send_upgrade(std::string_view protocol, const http::HeaderList& fields) override;
   bool has_head_left() const override { return left_position() > head_position_; }
   void take_back_head() override;
   void release_tail() override;
@@ -63,6 +67,8 @@ class Http1Connection final : public Connection, private ClientStream {
   void receive_next_turn();
   void on_writable();
   void take_input(std::string_view bytes);
+  void take_tunnel_input(std::string_view bytes);
+  void resume_tunnel();
   void resume_input();
   void parse(std::string_view& input);
   bool may_parse() const;
@@ -90,10 +96,26 @@ class Http1Connection final : public Connection, private ClientStream {
   // Left, or encrypted already.
   std::uint64_t left_position() const { return sent_bytes_ + channel_.committed_bytes(); }
 
+  // What a connection needs only while something is said on it: an idle one owns none of it.
+  struct Talk {
+    Talk(Http1Connection& connection, Worker& worker);
+    http::RequestReader reader;
+    Exchange exchange;
+  };
+  Talk& talk();
+  bool has_exchange() const { return talk_ != nullptr && talk_->exchange.is_open(); }
+  bool is_last_request() const;
+  bool is_idle() const;
+  void forget_talk();
+  void note_refusal(const http::ReadError& error);
+  RateFloor::Rules body_rules() const;
+  RateFloor::Rules answer_rules() const;
+  void note_taken(std::int64_t now);
+
   Worker& worker_;
   net::Channel channel_;
   net::FdWatch watch_;
-  http::RequestReader reader_;
+  std::unique_ptr<Talk> talk_;
   std::string leftover_;
   std::string out_;
   std::size_t out_at_ = 0;
@@ -103,9 +125,14 @@ class Http1Connection final : public Connection, private ClientStream {
   ClientFraming framing_ = ClientFraming::kNoBody;
   std::uint64_t body_left_ = 0;  // where the length is known
   std::uint64_t lingered_bytes_ = 0;
+  std::uint64_t requests_ = 0;
+  RateFloor body_floor_;
+  RateFloor answer_floor_;
+  std::uint64_t taken_bytes_ = 0;       // of sent_bytes_, by the client, when it was last looked at
   std::int64_t read_deadline_ns_ = 0;   // 0: none
   std::int64_t write_deadline_ns_ = 0;  // 0: none
   bool is_lingering_ = false;
+  bool is_tunnel_ = false;  // behind a 101: what the client sends is not HTTP
   bool is_parsing_ = false;
   bool is_input_paused_ = false;
   bool is_request_complete_ = false;
@@ -120,7 +147,6 @@ class Http1Connection final : public Connection, private ClientStream {
   bool wants_flush_ = false;
   bool wants_input_ = false;
   bool wants_write_ = false;
-  Exchange exchange_;
 };
 
 }  // namespace banyan::proxy

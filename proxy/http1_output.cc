@@ -20,7 +20,9 @@ constexpr std::size_t kEagerFlushBytes = 64 * 1024;
 
 // ---- messages
 
-bool Http1Connection::client_is_1_0() const { return reader_.head().version_minor == 0; }
+bool Http1Connection::client_is_1_0() const {
+  return talk_ != nullptr && talk_->reader.head().version_minor == 0;
+}
 
 void Http1Connection::send_informational(int status, std::string_view reason,
                                          const http::HeaderList& fields) {
@@ -32,7 +34,8 @@ void Http1Connection::send_head(const ClientHead& head) {
   Http1Facts facts;
   facts.client_is_1_0 = client_is_1_0();
   facts.framing = framing_ = client_framing(head, facts.client_is_1_0);
-  facts.keeps_alive = keeps_alive_ = head.keeps_alive && framing_ != ClientFraming::kUntilClose;
+  facts.keeps_alive = keeps_alive_ =
+      head.keeps_alive && framing_ != ClientFraming::kUntilClose && !is_last_request();
   facts.writes_via = peer().writes_via;
   body_left_ = head.content_length;
   has_body_begun_ = false;
@@ -73,13 +76,32 @@ void Http1Connection::send_end(const http::HeaderList& trailers) {
 
 void Http1Connection::send_error(const ErrorAnswer& answer) {
   hold_tail();
-  keeps_alive_ = answer.keeps_alive;
+  ErrorAnswer told = answer;
+  told.keeps_alive = keeps_alive_ = answer.keeps_alive && !is_last_request();
   framing_ = ClientFraming::kContentLength;
   head_position_ = appended_position();
-  write_error_answer(answer, client_is_1_0(), out_);
+  write_error_answer(told, client_is_1_0(), out_);
+}
+
+void Http1Connection::send_upgrade(std::string_view protocol, const http::HeaderList& fields) {
+  is_tunnel_ = true;
+  framing_ = ClientFraming::kUntilClose;
+  keeps_alive_ = false;
+  body_left_ = 0;
+  has_body_begun_ = true;  // Nothing waits for a whole body.
+  head_position_ = appended_position();
+  http::write_status_line(out_, 101, http::reason_phrase(101));
+  for (const http::Header& field : fields) http::write_field(out_, field.name, field.value);
+  http::write_field(out_, "Connection", "Upgrade");
+  http::write_field(out_, "Upgrade", protocol);
+  http::write_end_of_head(out_);
+  flush_at_turn_end();
+  // What the client has sent since its request is of the new protocol.
+  wants_input_ = true;
 }
 
 void Http1Connection::take_back_head() {
+  is_tunnel_ = false;
   const std::uint64_t from = head_position_ - sent_bytes_;
   if (from < waiting_bytes()) out_.resize(out_at_ + static_cast<std::size_t>(from));
   head_position_ = kNoHead;
@@ -155,6 +177,7 @@ void Http1Connection::flush() {
   if (wants_write_ && waiting_bytes() <= held) {
     wants_write_ = false;
     write_deadline_ns_ = 0;
+    answer_floor_.stop();
     if (!receives_next_turn_) watch_.want_write(false);
   }
 }
@@ -163,6 +186,9 @@ void Http1Connection::want_write() {
   if (wants_write_) return;
   wants_write_ = true;
   write_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.write_ns;
+  taken_bytes_ =
+      sent_bytes_ - std::min<std::uint64_t>(sent_bytes_, net::unacknowledged_bytes(channel_.fd()));
+  answer_floor_.start(now_ns(), answer_rules());
   watch_.want_write(true);
 }
 
@@ -174,8 +200,8 @@ void Http1Connection::on_writable() {
   }
   flush();
   if (is_broken_ || is_closed_) return;
-  if (exchange_.is_open()) {
-    exchange_.on_output_progress();
+  if (has_exchange()) {
+    talk_->exchange.on_output_progress();
   } else if (is_lingering_ && waiting_bytes() == 0) {
     channel_.shut_down_sending();
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/http/leniency.h"
 #include "core/net/tls_options.h"
 #include "core/net/upstream.h"
 
@@ -24,6 +25,7 @@ struct ListenerOptions {
 struct LimitOptions {
   std::size_t head_bytes_max = 64 * 1024;
   std::size_t fields_max = 100;
+  std::size_t line_bytes_max = 32 * 1024;  // one field line
   std::size_t target_bytes_max = 8 * 1024;
   std::uint64_t body_bytes_max = 0;                     // 0: none
   std::uint64_t body_captured_max = 64ULL << 20;        // of a body, recorded
@@ -32,6 +34,9 @@ struct LimitOptions {
                                                         // bodies stream
   std::size_t connections_max = 10000;
   std::size_t connections_per_client_max = 10000;
+  std::uint64_t requests_per_connection_max = 0;  // 0: none
+  // Bytes a second that a client must send of a body, or take of an answer, while we wait for it.
+  std::uint64_t rate_floor = 256;  // 0: none
 };
 
 struct TimeoutOptions {
@@ -41,6 +46,7 @@ struct TimeoutOptions {
   std::int64_t keep_alive_ns = 60'000'000'000;
   std::int64_t write_ns = 30'000'000'000;
   std::int64_t drain_ns = 30'000'000'000;
+  std::int64_t rate_grace_ns = 10'000'000'000;  // before rate_floor counts
 };
 
 struct SystemOptions {
@@ -55,6 +61,7 @@ struct ProxyOptions {
   LimitOptions limits;
   TimeoutOptions timeouts;
   SystemOptions legacy, candidate;
+  http::Leniencies lenient;                    // [http] lenient: of requests
   std::int64_t durable_wait_ns = 250'000'000;  // [log] wait
 };
 

@@ -121,4 +121,6 @@ ProxyStats Proxy::stats() const {
   return stats;
 }
 
+std::vector<Refusals::Reason> Proxy::refusals() const { return impl_->shared->refusals.list(); }
+
 }  // namespace banyan::proxy

@@ -19,6 +19,7 @@
 #include "core/obs/metrics.h"
 #include "proxy/access_entry.h"
 #include "proxy/options.h"
+#include "proxy/refusals.h"
 #include "recorder/recorder.h"
 #include "routing/routing_table.h"
 
@@ -88,6 +89,8 @@ class Proxy {
 
   std::vector<std::string> addresses() const;  // as bound: "127.0.0.1:43121"
   ProxyStats stats() const;
+  // Refused messages by reason, with masked samples. Any thread.
+  std::vector<Refusals::Reason> refusals() const;
 
  private:
   Proxy();

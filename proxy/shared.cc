@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/shared.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <string>
 #include <thread>
 #include <utility>
 
+#include "core/obs/log.h"
 #include "proxy/listener_tls.h"
 
 namespace banyan::proxy {
@@ -16,6 +20,33 @@ int workers_of(const ProxyOptions& options) {
   const int wanted =
       options.workers > 0 ? options.workers : static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(wanted, 1, kWorkersMax);
+}
+
+// Clients may not have every descriptor: without one for the system behind them, and for the log,
+// nobody is served at all.
+void leave_descriptors(LimitOptions& limits) {
+  constexpr std::size_t kKeptMax = 1088;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return;
+  const auto all = static_cast<std::size_t>(files.rlim_cur);
+  const std::size_t most = std::max<std::size_t>(1, all - std::min(all / 4, kKeptMax));
+  if (limits.connections_max <= most) return;
+  obs::log_warning("proxy", "limits.connections is " + std::to_string(limits.connections_max) +
+                                ", but only " + std::to_string(all) +
+                                " files may be open: the limit is " + std::to_string(most) +
+                                " (raise LimitNOFILE or ulimit -n)");
+  limits.connections_max = most;
+}
+
+http::ReadLimits read_limits_of(const ProxyOptions& options) {
+  http::ReadLimits read;
+  read.head_bytes_max = options.limits.head_bytes_max;
+  read.fields_max = options.limits.fields_max;
+  read.line_bytes_max = options.limits.line_bytes_max;
+  read.target_bytes_max = options.limits.target_bytes_max;
+  read.body_bytes_max = options.limits.body_bytes_max;
+  read.lenient = options.lenient;
+  return read;
 }
 
 }  // namespace
@@ -68,10 +99,15 @@ Shared::Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, L
       capture_limits{options.limits.inline_body_max, options.limits.body_captured_max,
                      keys.digest_seed()},
       workers(workers_of(options)),
-      connections(options.limits) {}
+      connections(options.limits),
+      read_limits(read_limits_of(options)) {
+  leave_descriptors(options.limits);
+}
 
 void Shared::take_over(const ProxyOptions& next) {
   options = next;
+  leave_descriptors(options.limits);
+  read_limits = read_limits_of(options);
   capture_limits.inline_max = next.limits.inline_body_max;
   capture_limits.captured_max = next.limits.body_captured_max;
 }

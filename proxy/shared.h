@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/crypto/key_ring.h"
+#include "core/http/message_reader.h"
 #include "core/model/record_io.h"
 #include "core/model/redaction.h"
 #include "core/net/tls_server_context.h"
@@ -22,6 +23,7 @@
 #include "proxy/networks.h"
 #include "proxy/options.h"
 #include "proxy/proxy.h"
+#include "proxy/refusals.h"
 #include "routing/routing_table.h"
 
 namespace banyan::proxy {
@@ -63,10 +65,10 @@ struct ListenerFacts {
 Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options,
                                                   const ListenerFacts* earlier = nullptr);
 
-// Outlives the workers. Immutable once they run, but for the limits, and for `options` and
-// `capture_limits`: these change at a reload, in place, while every worker stands still
-// (Standstill). So whoever runs on a worker reads them without a lock, and keeps no view into them
-// from one turn to the next.
+// Outlives the workers. Immutable once they run, but for the limits, and for `options`,
+// `capture_limits` and `read_limits`: these change at a reload, in place, while every worker stands
+// still (Standstill). So whoever runs on a worker reads them without a lock, and keeps no view into
+// them from one turn to the next.
 struct Shared {
   Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, LogDoor door,
          const model::Redactor& a_redactor, const crypto::KeyRing& keys, obs::Metrics& a_metrics,
@@ -84,6 +86,8 @@ struct Shared {
   CaptureLimits capture_limits;
   const int workers;
   ConnectionLimits connections;
+  Refusals refusals;
+  http::ReadLimits read_limits;  // of requests; made of `options`
 };
 
 }  // namespace banyan::proxy

@@ -44,8 +44,9 @@ void name_ends(int fd, Peer& peer) {
 
 // Deadlines are kept by one coarse tick, fine enough for the shortest of them.
 std::int64_t tick_of(const TimeoutOptions& timeouts) {
-  const std::int64_t shortest = std::min({timeouts.handshake_ns, timeouts.head_ns, timeouts.body_ns,
-                                          timeouts.keep_alive_ns, timeouts.write_ns});
+  const std::int64_t shortest =
+      std::min({timeouts.handshake_ns, timeouts.head_ns, timeouts.body_ns, timeouts.keep_alive_ns,
+                timeouts.write_ns, timeouts.rate_grace_ns});
   return std::clamp(shortest / 4, kTickMinNs, kTickMaxNs);
 }
 
@@ -400,6 +401,27 @@ void Worker::tell_refused(const Peer& peer, int status, std::string_view code) {
   access_->write(entry);
 }
 
+void Worker::note_refusal(Refusal refusal) {
+  shared_.metrics
+      .counter("banyan_http_refused_total",
+               "Messages that the strict reading refused, by who sent them and why.",
+               {{"from", std::string(refusal.from)}, {"reason", std::string(refusal.reason)}})
+      .add();
+  refusal.wall_ns = loop_->now().wall_ns;
+  shared_.refusals.add(std::move(refusal));
+}
+
+void Worker::count_lenient(http::Leniencies lenient) {
+  for (std::size_t i = 0; i < http::kLeniencyCount; ++i) {
+    if (!lenient.has(static_cast<http::Leniency>(i))) continue;
+    shared_.metrics
+        .counter("banyan_http_lenient_total",
+                 "Messages accepted only because a leniency of [http] lenient excuses them.",
+                 {{"leniency", std::string(http::kLeniencyNames[i])}})
+        .add();
+  }
+}
+
 void Worker::count_timeout(std::string_view what) {
   shared_.metrics
       .counter("banyan_proxy_client_timeouts_total", "Clients that were too slow, by deadline.",
@@ -411,6 +433,12 @@ void Worker::count_fallback() {
   shared_.metrics
       .counter("banyan_proxy_fallbacks_total",
                "Exchanges that asked legacy because the candidate failed.")
+      .add();
+}
+
+void Worker::count_upgrade() {
+  shared_.metrics
+      .counter("banyan_proxy_upgrades_total", "Connections that became tunnels behind a 101.")
       .add();
 }
 

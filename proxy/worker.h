@@ -96,6 +96,9 @@ class Worker {
   void count_closed() { exchanges_open_.fetch_sub(1, std::memory_order_relaxed); }
   void count_ended(const TrafficMetrics::Ended& ended) { traffic_.count(ended); }
   void count_refused(int status);
+  // Beside the count by status: by reason, with a masked sample.
+  void note_refusal(Refusal refusal);
+  void count_lenient(http::Leniencies lenient);
   void count_timeout(std::string_view what);
   void count_fallback();
   // Whether anybody reads what goes to access().
@@ -103,6 +106,7 @@ class Worker {
   AccessLane& access() { return *access_; }
   // A request that was refused before admission.
   void tell_refused(const Peer& peer, int status, std::string_view code);
+  void count_upgrade();
 
  private:
   struct Listener {

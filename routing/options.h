@@ -37,6 +37,8 @@ struct RouteOptions {
   RecordMode record = RecordMode::kFull;
   std::optional<bool> treat_as_write;
   bool falls_back_to_legacy = false;
+  // Protocols that a client may change to, in lower case.
+  std::vector<std::string> upgrades = {"websocket"};
 };
 
 struct RoutingOptions {

@@ -233,9 +233,6 @@ std::optional<ReadError> apply_request_framing(FramingFields& found, const ReadL
 
 std::optional<ReadError> apply_response_framing(FramingFields found, const ReadLimits& limits,
                                                 bool answers_head, ResponseHead& head) {
-  if (head.status == 101) {
-    return refuse(502, "unasked_upgrade", "the system switched protocols without being asked");
-  }
   const bool drops_length = found.coding_count > 0 && found.length_count > 0 &&
                             limits.lenient.has(Leniency::kCodingOverLengthInAnswers);
   if (drops_length) {

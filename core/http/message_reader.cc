@@ -191,6 +191,7 @@ struct ResponseReader::State : Machine {
   using Machine::Machine;
   ResponseHead head;
   bool answers_head = false;
+  bool may_upgrade = false;
 
   ReadEvent next(std::string_view& input) {
     return phase == Phase::kHead ? next_of_head(input) : next_of_body(input);
@@ -221,6 +222,11 @@ struct ResponseReader::State : Machine {
     if (auto refused = parse_response_head(head_bytes.bytes(), head_bytes.line_count(), limits,
                                            answers_head, head)) {
       return fail(*std::move(refused), head_bytes.bytes());
+    }
+    if (head.status == 101 && !may_upgrade) {
+      return fail(
+          refuse(502, "unasked_upgrade", "the system switched protocols without being asked"),
+          head_bytes.bytes());
     }
     if (head_bytes.had_bare_lf()) head.lenient.add(Leniency::kBareLfInAnswers);
     return start_body(head.framing, head.content_length);
@@ -257,7 +263,8 @@ ResponseReader::ResponseReader(const ReadLimits& limits)
 ResponseReader::~ResponseReader() = default;
 ResponseReader::ResponseReader(ResponseReader&&) noexcept = default;
 
-void ResponseReader::expect_answer_to(std::string_view method) {
+void ResponseReader::expect_answer_to(std::string_view method, bool may_upgrade) {
+  state_->may_upgrade = may_upgrade;
   state_->answers_head = method == "HEAD";
 }
 

@@ -46,7 +46,7 @@ struct ReadError {
   int status = 400;
   std::string_view
       code;  // stable, for metrics: "conflicting_length", "bare_cr", "head_too_large" …
-  std::string message;  // for people; never holds bytes of the peer
+  std::string message;       // for people; never holds bytes of the peer
   std::string_view at = {};  // where it is, in the bytes under judgement; the reader clears it
   // Of the offending byte or line, in the head (chunks: in the body); and what stands there,
   // masked.
@@ -84,7 +84,9 @@ class ResponseReader {
   ResponseReader(ResponseReader&&) noexcept;
 
   // Before the first byte of each answer: HEAD answers and 1xx/204/304 have no body (RFC 9112 6.3).
-  void expect_answer_to(std::string_view method);
+  // `may_upgrade`: the request asked for another protocol. Only then a 101 comes as any 1xx; what
+  // follows its kHead is not HTTP.
+  void expect_answer_to(std::string_view method, bool may_upgrade = false);
   // A 1xx answer comes as kHead followed by kComplete; reset() then reads the final one
   // (expect_answer_to is kept over a 1xx).
   ReadEvent next(std::string_view& input);

@@ -27,7 +27,7 @@ void Http1Link::attach(UpstreamCallImpl& call) {
   state_ = State::kBusy;
   has_final_head_ = false;
   informational_ = 0;
-  reader_.expect_answer_to(call.request_.method);
+  reader_.expect_answer_to(call.request_.method, call.request_.upgrades);
   after_send(send_request());
   call.unsent_ = std::string();
   if (call.is_paused_) watch_->want_read(false);
@@ -202,6 +202,7 @@ void Http1Link::feed(std::string_view input) {
         reader_.reset();
         break;
       case http::ReadEvent::kError:
+        call_->refusal_ = &reader_.error();
         return fail(UpstreamFailureKind::kBadAnswer, reader_.error().message);
     }
   }

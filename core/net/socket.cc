@@ -2,9 +2,11 @@
 #include "core/net/socket.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -215,6 +217,12 @@ void set_no_delay(int fd) { set_option(fd, IPPROTO_TCP, TCP_NODELAY); }
 void set_reset_on_close(int fd) {
   const linger now{1, 0};
   (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+std::size_t unacknowledged_bytes(int fd) {
+  int waiting = 0;
+  return ::ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting > 0 ? static_cast<std::size_t>(waiting)
+                                                             : 0;
 }
 
 void shut_down_sending(int fd) { (void)::shutdown(fd, SHUT_WR); }

@@ -82,6 +82,8 @@ void set_no_delay(int fd);
 // close() will send RST and drop what is unsent: how a cut message is told from an ended one.
 void set_reset_on_close(int fd);
 void shut_down_sending(int fd);
+// What the peer has not acknowledged of all that was sent; 0 where the system cannot tell.
+std::size_t unacknowledged_bytes(int fd);
 
 // What one recv brought.
 enum class ReceiveOutcome { kBytes, kWouldBlock, kClosed, kFailed };

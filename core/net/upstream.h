@@ -61,6 +61,8 @@ struct UpstreamFailure {
   bool is_request_sent = false;    // all of it had been handed to the kernel
   bool any_byte_received = false;  // of the answer
   std::string message;
+  // Why an answer is malformed, and where; null else. Valid during on_failure().
+  const http::ReadError* refusal = nullptr;
 };
 
 class UpstreamCall;

@@ -127,6 +127,7 @@ void UpstreamCallImpl::fail(UpstreamFailureKind kind, std::string message) {
   failure.is_request_sent = was_request_sent_;
   failure.any_byte_received = any_byte_received_;
   failure.message = std::move(message);
+  failure.refusal = refusal_;
   handler_.on_failure(failure);  // `this` may be gone behind it.
 }
 

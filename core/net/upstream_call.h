@@ -63,6 +63,7 @@ class UpstreamCallImpl final : public UpstreamCall {
   // Of a streamed body: what was written before there is a connection.
   std::string unsent_;
   std::vector<std::pair<std::string, std::string>> unsent_trailers_;
+  const http::ReadError* refusal_ = nullptr;  // of the answer, while the failure is told
   bool is_body_finished_ = false;
   bool has_streamed_ = false;
   bool is_paused_ = false;

@@ -323,7 +323,8 @@ TEST_F(AdminServerTest, ListOfMetricsIsTheScrape) {
     if (name.empty()) continue;
     const bool is_elsewhere =
         name.rfind("banyan_mirror_", 0) == 0 || name.rfind("banyan_compare_", 0) == 0 ||
-        name.rfind("banyan_proxy_", 0) == 0 || name.rfind("banyan_request", 0) == 0;
+        name.rfind("banyan_proxy_", 0) == 0 || name.rfind("banyan_http_", 0) == 0 ||
+        name.rfind("banyan_request", 0) == 0;
     if (!is_elsewhere) listed.insert(name);
   }
   const std::string text = ask("GET", "/metrics").body;

@@ -104,6 +104,14 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(c.proxy.timeouts.keep_alive_ns, 59'000'000'000);
   EXPECT_EQ(c.proxy.timeouts.write_ns, 28'000'000'000);
   EXPECT_EQ(c.proxy.timeouts.drain_ns, 27'000'000'000);
+  EXPECT_EQ(c.proxy.timeouts.rate_grace_ns, 8'000'000'000);
+  EXPECT_EQ(c.proxy.limits.line_bytes_max, 16U * 1024);
+  EXPECT_EQ(c.proxy.legacy.upstream.limits.line_bytes_max, 16U * 1024);
+  EXPECT_EQ(c.proxy.limits.requests_per_connection_max, 1000U);
+  EXPECT_EQ(c.proxy.limits.rate_floor, 128U);
+  EXPECT_TRUE(c.proxy.lenient.has(http::Leniency::kEqualLengths));
+  EXPECT_TRUE(c.proxy.candidate.upstream.limits.lenient.has(http::Leniency::kBareLfInAnswers));
+  EXPECT_FALSE(c.proxy.lenient.has(http::Leniency::kMissingHost));
   EXPECT_EQ(c.mirror.in_flight_max, 32U);
   EXPECT_EQ(c.mirror.deadline_ns, 20'000'000'000);
   EXPECT_EQ(c.mirror.read_staleness_ns, 5'000'000'000);
@@ -127,6 +135,7 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(orders.record, RecordMode::kHead);
   EXPECT_EQ(orders.treat_as_write, false);
   EXPECT_TRUE(orders.falls_back_to_legacy);
+  EXPECT_EQ(orders.upgrades, (std::vector<std::string>{"websocket", "foo/2"}));
   EXPECT_EQ(c.routing.routes[1].dials, (model::Dials{0, 10000, false}));
   EXPECT_EQ(c.routing.routes[1].sticky, routing::StickyKind::kClientIp);
   EXPECT_FALSE(c.routing.routes[1].durability.has_value());

@@ -406,7 +406,8 @@ TEST_F(ProxyFraming, RecordModesKeepLess) {
   }
 }
 
-TEST_F(ProxyFraming, UpgradesAreForwardedPlainAndNotMirrored) {
+TEST_F(ProxyFraming, UpgradesThatNoRouteNamesAreForwardedPlainAndNotMirrored) {
+  route.upgrades.clear();
   serve(plain_answer("plain"));
   Wire client = this->client();
   client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");

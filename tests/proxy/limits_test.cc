@@ -119,6 +119,75 @@ TEST_F(ProxyLimits, SlowBodyIsA408AndRecorded) {
   EXPECT_EQ(recorded.outcomes[1].forwarded, Forwarded::kPart);
 }
 
+TEST_F(ProxyLimits, BodyBelowTheFloorIsA408WhileBytesStillCome) {
+  options.timeouts.rate_grace_ns = 200'000'000;
+  options.limits.rate_floor = 10'000;
+  serve();
+  Wire client = this->client();
+  client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+  // A byte now and then never meets the deadline on silence.
+  while (!client.has_bytes_within(5) && client.send("x")) {
+  }
+  EXPECT_EQ(client.read_answer().status(), 408);
+  const Recorded recorded = wait_for_closed(1);
+  ASSERT_EQ(recorded.outcomes.size(), 1U);
+  EXPECT_EQ(recorded.outcomes[0].cause, "body_too_slow");
+  EXPECT_NE(metrics.scrape().find("deadline=\"body_rate\"} 1"), std::string::npos);
+}
+
+TEST_F(ProxyLimits, ClientThatTakesLessThanTheFloorIsCut) {
+  options.timeouts.rate_grace_ns = 200'000'000;
+  options.limits.rate_floor = 1 << 30;
+  origin = std::make_unique<Origin>(
+      Origin::answering([](const Message&) { return plain_answer(std::string(64 << 20, 'x')); }));
+  set_legacy(origin->address());
+  set_candidate(origin->address());
+  start();
+  Wire client = this->client();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(eventually([&] {  // It reads on, a byte a turn.
+    char byte;
+    ::recv(client.fd(), &byte, 1, MSG_DONTWAIT);
+    return metrics.scrape().find("deadline=\"answer_rate\"} 1") != std::string::npos;
+  }));
+  EXPECT_EQ(wait_for_closed(1).outcomes.at(0).kind, OutcomeKind::kAborted);
+}
+
+TEST_F(ProxyLimits, LastRequestOfAConnectionIsAnsweredAndClosesIt) {
+  options.limits.requests_per_connection_max = 2;
+  serve();
+  Wire client = this->client();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_FALSE(client.read_answer().has("connection"));
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /third HTTP/1.1\r\nHost: a\r\n\r\n");
+  const Message second = client.read_answer();
+  EXPECT_EQ(second.status(), 200);
+  EXPECT_EQ(second.field("connection"), "close");
+  EXPECT_TRUE(client.sees_end());
+  EXPECT_EQ(wait_for_closed(2).requests.size(), 2U);
+}
+
+TEST_F(ProxyLimits, OneFieldLineOverItsLimitIsA431) {
+  options.limits.line_bytes_max = 300;
+  serve();
+  expect_refused("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(298, 'y') + "\r\n\r\n", 431);
+  Wire client = this->client();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(297, 'y') + "\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status(), 200);
+}
+
+TEST_F(ProxyLimits, ConnectionThatFellIdleStillServes) {
+  options.timeouts.keep_alive_ns = 400'000'000;  // A short tick: idle state is let go of quickly.
+  serve();
+  Wire client = this->client();
+  for (int i = 0; i < 3; ++i) {
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(client.read_answer().status(), 200);
+    ::poll(nullptr, 0, 150);  // More than a tick; not waited for, only made likely.
+  }
+  EXPECT_EQ(wait_for_closed(3).closers(), 3U);
+}
+
 TEST_F(ProxyLimits, ClientThatDoesNotReadIsCut) {
   options.timeouts.write_ns = 200'000'000;
   origin = std::make_unique<Origin>(
