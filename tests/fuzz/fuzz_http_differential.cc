@@ -151,24 +151,21 @@ void run_answer(std::string_view message, std::uint8_t mode) {
   proxy::FieldStore fields, trailers;
   fields.assign_end_to_end(head.fields);
   trailers.assign_trailers(reader.trailers());
-  proxy::ClientHead client;
-  client.status = head.status;
-  client.reason = head.reason;
-  client.fields = &fields.fields();
-  client.framing = proxy::client_framing(head, answers_head, client_is_1_0);
-  client.content_length = head.content_length;
-  client.keeps_alive = client.framing != proxy::ClientFraming::kUntilClose;
-  client.client_is_1_0 = client_is_1_0;
+  const proxy::ClientHead client = proxy::client_head(head, fields.fields(), answers_head);
+  proxy::Http1Facts facts;
+  facts.client_is_1_0 = client_is_1_0;
+  facts.framing = proxy::client_framing(client, client_is_1_0);
+  facts.keeps_alive = facts.framing != proxy::ClientFraming::kUntilClose;
   std::string out;
-  proxy::write_client_head(client, out);
-  if (client.framing != proxy::ClientFraming::kNoBody) {
-    append_body(out, client.framing == proxy::ClientFraming::kChunked, whole, trailers.fields());
+  proxy::write_client_head(client, facts, out);
+  if (facts.framing != proxy::ClientFraming::kNoBody) {
+    append_body(out, facts.framing == proxy::ClientFraming::kChunked, whole, trailers.fields());
   }
 
   ResponseReader again_reader(limits_behind_us());
   again_reader.expect_answer_to(method);
   Reading again = read_message(again_reader, out, std::string::npos, std::string::npos);
-  const bool lasts_until_close = client.framing == proxy::ClientFraming::kUntilClose;
+  const bool lasts_until_close = facts.framing == proxy::ClientFraming::kUntilClose;
   if (lasts_until_close && again.last == ReadEvent::kNeedMore) {
     again.last = again_reader.finish_at_close();
     again.consumed = out.size();
@@ -179,7 +176,7 @@ void run_answer(std::string_view message, std::uint8_t mode) {
   CHECK(again_reader.head().status == head.status);
   check_fields(head, again);
   // llhttp reads a body behind a 204 with a length, and frames answers to HEAD in its own way.
-  if (client.framing == proxy::ClientFraming::kNoBody) return;
+  if (facts.framing == proxy::ClientFraming::kNoBody) return;
   const LlhttpReading theirs = read_response_with_llhttp(out, answers_head);
   CHECK(theirs.is_accepted);
   CHECK(theirs.body == whole.body);
