@@ -72,7 +72,9 @@ class UpstreamTest(unittest.TestCase):
     def ca(self):
         return 'tls = { ca = "%s" }\n' % CERTIFICATES.path("ca.pem")
 
-    def assert_balanced(self, banyan):
+    def assert_balanced(self, banyan, admitted):
+        """The account of so many exchanges; it shows them at the latest one flush after they ended."""
+        wait_until(lambda: banyan.json("ledger", code=None)["total"]["admitted"] == admitted, "all are accounted for")
         ledger = banyan.settle()
         self.assertTrue(ledger["total"]["balanced"])
         return ledger["total"]
@@ -86,7 +88,7 @@ class UpstreamTest(unittest.TestCase):
             status, body, headers = banyan.request("POST" if number % 3 == 0 else "GET", "/item/%d" % number,
                                                    b"abc" if number % 3 == 0 else None, {"Cookie": "session=a"})
             self.assertEqual((status, body), (200, b'{"ok":true}'))
-        total = self.assert_balanced(banyan)
+        total = self.assert_balanced(banyan, 30)
         self.assertEqual(total["answered"]["legacy"], 30)
         self.assertEqual(total["mirror"]["mirrored"], 30)
         self.assertEqual(total["compared"]["equal"], 30)
@@ -116,7 +118,7 @@ class UpstreamTest(unittest.TestCase):
         self.assertEqual(status, 502)
         self.assertIn(b"tls_failed", body)
         self.assertEqual(legacy.seen(), [])
-        total = self.assert_balanced(banyan)
+        total = self.assert_balanced(banyan, 1)
         self.assertEqual(total["answered"]["banyan"], 1)
 
     def test_messages_go_both_ways_before_the_request_has_ended(self):
@@ -142,7 +144,7 @@ class UpstreamTest(unittest.TestCase):
         self.assertEqual(seen["body"], b"onetwo")
         self.assertEqual(seen["trailers"], {"checksum": "7"})
         self.assertEqual(seen["fields"]["te"], "trailers")
-        total = self.assert_balanced(banyan)
+        total = self.assert_balanced(banyan, 1)
         self.assertEqual(total["answered"]["legacy"], 1)
         copy = wait_until(lambda: candidate.seen("/echo"), "the copy")[0]
         self.assertEqual(copy["body"], b"onetwo")
@@ -175,8 +177,7 @@ class UpstreamTest(unittest.TestCase):
         client.sock.shutdown(socket.SHUT_RDWR)
         client.close()
         wait_until(lambda: legacy.resets == 1, "the stream is reset")
-        wait_until(lambda: banyan.json("ledger", code=None)["total"]["answered"]["aborted"] == 1, "it is accounted for")
-        self.assert_balanced(banyan)
+        self.assertEqual(self.assert_balanced(banyan, 1)["answered"]["aborted"], 1)
 
     def test_large_bodies_under_flow_control(self):
         size = 3_000_000
@@ -201,7 +202,7 @@ class UpstreamTest(unittest.TestCase):
         for thread in threads:
             thread.join(90)
         self.assertEqual(failed, [])
-        total = self.assert_balanced(banyan)
+        total = self.assert_balanced(banyan, 4)
         self.assertEqual(total["mirror"]["mirrored"], 4)
         self.assertEqual({len(it["body"]) for it in legacy.seen() + candidate.seen()}, {size})
 
@@ -230,7 +231,7 @@ class UpstreamTest(unittest.TestCase):
             self.assertEqual(legacy.first_lines[-1], b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d" % (port, banyan.port))
             client.close()
         self.assertEqual(len(legacy.first_lines), 2)  # a connection of its own for each client
-        self.assert_balanced(banyan)
+        self.assert_balanced(banyan, 6)
         self.assertEqual(set(candidate.first_lines), {b"PROXY UNKNOWN"})
 
 
