@@ -33,6 +33,7 @@ SOURCE = os.path.dirname(HERE)
 BUDGETS = os.path.join(HERE, "instructions.json")
 TOLERANCE = 1.05
 ROLE_MIN = 1500
+RUNS_MAX = 3
 CONNECTIONS = 48
 SLOW_TIME = 50
 LENGTHS = (1920, 5760)  # requests of the short and of the longer run
@@ -259,11 +260,18 @@ def main():
     folder = tempfile.mkdtemp(prefix="banyan-preload-")
     try:
         preload = build_preload(folder)
-        measured = {name: measure(options.binary, CONFIGS[name], preload, LENGTHS, options.keep)
-                    for name in options.config or CONFIGS}
+        pinned = load_budgets()
+        measured = {}
+        for name in options.config or CONFIGS:
+            measured[name] = measure(options.binary, CONFIGS[name], preload, LENGTHS, options.keep)
+            # Threads that act by time turn more often on a busy machine, which only adds.
+            for _ in range(RUNS_MAX - 1):
+                if not options.pin and not (options.check and is_over({name: measured[name]}, pinned)):
+                    break
+                again = measure(options.binary, CONFIGS[name], preload, LENGTHS, options.keep)
+                measured[name] = {role: min(figure, again[role]) for role, figure in measured[name].items()}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    pinned = load_budgets()
     print("%-8s %-12s %12s %8s" % ("config", "role", "instructions", "pinned"))
     for name, figures in measured.items():
         for role, figure in figures.items():
@@ -282,6 +290,12 @@ def load_budgets():
         return {}
     with open(BUDGETS, encoding="utf-8") as text:
         return json.load(text)
+
+
+def is_over(measured, pinned):
+    return any(figure > pinned.get(name, {}).get(role, figure) * TOLERANCE
+               for name, figures in measured.items() for role, figure in figures.items()
+               if role == "total" or pinned.get(name, {}).get(role, 0) >= ROLE_MIN)
 
 
 def report(measured, pinned):
