@@ -117,6 +117,7 @@ class CrowdTest(unittest.TestCase):
         time.sleep(2)  # What is looked at is how much it works while nothing happens.
         busy = (cpu_seconds(self.banyan.process.pid) - before) / (time.monotonic() - started)
         self.assertLess(busy, 0.2)
+        self.assertIn(b"banyan_proxy_accept_pauses_total", self.banyan.api("GET", "/metrics", with_token=False)[1])
         for connection in crowd:
             connection.close()
         wait_until(lambda: self.try_once(), "service again", 5)
