@@ -322,6 +322,7 @@ const char* TlsSession::gather(const iovec* pieces, std::size_t offset, std::siz
   std::size_t filled = 0;
   for (; filled < size; ++pieces, offset = 0) {
     const std::size_t step = std::min(size - filled, pieces->iov_len - offset);
+    if (step == 0) continue;  // It may have no address.
     std::memcpy(record + filled, static_cast<const char*>(pieces->iov_base) + offset, step);
     filled += step;
   }
