@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "app/commands.h"
+#include "app/doctor.h"
 #include "app/exit_codes.h"
 #include "app/server.h"
 
@@ -36,14 +37,16 @@ void add_serve(CLI::App& app, Choice& choice) {
         return kUsage;
       }
       const Globals& globals = choice.globals;
-      const std::string path = globals.config_path.empty() ? "banyan.toml" : globals.config_path;
-      config::LoadResult loaded = config::load_file(path, globals.overrides);
+      ConfigSource source;
+      source.path = globals.config_path.empty() ? "banyan.toml" : globals.config_path;
+      source.overrides = globals.overrides;
+      if (!globals.data_dir.empty()) source.override_data_dir(globals.data_dir);
+      config::LoadResult loaded = source.load();
       for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
         std::fprintf(stderr, "%s\n", diagnostic.to_text().c_str());
       }
       if (!loaded.ok()) return kConfigInvalid;
-      if (!globals.data_dir.empty()) loaded.config.data_dir = globals.data_dir;
-      return serve(std::move(loaded.config), *parsed);
+      return serve(std::move(source), std::move(loaded.config), *parsed);
     };
   });
 }
@@ -64,8 +67,12 @@ void add_simple(CLI::App& app, Choice& choice) {
   status_verb->callback([&choice, watches] {
     choice.run = [&choice, watches] { return status(choice.globals, *watches); };
   });
+  verb(app, "reload", "Have the server read its config again, as a whole or not at all")
+      ->callback([&choice] { choice.run = [&choice] { return reload(choice.globals); }; });
   verb(app, "ledger", "Totals per route; exits 1 if an identity does not hold")
       ->callback([&choice] { choice.run = [&choice] { return ledger(choice.globals); }; });
+  verb(app, "doctor", "Check config, machine and systems; exits 1 where something fails")
+      ->callback([&choice] { choice.run = [&choice] { return doctor(choice.globals); }; });
   verb(app, "version", "Print the version")->callback([&choice] {
     choice.run = [&choice] { return version(choice.globals.is_json); };
   });

@@ -16,6 +16,9 @@ int init(const std::string& legacy_url, const std::string& candidate_url);
 int version(bool is_json);
 
 int status(const Globals& globals, bool is_watching);
+// Prints every problem of a refused config with its place; kConfigInvalid, or kRefusedByGuard where
+// all that is wrong is that a restart is needed.
+int reload(const Globals& globals);
 
 struct RouteSetOptions {
   std::string route;

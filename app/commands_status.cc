@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "app/exit_codes.h"
+#include "app/libraries.h"
 #include "config/config.h"
 #include "core/base/file_system.h"
 #include "core/base/text.h"
@@ -62,6 +63,17 @@ void print_systems(const json::Value& status) {
     }
     print_line(name, line);
   }
+}
+
+void print_config(const json::Value& config) {
+  std::string line = shown(config, "path") + ", generation " + shown(config, "generation") +
+                     ", in force since " + shown(config, "loaded");
+  if (const json::Value* last = config.find("last_reload"); last != nullptr && last->is_object()) {
+    line += "; last reload " + shown(*last, "at") + " by " + shown(*last, "by") + ": " +
+            shown(*last, "result");
+    if (const std::string why = shown(*last, "message"); !why.empty()) line += ": " + why;
+  }
+  print_line("config", line);
 }
 
 void print_proxy(const json::Value& proxy) {
@@ -124,6 +136,9 @@ void print_status(const json::Value& status) {
   std::printf("banyan %s, %s, up %s, log epoch %s\n", shown(status, "version").c_str(),
               is_true(status, "ready") ? "ready" : "NOT READY",
               in_short(number(status, "uptime")).c_str(), shown(status, "epoch").c_str());
+  if (const json::Value* config = status.find("config"); config != nullptr && config->is_object()) {
+    print_config(*config);
+  }
   print_systems(status);
   const auto part = [&status](std::string_view name, void (*print)(const json::Value&)) {
     const json::Value* found = status.find(name);
@@ -228,7 +243,9 @@ int version(bool is_json) {
     std::string out;
     json::JsonWriter json(out);
     json.begin_object().member("schema", "banyan/version/1").member("version", BANYAN_VERSION);
-    json.end_object();
+    json.key("libraries").begin_object();
+    for (const auto& [name, number] : linked_libraries()) json.member(name, number);
+    json.end_object().end_object();
     print_json_line(out);
   } else {
     std::printf("banyan %s\n", BANYAN_VERSION);

@@ -44,8 +44,9 @@ Target target_of(const Globals& globals) {
     if (path.empty() && access("banyan.toml", R_OK) == 0) path = "banyan.toml";
     config::Config config;
     if (!path.empty()) {
-      config::LoadResult loaded = config::load_file(path, globals.overrides);
-      if (loaded.ok()) config = std::move(loaded.config);
+      // Also of a file with errors: where the server is may well be told by it, and a rollback must
+      // not wait until somebody has corrected a rule.
+      config = config::load_file(path, globals.overrides).config;
     }
     if (target.admin_url.empty()) target.admin_url = "http://" + config.admin.address;
     if (target.data_dir.empty()) target.data_dir = config.data_dir;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "app/exit_codes.h"
+#include "app/inherited_sockets.h"
 #include "app/server.h"
 #include "core/obs/log.h"
 
@@ -21,7 +22,7 @@ constexpr int kLargeBufferBytes = 1 << 20;
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR2, SIGHUP}) sigaddset(&set, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP}) sigaddset(&set, signal);
   return set;
 }
 
@@ -53,9 +54,10 @@ void wait_for_stop(Server& server, const sigset_t& signals) {
     if (sigwait(&signals, &signal) != 0) continue;
     if (signal == SIGUSR2) {
       server.roll_back_all("signal", "SIGUSR2");
+    } else if (signal == SIGUSR1) {
+      server.reopen_access_log();
     } else if (signal == SIGHUP) {
-      obs::log_warning("app",
-                       "SIGHUP: this version reads its config at start only; restart to change it");
+      server.request_reload("SIGHUP");
     } else {
       return;
     }
@@ -64,26 +66,33 @@ void wait_for_stop(Server& server, const sigset_t& signals) {
 
 }  // namespace
 
-int serve(config::Config config, const Roles& roles) {
+int serve(ConfigSource source, config::Config config, const Roles& roles) {
   prepare_process();
+  auto inherited = take_inherited_sockets();
+  if (!inherited.ok()) return fail(inherited.error());
+  const ServiceNotifier notifier = ServiceNotifier::of_process();
   // Before any thread starts, so that all inherit it and only this one takes signals.
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  auto opened = Server::open(std::move(config), roles);
+  auto opened =
+      Server::open({std::move(source), std::move(config), roles, *std::move(inherited)}, notifier);
   if (!opened.ok()) return fail(opened.error());
   Server& server = **opened;
   server.start();
   std::fprintf(stderr, "%s\n", server.ready_line().c_str());
+  notifier.ready(server.ready_line());
   wait_for_stop(server, signals);
 
   obs::log_info("app", "stopping: no new connections, finishing what runs");
+  notifier.stopping("finishing what runs");
   // Stays reachable while draining: a rollback is still a rollback, a second stop ends at once.
   std::thread watcher([&] {
     for (;;) {
       int signal = 0;
       if (sigwait(&signals, &signal) != 0) continue;
       if (signal == SIGUSR2) server.roll_back_all("signal", "SIGUSR2");
+      if (signal == SIGUSR1) server.reopen_access_log();
       if (signal == SIGTERM || signal == SIGINT) {
         server.hurry();
         return;

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/server.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <utility>
 
+#include "access_log/access_log.h"
 #include "admin/admin_server.h"
 #include "app/mirror_policy.h"
+#include "app/pulses.h"
+#include "app/reloader.h"
 #include "app/seal_key_retirement.h"
 #include "app/system_tls.h"
+#include "app/watchdog.h"
 #include "comparator/comparator.h"
 #include "comparator/findings.h"
 #include "core/base/mutex.h"
@@ -73,10 +81,26 @@ Result<Roles> Roles::parse(const std::string& list) {
   return roles;
 }
 
+// What of a new config can fail, done.
+struct Prepared {
+  std::shared_ptr<const comparator::CompiledRules> rules;
+  bool renews_connections = false;
+};
+
 // In the order of opening; destroyed in reverse.
-struct Server::Impl {
-  config::Config config;
-  Roles roles;
+struct Server::Impl final : ConfigTarget {
+  Impl(ServerSetup given, const ServiceNotifier& the_notifier)
+      : source(std::move(given.source)),
+        config(std::move(given.config)),
+        roles(given.roles),
+        inherited(std::move(given.inherited)),
+        notifier(the_notifier) {}
+
+  const ConfigSource source;
+  config::Config config;  // in force; changed by take_over() alone
+  const Roles roles;
+  std::vector<net::Listening> inherited;
+  const ServiceNotifier& notifier;
   Clock& clock = SystemClock::instance();
   FileSystem& files = FileSystem::posix();
   obs::Metrics metrics;
@@ -93,8 +117,13 @@ struct Server::Impl {
   std::unique_ptr<RoutingMirrorPolicy> mirror_policy;
   std::unique_ptr<replay::Mirror> mirror;
   std::unique_ptr<replay::Runs> runs;
+  std::unique_ptr<access_log::AccessLog> access_log;
   std::unique_ptr<proxy::Proxy> proxy;
+  std::unique_ptr<Reloader> reloader;
   std::unique_ptr<admin::AdminServer> admin;
+  std::unique_ptr<ProxyPulse> proxy_pulse;
+  std::unique_ptr<RecorderPulse> recorder_pulse;
+  std::unique_ptr<Watchdog> watchdog;
   std::atomic<bool> is_hurried{false};
   Mutex drain_mutex;
   bool is_drained GUARDED_BY(drain_mutex) = false;  // the proxy may be gone from here on
@@ -105,6 +134,11 @@ struct Server::Impl {
   Status open_routing();
   Status open_consumers();
   Status open_edges();
+  void open_watchdog();
+  replay::SystemsOptions systems_of(const config::Config& of) const;
+  Status take_over(const config::Config& given, std::vector<std::string>& warnings) override;
+  Status prepare_systems(config::Config& next, Prepared& prepared) const;
+  void commit(const config::Config& next, const Prepared& prepared);
   void warn(const std::vector<std::string>& warnings) {
     for (const std::string& warning : warnings) obs::log_warning("app", warning);
   }
@@ -190,9 +224,7 @@ Status Server::Impl::open_consumers() {
   if (!store.ok()) return store.error();
   findings = *std::move(store);
 
-  const replay::SystemsOptions systems{config.proxy.legacy.upstream,
-                                       config.proxy.candidate.upstream, config.proxy.legacy.host,
-                                       config.proxy.candidate.host, keys->digest_seed()};
+  const replay::SystemsOptions systems = systems_of(config);
   if (roles.mirror) {
     mirror_policy = std::make_unique<RoutingMirrorPolicy>(routing->cell());
     auto opened = replay::Mirror::open(clock, recorder->access(), recorder->open_lane(), *redactor,
@@ -218,21 +250,25 @@ admin::AdminFacts Server::Impl::facts() const {
   facts.roles = {"proxy", "admin"};
   if (roles.mirror) facts.roles.push_back("mirror");
   if (roles.compare) facts.roles.push_back("compare");
-  facts.legacy_urls = config.legacy_urls;
-  facts.candidate_urls = config.candidate_urls;
   facts.started_wall_ns = clock.wall_ns();
-  facts.every_route_fails_open = true;
-  for (const routing::RouteOptions& route : config.routing.routes) {
-    if (route.on_failure != OnFailure::kFailOpen) facts.every_route_fails_open = false;
-  }
   return facts;
 }
 
 Status Server::Impl::open_edges() {
+  auto lines = access_log::AccessLog::open(config.access_log, metrics);
+  if (!lines.ok()) {
+    Error error = lines.error();
+    error.origin = ErrorOrigin::kConfig;
+    return error;
+  }
+  access_log = *std::move(lines);
   auto front = proxy::Proxy::open(config.proxy, clock, routing->cell(), *recorder, *redactor, *keys,
-                                  metrics, [this](int status) { ledger->count_refused(status); });
+                                  metrics, [this](int status) { ledger->count_refused(status); },
+                                  {access_log.get(), std::move(inherited)});
   if (!front.ok()) return front.error();
   proxy = *std::move(front);
+  reloader = std::make_unique<Reloader>(source, config, *this, clock, metrics, notifier);
+  open_watchdog();
   if (!roles.admin) return {};
   admin::AdminServices services{.clock = clock,
                                 .files = files,
@@ -244,7 +280,12 @@ Status Server::Impl::open_edges() {
                                 .comparator = comparator.get(),
                                 .mirror = mirror.get(),
                                 .runs = runs.get(),
-                                .proxy = proxy.get()};
+                                .proxy = proxy.get(),
+                                .config = reloader.get(),
+                                .add_alarms = [this](std::vector<std::string>& alarms) {
+                                  const std::string failure = access_log->failure();
+                                  if (!failure.empty()) alarms.push_back("access log: " + failure);
+                                }};
   config.admin.data_dir = config.data_dir;
   auto port = admin::AdminServer::open(config.admin, facts(), services);
   if (!port.ok()) return port.error();
@@ -262,13 +303,99 @@ Status Server::Impl::open() {
   return open_edges();
 }
 
-Server::Server() : impl_(std::make_unique<Impl>()) {}
+void Server::Impl::open_watchdog() {
+  const std::int64_t period_ns =
+      watchdog_period_ns(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid());
+  if (period_ns == 0 || !notifier.is_on()) return;
+  proxy_pulse = std::make_unique<ProxyPulse>(*proxy);
+  recorder_pulse = std::make_unique<RecorderPulse>(*recorder);
+  // Twice in its time, so that one late look is no death.
+  watchdog = std::make_unique<Watchdog>(
+      period_ns / 2, std::vector<Pulse*>{proxy_pulse.get(), recorder_pulse.get()},
+      [this] { notifier.alive(); });
+}
+
+// ---- reload
+
+// First everything that can fail, with nothing in force yet; then one step. Of a failure nothing
+// remains.
+Status Server::Impl::take_over(const config::Config& given, std::vector<std::string>& warnings) {
+  config::Config next = given;
+  Prepared prepared;
+  auto compiled = comparator::CompiledRules::compile(next.comparator);
+  if (!compiled.ok()) return compiled.error();
+  prepared.rules = *std::move(compiled);
+  const auto changed = config::changed_sections(config, next);
+  prepared.renews_connections = std::any_of(changed.begin(), changed.end(), [](const auto& name) {
+    return name == "systems" || name == "limits";
+  });
+  BANYAN_RETURN_IF_ERROR(prepare_systems(next, prepared));
+  // Opened again also where its path is the same: a reload is as good as SIGUSR1.
+  auto lines = access_log::AccessLog::prepare(next.access_log);
+  if (!lines.ok()) {
+    Error error = lines.error();
+    error.origin = ErrorOrigin::kConfig;
+    return error;
+  }
+  auto front = proxy->prepare(next.proxy, prepared.renews_connections);
+  if (!front.ok()) return front.error();
+  BANYAN_RETURN_IF_ERROR(redactor->replace_rules(next.redaction));
+  const Status routed = routing->reload(
+      next.routing,
+      [&](const routing::RoutingControl::Publish& publish) {
+        return proxy->apply(*std::move(front), publish);
+      },
+      warnings);
+  if (!routed.ok()) {
+    (void)redactor->replace_rules(config.redaction);  // Known, so it cannot fail.
+    return routed;
+  }
+  commit(next, prepared);
+  access_log->apply(*std::move(lines));
+  config = std::move(next);
+  return {};
+}
+
+Status Server::Impl::prepare_systems(config::Config& next, Prepared& prepared) const {
+  // Read again even where no key changed: the files may have.
+  BANYAN_RETURN_IF_ERROR(open_system_tls(next));
+  for (const proxy::SystemOptions* system : {&next.proxy.legacy, &next.proxy.candidate}) {
+    if (system->upstream.tls != nullptr) prepared.renews_connections = true;
+  }
+  if (next.legacy_urls != config.legacy_urls || next.candidate_urls != config.candidate_urls) {
+    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kConfig,
+                      "systems: urls cannot change while Banyan runs; restart it to change them");
+  }
+  next.proxy.legacy.upstream.endpoints = config.proxy.legacy.upstream.endpoints;
+  next.proxy.candidate.upstream.endpoints = config.proxy.candidate.upstream.endpoints;
+  next.proxy.legacy.upstream.addresses = config.proxy.legacy.upstream.addresses;
+  next.proxy.candidate.upstream.addresses = config.proxy.candidate.upstream.addresses;
+  return {};
+}
+
+// What follows the proxy: consumers of the log.
+void Server::Impl::commit(const config::Config& next, const Prepared& prepared) {
+  rules = prepared.rules;
+  if (comparator) comparator->set_rules(rules);
+  recorder->set_checkpoint_state(routing->epoch(), rules->version());
+  if (const Status status = recorder->reconfigure(next.recorder); !status.ok()) {
+    obs::log_error("app", "[log] stays as it was: " + status.error().message);
+  }
+  if (mirror) mirror->reconfigure(systems_of(next), next.mirror, prepared.renews_connections);
+  runs->set_systems(systems_of(next));
+}
+
+replay::SystemsOptions Server::Impl::systems_of(const config::Config& of) const {
+  return {of.proxy.legacy.upstream, of.proxy.candidate.upstream, of.proxy.legacy.host,
+          of.proxy.candidate.host, keys->digest_seed()};
+}
+
+Server::Server() = default;
 Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::open(config::Config config, const Roles& roles) {
+Result<std::unique_ptr<Server>> Server::open(ServerSetup setup, const ServiceNotifier& notifier) {
   std::unique_ptr<Server> server(new Server());
-  server->impl_->config = std::move(config);
-  server->impl_->roles = roles;
+  server->impl_ = std::make_unique<Impl>(std::move(setup), notifier);
   BANYAN_RETURN_IF_ERROR(server->impl_->open());
   return server;
 }
@@ -280,6 +407,8 @@ void Server::start() {
   if (impl_->mirror) impl_->mirror->start();
   impl_->proxy->start();
   if (impl_->admin) impl_->admin->start();
+  impl_->reloader->set_ready_status(ready_line());
+  if (impl_->watchdog) impl_->watchdog->start();
 }
 
 std::string Server::ready_line() const {
@@ -295,13 +424,19 @@ std::string Server::ready_line() const {
   return line;
 }
 
+void Server::request_reload(const std::string& by) { impl_->reloader->request(by); }
+
+void Server::reopen_access_log() { impl_->access_log->reopen(); }
+
 void Server::roll_back_all(const std::string& by, const std::string& reason) {
   (void)impl_->routing->rollback("", by, reason);  // "" is known: it cannot fail
   obs::log_warning("routing", "rolled back every route to legacy (" + by + ")");
 }
 
 void Server::stop() {
-  // From the client inwards: each room still finds the ones it writes to.
+  // Nothing changes any more; then from the client inwards: each room still finds the ones it
+  // writes to.
+  impl_->reloader->stop();
   impl_->proxy->stop(impl_->config.proxy.timeouts.drain_ns);
   {
     MutexLock lock(impl_->drain_mutex);
@@ -317,7 +452,9 @@ void Server::stop() {
   impl_->key_retirement->stop();
   if (impl_->admin) impl_->admin->stop();
   impl_->admin.reset();
+  impl_->watchdog.reset();
   impl_->proxy.reset();
+  impl_->access_log->stop();
   impl_->mirror.reset();
   impl_->findings.reset();
   impl_->comparator.reset();

@@ -8,8 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "app/config_source.h"
+#include "app/service_notifier.h"
 #include "config/config.h"
 #include "core/base/error.h"
+#include "core/net/socket.h"
 
 namespace banyan::app {
 
@@ -22,13 +25,25 @@ struct Roles {
   static Result<Roles> parse(const std::string& list);
 };
 
+// What a server starts with.
+struct ServerSetup {
+  ConfigSource source;    // read again at a reload
+  config::Config config;  // as it was read from there
+  Roles roles;
+  std::vector<net::Listening> inherited;  // listening sockets that the service manager holds
+};
+
 class Server {
  public:
-  // Opens and binds; warnings go to the operator's log. Nothing is served yet.
-  static Result<std::unique_ptr<Server>> open(config::Config config, const Roles& roles);
+  // Opens and binds; warnings go to the operator's log. Nothing is served yet. `notifier` outlives
+  // the server.
+  static Result<std::unique_ptr<Server>> open(ServerSetup setup, const ServiceNotifier& notifier);
   ~Server();
   void start();
   std::string ready_line() const;
+  // Both return at once.
+  void request_reload(const std::string& by);
+  void reopen_access_log();
   void roll_back_all(const std::string& by, const std::string& reason);
   // Drains and flushes. hurry() from another thread ends the drain at once.
   void stop();
@@ -41,6 +56,6 @@ class Server {
 };
 
 // Blocks signals, opens, starts, waits. Returns the exit code.
-int serve(config::Config config, const Roles& roles);
+int serve(ConfigSource source, config::Config config, const Roles& roles);
 
 }  // namespace banyan::app

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "access_log/options.h"
 #include "admin/options.h"
 #include "comparator/options.h"
 #include "core/base/error.h"
@@ -30,6 +31,7 @@ struct Config {
   routing::RoutingOptions routing;
   comparator::ComparatorOptions comparator;
   model::RedactionOptions redaction;
+  access_log::AccessLogOptions access_log;
   std::string record_key;  // [record] key, already resolved; a secret
   // Top-level keys and tables of the file with a hash of what they say, so that a reload can name
   // what changed.

@@ -27,6 +27,7 @@ Config read_config(TableReader& root) {
   load_routes(root, config);
   load_compare(root, config);
   load_record(root, config);
+  load_access_log(root, config);
   root.finish();
   config.recorder.directory = config.data_dir + "/log";
   config.routing.state_directory = config.data_dir + "/state";

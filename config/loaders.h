@@ -26,5 +26,6 @@ void load_mirror(TableReader& root, Config& config);
 void load_routes(TableReader& root, Config& config);
 void load_compare(TableReader& root, Config& config);
 void load_record(TableReader& root, Config& config);
+void load_access_log(TableReader& root, Config& config);
 
 }  // namespace banyan::config

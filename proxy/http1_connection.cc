@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kLeftoverBytesMax = 64 * 1024;
 constexpr std::size_t kKeptCapacity = 16 * 1024;
 constexpr std::uint64_t kLingerBytesMax = 1024 * 1024;
+// How long a stop waits for the first request of who has connected within the same time.
+constexpr std::int64_t kFreshNs = 500'000'000;
 constexpr std::int64_t kLingerNs = 2'000'000'000;
 
 }  // namespace
@@ -78,6 +80,7 @@ void Http1Connection::receive_next_turn() {
 }
 
 void Http1Connection::start() {
+  opened_ns_ = now_ns();
   read_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.head_ns;
   set_reading(true);
   if (!leftover_.empty()) {
@@ -471,9 +474,22 @@ void Http1Connection::on_read_timeout() {
   }
 }
 
+// A request that is here already, though not read, is still answered; and who has just connected is
+// about to ask: closing on either would be a dropped request.
 void Http1Connection::drain() {
   is_draining_ = true;
-  if (!has_exchange() && !is_lingering_ && !has_partial_head_ && leftover_.empty()) close();
+  if (!owes_nothing()) return;
+  on_readable();
+  if (is_closed_ || !owes_nothing()) return;
+  if (requests_ == 0 && now_ns() - opened_ns_ < kFreshNs) {
+    read_deadline_ns_ = now_ns() + kFreshNs;
+    return;
+  }
+  close();
+}
+
+bool Http1Connection::owes_nothing() const {
+  return !has_exchange() && !is_lingering_ && !has_partial_head_ && leftover_.empty();
 }
 
 void Http1Connection::shut_down() {

@@ -62,6 +62,7 @@ class Http1Connection final : public Connection, private ClientStream {
   void detach() override;
 
   void on_ready(net::FdWatch::Ready ready);
+  bool owes_nothing() const;  // to its client: no request is open or half here
   void on_readable();
   void set_reading(bool wanted);
   void receive_next_turn();
@@ -128,7 +129,8 @@ class Http1Connection final : public Connection, private ClientStream {
   std::uint64_t requests_ = 0;
   RateFloor body_floor_;
   RateFloor answer_floor_;
-  std::uint64_t taken_bytes_ = 0;       // of sent_bytes_, by the client, when it was last looked at
+  std::uint64_t taken_bytes_ = 0;  // of sent_bytes_, by the client, when it was last looked at
+  std::int64_t opened_ns_ = 0;
   std::int64_t read_deadline_ns_ = 0;   // 0: none
   std::int64_t write_deadline_ns_ = 0;  // 0: none
   bool is_lingering_ = false;

@@ -403,5 +403,23 @@ TEST(ConfigReloadTest, AMissingFileIsAnError) {
   EXPECT_FALSE(result.needs_restart());
 }
 
+TEST(ConfigAccessLogTest, HasAPathAndOneOfFourFormats) {
+  EXPECT_EQ(load("").config.access_log.path, "");
+  const LoadResult full =
+      load_text(file_text(BANYAN_SOURCE_DIR "/tests/cases/config_full.toml"), "full.toml", {});
+  EXPECT_EQ(full.config.access_log.path, "/var/log/banyan/access.log");
+  EXPECT_EQ(full.config.access_log.format, access_log::Format::kCombined);
+  const LoadResult standard = load("[access_log]\npath = \"-\"\nformat = \"ecs\"\n");
+  EXPECT_TRUE(standard.ok()) << all_text(standard);
+  EXPECT_EQ(standard.config.access_log.format, access_log::Format::kEcs);
+  for (const char* bad : {"[access_log]\n", "[access_log]\npath = \"\"\n",
+                          "[access_log]\npath = \"a\"\nformat = \"xml\"\n",
+                          "[access_log]\npath = \"a\"\nrotate = true\n"}) {
+    const LoadResult result = load(bad);
+    ASSERT_EQ(result.diagnostics.size(), 1U) << bad << all_text(result);
+    EXPECT_FALSE(result.ok());
+  }
+}
+
 }  // namespace
 }  // namespace banyan::config

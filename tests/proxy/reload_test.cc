@@ -203,6 +203,27 @@ TEST_F(ReloadTest, AStoppedProxyTakesNoChange) {
   EXPECT_FALSE(rig_.proxy->apply(*std::move(change), [] { FAIL(); }));
 }
 
+TEST_F(ReloadTest, WhoHasJustConnectedIsAnsweredBeforeTheStop) {
+  start(1);
+  Wire silent = rig_.client(), fresh = rig_.client();
+  EXPECT_EQ(ask(silent), "200 ok");
+  Wire idle = std::move(silent);
+  std::thread stopping([&] { rig_.proxy->stop(10'000'000'000); });
+  EXPECT_TRUE(idle.sees_end());  // closed at once
+  EXPECT_EQ(ask(fresh), "200 ok");
+  EXPECT_TRUE(fresh.sees_end());
+  stopping.join();
+}
+
+TEST_F(ReloadTest, WhoConnectsAndSaysNothingHoldsUpNoStop) {
+  start(1);
+  Wire silent = rig_.client();
+  ASSERT_TRUE(eventually([&] { return rig_.proxy->stats().connections_open == 1; }));
+  rig_.proxy->stop(20'000'000'000);
+  EXPECT_TRUE(silent.sees_end());
+  EXPECT_FALSE(silent.was_reset());
+}
+
 TEST_F(ReloadTest, WorkersAnswerAWatchdog) {
   start();
   rig_.proxy->ask_beat();
