@@ -23,6 +23,9 @@ class FindingsStore;
 namespace banyan::ledger {
 class Ledger;
 }
+namespace banyan::net {
+class Endpoints;
+}
 namespace banyan::obs {
 class Metrics;
 }
@@ -62,6 +65,8 @@ struct AdminServices {
   ConfigService* config = nullptr;
   // Alarms of other rooms, one sentence each; asked on the admin loop, must not block.
   std::function<void(std::vector<std::string>&)> add_alarms = {};
+  // Of the systems, for status.
+  std::shared_ptr<const net::Endpoints> legacy = {}, candidate = {};
 };
 
 class AdminServer {

@@ -4,9 +4,11 @@
 #include "admin/api.h"
 #include "admin/config_service.h"
 #include "admin/json_shapes.h"
+#include "admin/upstream_json.h"
 #include "comparator/comparator.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
+#include "core/net/endpoints.h"
 #include "core/obs/log.h"
 #include "ledger/ledger.h"
 #include "proxy/proxy.h"
@@ -24,6 +26,17 @@ void write_strings(json::JsonWriter& json, std::string_view name,
   json.key(name).begin_array();
   for (const std::string& value : values) json.string(value);
   json.end_array();
+}
+
+void write_system(json::JsonWriter& json, std::string_view name,
+                  const std::vector<std::string>& urls, const net::Endpoints* endpoints) {
+  json.key(name).begin_object();
+  write_strings(json, "urls", urls);
+  // Loops measure by the system's clock, whatever clock the services were given.
+  if (endpoints != nullptr) {
+    write_upstream(json, endpoints->status(SystemClock::instance().mono_ns()));
+  }
+  json.end_object();
 }
 
 void write_counts(json::JsonWriter& json, std::string_view name,
@@ -175,12 +188,13 @@ std::string Api::status_json() const {
   write_strings(json, "alarms", now.alarms);
   write_config(json);
   write_proxy(json, services_.proxy, requests_);
-  json.key("systems").begin_object().key("legacy").begin_object();
   const auto config = services_.config != nullptr ? services_.config->status() : nullptr;
-  write_strings(json, "urls", config ? config->legacy_urls : facts_.legacy_urls);
-  json.end_object().key("candidate").begin_object();
-  write_strings(json, "urls", config ? config->candidate_urls : facts_.candidate_urls);
-  json.end_object().end_object();
+  json.key("systems").begin_object();
+  write_system(json, "legacy", config ? config->legacy_urls : facts_.legacy_urls,
+               services_.legacy.get());
+  write_system(json, "candidate", config ? config->candidate_urls : facts_.candidate_urls,
+               services_.candidate.get());
+  json.end_object();
   json.member("routing_epoch", services_.routing.epoch());
   json.key("routes").begin_array();
   for (const routing::RouteStatus& route : services_.routing.list()) {

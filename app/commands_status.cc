@@ -15,6 +15,7 @@
 #include "core/base/file_system.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
+#include "core/net/system_url.h"
 
 namespace banyan::app {
 namespace {
@@ -50,6 +51,42 @@ void print_line(const char* what, const std::string& text) {
   std::printf("%-11s%s\n", what, text.c_str());
 }
 
+std::string in_words(const json::Value& address) {
+  std::string line =
+      escape_for_terminal(shown(address, "address")) + "  " + shown(address, "state");
+  if (const double left = number(address, "ejected_for"); left > 0) {
+    line += " for " + in_short(left);
+  }
+  if (number(address, "share") < 1) line += " at " + shown(address, "share");
+  line += ", " + shown(address, "in_flight") + " in flight, " + shown(address, "requests") +
+          " requests, " + shown(address, "failures") + " failed";
+  if (const std::string health = shown(address, "health"); health == "healthy") {
+    line += ", " + health;
+  }
+  if (const std::string why = shown(address, "reason"); !why.empty()) {
+    line += ": " + escape_for_terminal(why);
+  }
+  return line;
+}
+
+// Each address with what is thought of it; names and the circuit only where they are in trouble.
+void print_upstream(const json::Value& system) {
+  if (const json::Value* addresses = system.find("addresses")) {
+    if (addresses->items.empty()) print_line("", "NO ADDRESS");
+    for (const json::Value& address : addresses->items) print_line("", in_words(address));
+  }
+  if (const json::Value* names = system.find("names")) {
+    for (const json::Value& name : names->items) {
+      const std::string error = shown(name, "error");
+      if (!error.empty()) print_line("", "DNS: " + shown(name, "name") + ": " + error);
+    }
+  }
+  const std::string circuit = shown(system, "circuit");
+  if (!circuit.empty() && circuit != "closed") {
+    print_line("", "circuit " + circuit + ": copies wait until it answers");
+  }
+}
+
 void print_systems(const json::Value& status) {
   const json::Value* systems = status.find("systems");
   if (systems == nullptr || !systems->is_object()) return;
@@ -62,6 +99,7 @@ void print_systems(const json::Value& status) {
       line += (line.empty() ? "" : ", ") + escape_for_terminal(url.text);
     }
     print_line(name, line);
+    print_upstream(*system);
   }
 }
 
@@ -209,10 +247,12 @@ int check(const Globals& globals) {
                                          "legacy", loaded.config.legacy_urls},
                                      {"candidate", loaded.config.candidate_urls}}) {
     for (const std::string& url : urls) {
-      const auto addresses = net::resolve_url(url);
-      if (!addresses.ok()) {
+      const auto parsed = net::parse_system_url(url);
+      if (!parsed.ok() || parsed->is_literal) continue;
+      const Status found = net::try_to_resolve(parsed->host, loaded.config.dns);
+      if (!found.ok()) {
         std::fprintf(stderr, "%s: warning: systems.%s: %s\n", path.c_str(), system,
-                     addresses.error().message.c_str());
+                     found.error().message.c_str());
       }
     }
   }

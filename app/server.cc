@@ -15,12 +15,14 @@
 #include "app/reloader.h"
 #include "app/seal_key_retirement.h"
 #include "app/system_tls.h"
+#include "app/upstreams.h"
 #include "app/watchdog.h"
 #include "comparator/comparator.h"
 #include "comparator/findings.h"
 #include "core/base/mutex.h"
 #include "core/base/text.h"
 #include "core/crypto/key_ring.h"
+#include "core/net/warden.h"
 #include "core/obs/log.h"
 #include "core/obs/metrics.h"
 #include "ledger/ledger.h"
@@ -36,22 +38,8 @@ namespace {
 constexpr std::int64_t kFlushPatienceNs = 5'000'000'000;
 constexpr std::int64_t kMirrorStopPatienceNs = 1'000'000'000;
 
-// Names and addresses of one system; a name that does not resolve is a warning and a 502 per
-// request.
-void resolve(const std::vector<std::string>& urls, std::string_view system,
-             net::UpstreamOptions& options) {
-  for (const std::string& url : urls) {
-    auto addresses = net::resolve_url(url);
-    if (!addresses.ok()) {
-      obs::log_warning("app", "systems." + std::string(system) + ": " + addresses.error().message +
-                                  "; requests to it get 502 until a restart");
-      continue;
-    }
-    for (net::UpstreamAddress& address : *addresses) {
-      options.addresses.push_back(std::move(address));
-    }
-  }
-}
+// How long the start waits for names to resolve; what has not by then does so while serving.
+constexpr std::int64_t kNamesPatienceNs = 2'000'000'000;
 
 }  // namespace
 
@@ -104,6 +92,7 @@ struct Server::Impl final : ConfigTarget {
   Clock& clock = SystemClock::instance();
   FileSystem& files = FileSystem::posix();
   obs::Metrics metrics;
+  std::unique_ptr<net::Warden> warden;
   std::unique_ptr<recorder::Recorder> recorder;
   std::unique_ptr<crypto::KeyRing> keys;
   std::unique_ptr<SealKeyRetirement> key_retirement;
@@ -130,12 +119,13 @@ struct Server::Impl final : ConfigTarget {
 
   admin::AdminFacts facts() const;
   Status open();
+  Status open_upstreams();
   Status open_log();
   Status open_routing();
   Status open_consumers();
   Status open_edges();
   void open_watchdog();
-  replay::SystemsOptions systems_of(const config::Config& of) const;
+  replay::SystemsOptions systems_to_ask(const config::Config& of) const;
   Status take_over(const config::Config& given, std::vector<std::string>& warnings) override;
   Status prepare_systems(config::Config& next, Prepared& prepared) const;
   void commit(const config::Config& next, const Prepared& prepared);
@@ -143,6 +133,15 @@ struct Server::Impl final : ConfigTarget {
     for (const std::string& warning : warnings) obs::log_warning("app", warning);
   }
 };
+
+// One set of endpoints per system, shared by workers, mirror and runs.
+Status Server::Impl::open_upstreams() {
+  auto opened = net::Warden::open(config.dns, systems_of(config), metrics);
+  if (!opened.ok()) return opened.error();
+  warden = *std::move(opened);
+  use_endpoints(*warden, config);
+  return {};
+}
 
 Status Server::Impl::open_log() {
   BANYAN_RETURN_IF_ERROR(files.make_directories(config.data_dir));
@@ -224,7 +223,7 @@ Status Server::Impl::open_consumers() {
   if (!store.ok()) return store.error();
   findings = *std::move(store);
 
-  const replay::SystemsOptions systems = systems_of(config);
+  const replay::SystemsOptions systems = systems_to_ask(config);
   if (roles.mirror) {
     mirror_policy = std::make_unique<RoutingMirrorPolicy>(routing->cell());
     auto opened = replay::Mirror::open(clock, recorder->access(), recorder->open_lane(), *redactor,
@@ -282,10 +281,14 @@ Status Server::Impl::open_edges() {
                                 .runs = runs.get(),
                                 .proxy = proxy.get(),
                                 .config = reloader.get(),
-                                .add_alarms = [this](std::vector<std::string>& alarms) {
-                                  const std::string failure = access_log->failure();
-                                  if (!failure.empty()) alarms.push_back("access log: " + failure);
-                                }};
+                                .add_alarms =
+                                    [this](std::vector<std::string>& alarms) {
+                                      const std::string failure = access_log->failure();
+                                      if (!failure.empty())
+                                        alarms.push_back("access log: " + failure);
+                                    },
+                                .legacy = warden->endpoints(0),
+                                .candidate = warden->endpoints(1)};
   config.admin.data_dir = config.data_dir;
   auto port = admin::AdminServer::open(config.admin, facts(), services);
   if (!port.ok()) return port.error();
@@ -294,9 +297,8 @@ Status Server::Impl::open_edges() {
 }
 
 Status Server::Impl::open() {
-  resolve(config.legacy_urls, "legacy", config.proxy.legacy.upstream);
-  resolve(config.candidate_urls, "candidate", config.proxy.candidate.upstream);
   BANYAN_RETURN_IF_ERROR(open_system_tls(config));
+  BANYAN_RETURN_IF_ERROR(open_upstreams());
   BANYAN_RETURN_IF_ERROR(open_log());
   BANYAN_RETURN_IF_ERROR(open_routing());
   BANYAN_RETURN_IF_ERROR(open_consumers());
@@ -362,30 +364,24 @@ Status Server::Impl::prepare_systems(config::Config& next, Prepared& prepared) c
   for (const proxy::SystemOptions* system : {&next.proxy.legacy, &next.proxy.candidate}) {
     if (system->upstream.tls != nullptr) prepared.renews_connections = true;
   }
-  if (next.legacy_urls != config.legacy_urls || next.candidate_urls != config.candidate_urls) {
-    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kConfig,
-                      "systems: urls cannot change while Banyan runs; restart it to change them");
-  }
-  next.proxy.legacy.upstream.endpoints = config.proxy.legacy.upstream.endpoints;
-  next.proxy.candidate.upstream.endpoints = config.proxy.candidate.upstream.endpoints;
-  next.proxy.legacy.upstream.addresses = config.proxy.legacy.upstream.addresses;
-  next.proxy.candidate.upstream.addresses = config.proxy.candidate.upstream.addresses;
+  use_endpoints(*warden, next);
   return {};
 }
 
 // What follows the proxy: consumers of the log.
 void Server::Impl::commit(const config::Config& next, const Prepared& prepared) {
+  update_warden(*warden, next);
   rules = prepared.rules;
   if (comparator) comparator->set_rules(rules);
   recorder->set_checkpoint_state(routing->epoch(), rules->version());
   if (const Status status = recorder->reconfigure(next.recorder); !status.ok()) {
     obs::log_error("app", "[log] stays as it was: " + status.error().message);
   }
-  if (mirror) mirror->reconfigure(systems_of(next), next.mirror, prepared.renews_connections);
-  runs->set_systems(systems_of(next));
+  if (mirror) mirror->reconfigure(systems_to_ask(next), next.mirror, prepared.renews_connections);
+  runs->set_systems(systems_to_ask(next));
 }
 
-replay::SystemsOptions Server::Impl::systems_of(const config::Config& of) const {
+replay::SystemsOptions Server::Impl::systems_to_ask(const config::Config& of) const {
   return {of.proxy.legacy.upstream, of.proxy.candidate.upstream, of.proxy.legacy.host,
           of.proxy.candidate.host, keys->digest_seed()};
 }
@@ -401,6 +397,8 @@ Result<std::unique_ptr<Server>> Server::open(ServerSetup setup, const ServiceNot
 }
 
 void Server::start() {
+  impl_->warden->start();
+  (void)impl_->warden->wait_until_settled(kNamesPatienceNs);
   impl_->ledger->start();
   impl_->key_retirement->start();
   if (impl_->comparator) impl_->comparator->start();
@@ -444,6 +442,7 @@ void Server::stop() {
   }
   if (impl_->mirror) impl_->mirror->stop(impl_->is_hurried ? 0 : kMirrorStopPatienceNs);
   impl_->runs.reset();
+  impl_->warden->stop();
   if (impl_->comparator) impl_->comparator->stop();
   if (const Status flushed = impl_->recorder->flush(kFlushPatienceNs); !flushed.ok()) {
     obs::log_error("recorder", "the log could not be flushed: " + flushed.error().message);

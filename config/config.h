@@ -14,6 +14,7 @@
 #include "comparator/options.h"
 #include "core/base/error.h"
 #include "core/model/redaction.h"
+#include "core/net/resolver.h"
 #include "proxy/options.h"
 #include "recorder/options.h"
 #include "replay/options.h"
@@ -24,7 +25,8 @@ namespace banyan::config {
 struct Config {
   std::string data_dir = "banyan-data";  // relative to the working directory
   std::vector<std::string> legacy_urls, candidate_urls;
-  proxy::ProxyOptions proxy;  // its upstream addresses are filled by app (resolve_url)
+  proxy::ProxyOptions proxy;  // its upstream endpoints are filled by app, from the URLs
+  net::DnsOptions dns;
   admin::AdminOptions admin;
   recorder::RecorderOptions recorder;
   replay::MirrorOptions mirror;

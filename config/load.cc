@@ -17,6 +17,7 @@ Config read_config(TableReader& root) {
   }
   root.read_integer("workers", config.proxy.workers, {0, 256});
   load_systems(root, config);
+  load_dns(root, config);
   load_listeners(root, config);
   load_admin(root, config);
   load_log(root, config);

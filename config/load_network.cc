@@ -129,6 +129,7 @@ void load_system(TableReader table, std::vector<std::string>& urls, proxy::Syste
   timeouts.read_duration("idle", out.upstream.idle_timeout_ns, kTimeoutRange);
   timeouts.finish();
   table.read_integer("connections", out.upstream.connections_max, {1, 100'000});
+  load_upstreams(table, out);
   if (table.read("host", out.host)) {
     if (out.host == "preserve") out.host.clear();
     if (out.host.find_first_of(" \t\r\n/@?#,;\"\\") != std::string::npos || out.host.size() > 255) {
@@ -138,7 +139,6 @@ void load_system(TableReader table, std::vector<std::string>& urls, proxy::Syste
   }
   load_system_tls(table, urls, out.tls);
   load_system_protocol(table, urls, out);
-  table.refuse("health", "health checks come later; a system that is down is a 502 per request");
   table.finish();
 }
 

@@ -16,6 +16,9 @@ void load_listener_tls(TableReader& listener, proxy::ListenerOptions& out);
 // After `urls` and `tls` are read: sets what TLS offers by ALPN.
 void load_system_protocol(TableReader& table, const std::vector<std::string>& urls,
                           proxy::SystemOptions& out);
+// Of one [systems.X]: bounds, health, ejection, circuit, slow start.
+void load_upstreams(TableReader& system, proxy::SystemOptions& out);
+void load_dns(TableReader& root, Config& config);
 void load_listeners(TableReader& root, Config& config);
 void load_admin(TableReader& root, Config& config);
 void load_log(TableReader& root, Config& config);

@@ -7,6 +7,7 @@
 #include "core/base/text.h"
 #include "core/base/vector16.h"
 #include "core/http/message_writer.h"
+#include "proxy/forwarded.h"
 
 namespace banyan::proxy {
 namespace {
@@ -120,10 +121,6 @@ void join(std::string& list, std::string_view element) {
   list.append(element);
 }
 
-bool needs_quotes(std::string_view host) {
-  return host.find_first_of(":[]") != std::string_view::npos;
-}
-
 // Names in Connection fields other than the tokens every client sends.
 bool names_fields(std::string_view value) {
   for (const std::string_view part : split(value, ',')) {
@@ -152,24 +149,19 @@ Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_
 std::string client_address(const http::RequestHead& head, const Peer& peer) {
   if (!peer.is_trusted) return peer.address;
   std::string_view found = peer.address;
-  for (std::size_t i = head.fields.size(); i > 0; --i) {
-    const http::Header& field = head.fields[i - 1];
-    if (!is(field.name, "x-forwarded-for")) continue;
-    const auto parts = split(field.value, ',');
-    for (std::size_t k = parts.size(); k > 0; --k) {
-      const std::string_view address = trim(parts[k - 1]);
-      if (!is_address(address)) return std::string(found);
-      found = address;
-      if (!peer.trusted->contains(address)) return unmapped_address(found);
-    }
+  for (const std::string_view node : forwarding_nodes(head)) {
+    const std::string_view address = address_of_node(node);
+    if (address.empty()) break;
+    found = address;
+    if (!peer.trusted->contains(address)) break;
   }
-  return std::string(found);
+  return unmapped_address(found);
 }
 
 // What the client said in the fields that we set ourselves.
 struct ForwardHead::Seen {
   bool connection_names_fields = false;
-  bool has_forwarding = false;  // X-Forwarded-For or Forwarded
+  bool has_forwarding = false;  // X-Forwarded-For or Forwarded of a trusted peer
   bool has_hops = false;
   std::string_view proto, host, request_id, traceparent;
 };
@@ -181,7 +173,7 @@ void ForwardHead::build(const http::RequestHead& head, const ForwardFacts& facts
   host_.assign(facts.host);
   fields_.push_back({"Host", host_});
   Seen seen;
-  take_client_fields(head, seen);
+  take_client_fields(head, facts.peer->is_trusted, seen);
   add_forwarding_fields(head, facts, seen);
   add_identity_fields(facts, seen);
   if (framing_ == RequestFraming::kContentLength) {
@@ -200,7 +192,7 @@ void ForwardHead::note_forwarding(Seen& seen) {
   forwarded_.clear();
 }
 
-void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) {
+void ForwardHead::take_client_fields(const http::RequestHead& head, bool is_trusted, Seen& seen) {
   for (const http::Header& field : head.fields) {
     if (field.name.size() == 10 && is(field.name, "connection") && names_fields(field.value)) {
       seen.connection_names_fields = true;
@@ -217,12 +209,14 @@ void ForwardHead::take_client_fields(const http::RequestHead& head, Seen& seen) 
         fields_.push_back(field);
         break;
       case Kind::kForwardedFor:
+        if (!is_trusted) break;
         note_forwarding(seen);
-        join(forwarded_for_, field.value);
+        add_forwarded_line(forwarded_for_, field.value, good_part_of_forwarded_for(field.value));
         break;
       case Kind::kForwarded:
+        if (!is_trusted) break;
         note_forwarding(seen);
-        join(forwarded_, field.value);
+        add_forwarded_line(forwarded_, field.value, good_part_of_forwarded(field.value));
         break;
       case Kind::kHop:
         if (!std::exchange(seen.has_hops, true)) hops_.clear();
@@ -254,14 +248,17 @@ void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const For
                                         const Seen& seen) {
   const Peer& peer = *facts.peer;
   const std::string_view scheme = peer.secure ? "https" : "http";
-  const bool names_proto = peer.is_trusted && !seen.proto.empty();
-  const bool names_host = peer.is_trusted && !seen.host.empty();
-  const bool is_ours = !names_proto && !names_host && (!seen.has_forwarding || !peer.is_trusted);
+  const bool names_proto = peer.is_trusted && !seen.proto.empty() && is_forwarded_proto(seen.proto);
+  const bool names_host = peer.is_trusted && !seen.host.empty() && is_forwarded_host(seen.host);
+  const bool is_ours = !names_proto && !names_host && !seen.has_forwarding;
   // A client says the same with each request, nearly always: then they stand here already.
   const bool is_same = is_ours && is_forwarding_ours_ && forwarded_for_ == peer.address &&
                        forwarded_proto_ == scheme && forwarded_host_ == head.authority;
   if (!is_same) {
-    if (!seen.has_forwarding || !peer.is_trusted) {
+    if (seen.has_forwarding) {
+      trim_forwarded(forwarded_for_);
+      trim_forwarded(forwarded_);
+    } else {
       forwarded_for_.clear();
       forwarded_.clear();
     }
@@ -270,11 +267,7 @@ void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const For
     forwarded_proto_.assign(names_proto ? seen.proto : scheme);
     forwarded_host_.assign(names_host ? seen.host : head.authority);
     join(forwarded_, peer.for_element);
-    if (!head.authority.empty()) {
-      const bool quotes = needs_quotes(head.authority);
-      forwarded_.append(quotes ? ";host=\"" : ";host=").append(head.authority);
-      if (quotes) forwarded_.push_back('"');
-    }
+    if (!head.authority.empty()) append_forwarded_pair(forwarded_, ";host", head.authority);
     forwarded_.append(";proto=").append(scheme);
   }
   fields_.push_back({"X-Forwarded-For", forwarded_for_});

@@ -28,17 +28,18 @@ struct SecureFacts {
 struct Peer {
   std::string address;                        // "192.0.2.1", without the port
   std::string for_element;                    // of Forwarded: for=192.0.2.1, for="[2001:db8::1]"
-  bool is_trusted = false;                    // its X-Forwarded-* are kept
+  bool is_trusted = false;                    // its Forwarded and X-Forwarded-* are kept
   bool writes_via = false;                    // by its listener
   const NetworkSet* trusted = nullptr;        // of its listener; outlives the connection
   std::shared_ptr<const SecureFacts> secure;  // null: no TLS
-  // Bytes of two sockaddrs, the client's and the listener's; "" unless a system wants PROXY headers.
+  // Bytes of two sockaddrs, the client's and the listener's; "" unless a system wants PROXY
+  // headers.
   std::string client_end, listener_end;
 };
 Peer make_peer(std::string_view address, const NetworkSet& trusted, bool writes_via);
 
 // Whose request it is: the peer's address, or where that is trusted, the last address in
-// X-Forwarded-For which is not.
+// X-Forwarded-For (without one: in Forwarded) which is not.
 std::string client_address(const http::RequestHead& head, const Peer& peer);
 
 enum class RequestFraming { kNone, kContentLength, kChunked };
@@ -68,7 +69,7 @@ class ForwardHead {
 
  private:
   struct Seen;
-  void take_client_fields(const http::RequestHead& head, Seen& seen);
+  void take_client_fields(const http::RequestHead& head, bool is_trusted, Seen& seen);
   void note_forwarding(Seen& seen);
   void add_forwarding_fields(const http::RequestHead& head, const ForwardFacts& facts,
                              const Seen& seen);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/http/leniency.h"
+#include "core/net/health_probe.h"
 #include "core/net/tls_options.h"
 #include "core/net/upstream.h"
 
@@ -51,8 +52,11 @@ struct TimeoutOptions {
 
 struct SystemOptions {
   net::UpstreamOptions upstream;
-  std::string host;           // "" = preserve the client's, else this name
-  net::TlsClientOptions tls;  // of its https:// URLs; `upstream.tls` is made of it
+  std::string host;                 // "" = preserve the client's, else this name
+  std::string authority;            // of its first URL, for requests that name no host
+  net::EndpointsOptions judgement;  // of its addresses
+  net::HealthOptions health;        // active checks of them
+  net::TlsClientOptions tls;        // of its https:// URLs; `upstream.tls` is made of it
 };
 
 struct ProxyOptions {

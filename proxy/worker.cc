@@ -23,15 +23,13 @@ net::UpstreamOptions share_of(const net::UpstreamOptions& options, int workers) 
   const auto count = static_cast<std::size_t>(workers);
   share.connections_max = std::max<std::size_t>(1, options.connections_max / count);
   share.waiting_max = std::max<std::size_t>(1, options.waiting_max / count);
+  share.calls_max = std::max<std::size_t>(1, options.calls_max / count);
   return share;
 }
 
 std::string host_of(const SystemOptions& system) {
-  if (system.upstream.addresses.empty()) return {};
-  std::string_view text = system.upstream.addresses.front().text;
-  const std::size_t scheme = text.find("://");
-  if (scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
-  return std::string(text.substr(0, text.find('/')));
+  if (!system.authority.empty()) return system.authority;
+  return system.upstream.addresses.empty() ? "" : system.upstream.addresses.front().text;
 }
 
 // For PROXY headers towards systems. Whom a balancer named has no port that we know.

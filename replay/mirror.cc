@@ -74,6 +74,17 @@ struct Mirror::Impl {
   }
 };
 
+namespace {
+
+// Copies can wait: they obey the circuit of a system that fails as a whole. Runs are a person's
+// wish, and try.
+SystemsOptions obeying(SystemsOptions systems) {
+  systems.legacy.obeys_circuit = systems.candidate.obeys_circuit = true;
+  return systems;
+}
+
+}  // namespace
+
 Mirror::Mirror() : impl_(std::make_unique<Impl>()) {}
 
 Result<std::unique_ptr<Mirror>> Mirror::open(Clock& clock, model::LogAccess& log,
@@ -88,7 +99,7 @@ Result<std::unique_ptr<Mirror>> Mirror::open(Clock& clock, model::LogAccess& log
   impl.sink = std::move(sink);
   impl.loop = std::move(*loop);
   impl.core = std::make_unique<MirrorCore>(*impl.loop, clock, log, *impl.sink, redactor, policy,
-                                           std::move(systems), options);
+                                           obeying(std::move(systems)), options);
   BANYAN_RETURN_IF_ERROR(impl.core->open());
   impl.tick = std::make_unique<net::Timer>(*impl.loop, [&impl] { impl.on_tick(); });
   impl.hook = impl.loop->at_turn_end([&impl] { impl.core->on_turn_end(); });
@@ -127,7 +138,7 @@ void Mirror::reconfigure(SystemsOptions systems, const MirrorOptions& options,
                          bool renews_connections) {
   impl_->loop->post(
       [impl = impl_.get(), systems = std::move(systems), options, renews_connections]() mutable {
-        impl->core->reconfigure(std::move(systems), options, renews_connections);
+        impl->core->reconfigure(obeying(std::move(systems)), options, renews_connections);
         impl->wake();  // What had to wait may go now.
       });
 }

@@ -96,4 +96,10 @@ bool EndpointSet::has_usable(std::int64_t now_ns) const {
                      [now_ns](const auto& endpoint) { return endpoint->is_usable(now_ns); });
 }
 
+bool EndpointSet::has_usable_beside(const Endpoint& endpoint, std::int64_t now_ns) const {
+  return std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& other) {
+    return other.get() != &endpoint && other->is_usable(now_ns);
+  });
+}
+
 }  // namespace banyan::net

@@ -130,6 +130,12 @@ void Endpoints::failed(Endpoint& endpoint, UpstreamFailureKind kind, std::string
   }
 }
 
+void Endpoints::rest(Endpoint& endpoint, std::int64_t now_ns) {
+  MutexLock lock(mutex_);
+  endpoint.resting_until_ns_ = now_ns + kRestNs;
+  settle(endpoint);
+}
+
 void Endpoints::refused(UpstreamFailureKind kind) {
   failures_[static_cast<int>(kind)].fetch_add(1, std::memory_order_relaxed);
 }

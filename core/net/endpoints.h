@@ -64,6 +64,7 @@ class EndpointSet {
   const std::shared_ptr<Endpoint>& shared(std::size_t index) const { return endpoints_[index]; }
   std::uint64_t version() const { return version_; }
   bool has_usable(std::int64_t now_ns) const;
+  bool has_usable_beside(const Endpoint& endpoint, std::int64_t now_ns) const;
 
   // Where one more request goes: of up to four addresses (of all, where there are no more) the one
   // with the fewest requests in flight; ties fall at random. Passes over those that are not usable;
@@ -142,6 +143,8 @@ class Endpoints {
   // What happened on this address; `detail` is for people.
   void failed(Endpoint& endpoint, UpstreamFailureKind kind, std::string_view detail,
               std::int64_t now_ns);
+  // Passes it over for a second while others remain, as after a refused connection.
+  void rest(Endpoint& endpoint, std::int64_t now_ns);
   // A bound of the pool refused a call, or the circuit did.
   void refused(UpstreamFailureKind kind);
   Circuit& circuit() { return circuit_; }

@@ -277,7 +277,8 @@ void Http1Link::peer_closed(int failed_errno) {
       reader_.finish_at_close() == http::ReadEvent::kComplete) {
     return complete(true);
   }
-  if (is_reused_ && state_ == State::kBusy && call_->may_retry()) {
+  if (state_ == State::kBusy && call_->may_retry() &&
+      (is_reused_ || pool_.passes_over(shelf(), failed_errno))) {
     UpstreamCallImpl& call = detach();
     close();
     return pool_.retry(call);

@@ -382,6 +382,16 @@ void UpstreamPoolImpl::leaves(Http2Link& link) {
   shared.erase(std::remove(shared.begin(), shared.end(), &link), shared.end());
 }
 
+bool UpstreamPoolImpl::passes_over(UpstreamShelf& shelf, int failed_errno) {
+  const std::int64_t now = loop_.now().mono_ns;
+  if (!refresh_shelves().has_usable_beside(*shelf.endpoint, now)) return false;
+  failed(shelf, UpstreamFailureKind::kReset,
+         failed_errno == 0 ? "closed without an answer"
+                           : std::generic_category().message(failed_errno));
+  endpoints_->rest(*shelf.endpoint, now);
+  return true;
+}
+
 void UpstreamPoolImpl::close_idle() {
   for (const auto& shelf : shelves_) close_idle_of(*shelf);
 }

@@ -66,6 +66,9 @@ class UpstreamPoolImpl {
   void failed(UpstreamShelf& shelf, UpstreamFailureKind kind, std::string_view detail) {
     endpoints_->failed(*shelf.endpoint, kind, detail, loop_.now().mono_ns);
   }
+  // An address lost a fresh connection before any byte of an answer. True if another one is there;
+  // then this one has been blamed and rests, so that a retry goes elsewhere.
+  bool passes_over(UpstreamShelf& shelf, int failed_errno);
   void close_idle();
   void reconfigure(UpstreamOptions options, bool renews_connections);
 

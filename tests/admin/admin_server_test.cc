@@ -9,6 +9,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include "core/net/upstream_metrics.h"
 #include "tests/admin/admin_fixture.h"
 
 namespace banyan::admin {
@@ -309,6 +310,7 @@ TEST_F(AdminServerTest, ExplainAnswersBothWays) {
 // docs/metrics.md and a scrape name the same families (those of rooms that are not wired here are
 // marked in the list).
 TEST_F(AdminServerTest, ListOfMetricsIsTheScrape) {
+  net::register_upstream_metrics(metrics_, {std::make_shared<net::Endpoints>("legacy")});
   start();
   std::ifstream file(std::string(BANYAN_SOURCE_DIR) + "/docs/metrics.md");
   ASSERT_TRUE(file);

@@ -46,11 +46,11 @@ class UpstreamBalanceTest : public testing::Test {
     options_.endpoints->set_addresses(addresses_, loop_->now().mono_ns);
     if (!pool_) pool_ = std::make_unique<UpstreamPool>(*loop_, options_);
   }
-  static UpstreamRequest get() {
+  UpstreamRequest get() const {
     UpstreamRequest request;
     request.head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     request.method = "GET";
-    request.may_retry = true;
+    request.may_retry = may_retry_;
     return request;
   }
   struct Asked {
@@ -74,6 +74,7 @@ class UpstreamBalanceTest : public testing::Test {
   }
 
   std::unique_ptr<EventLoop> loop_;
+  bool may_retry_ = true;
   UpstreamOptions options_;
   std::vector<UpstreamAddress> addresses_;
   std::vector<std::unique_ptr<FakeUpstream>> upstreams_;
@@ -190,6 +191,7 @@ TEST_F(UpstreamBalanceTest, FlappingAddressIsEjectedAndTriedAgain) {
   judgement.slow_start_ns = 0;
   options_.endpoints->set_options(judgement);
   publish();
+  may_retry_ = false;
   int failed = 0;
   while (status(0).state != "ejected") {
     failed += ask() == "h200 b complete" ? 0 : 1;
@@ -202,6 +204,30 @@ TEST_F(UpstreamBalanceTest, FlappingAddressIsEjectedAndTriedAgain) {
   const std::uint64_t before = status(0).requests;
   for (int i = 0; i < 30; ++i) EXPECT_EQ(ask(), "h200 b complete");
   EXPECT_GT(status(0).requests, before);
+}
+
+// It takes requests and closes on them: what may be sent twice is asked elsewhere, and for a second
+// nothing more is tried there.
+TEST_F(UpstreamBalanceTest, RequestThatMayBeSentTwiceIsAskedElsewhere) {
+  add([](FakeUpstream::Peer& peer) {
+    if (peer.take_head()) peer.close();
+  });
+  add_good();
+  publish();
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(ask(), "h200 b complete");
+  EXPECT_EQ(status(0).failures, 1U);
+  EXPECT_EQ(status(0).state, "resting");
+  EXPECT_EQ(pool_->stats().retries, 1U);
+  // Once only: the other one fails too.
+  addresses_.pop_back();
+  upstreams_.pop_back();
+  for (int i = 0; i < 2; ++i) {
+    add([](FakeUpstream::Peer& peer) {
+      if (peer.take_head()) peer.close();
+    });
+  }
+  publish();
+  EXPECT_EQ(ask(), "reset");
 }
 
 TEST_F(UpstreamBalanceTest, LeavingAddressDrains) {
