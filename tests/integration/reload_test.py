@@ -7,7 +7,7 @@ import re
 import signal
 import unittest
 
-from harness import BanyanTest, Load, free_port, wait_until
+from harness import BanyanTest, Load, Origin, free_port, wait_until
 
 ROUTES = """\
 [[routes]]
@@ -176,6 +176,14 @@ class ReloadTest(BanyanTest):
         connection.request("GET", "/c")
         self.assertEqual(200, connection.getresponse().status)
         connection.close()
+
+    def test_other_urls_take_over(self):
+        other = Origin("other")
+        self.addCleanup(other.stop)
+        other.answer = lambda request: (200, {}, b"other")
+        self.change(r"127\.0\.0\.1:%d" % self.legacy.port, "127.0.0.1:%d" % other.port)
+        self.banyan.cli("reload")
+        wait_until(lambda: self.banyan.request(target="/orders/1")[1] == b"other")
 
     def test_a_port_in_use_refuses_the_whole(self):
         self.write(self.text().replace("candidate_percent = 0", "candidate_percent = 100")

@@ -188,10 +188,13 @@ TEST_F(ReloadTest, AHundredReloadsUnderLoadFailNoRequest) {
     next.listeners[0].writes_via = i % 2 == 0;
     EXPECT_TRUE(reload(next, i % 3 == 0));
   }
+  // However busy the machine, some are asked behind the last reload.
+  const int asked = good + bad;
+  EXPECT_TRUE(eventually([&] { return good + bad >= asked + 8; }));
   is_ending = true;
   for (auto& client : clients) client.join();
   EXPECT_EQ(bad, 0);
-  EXPECT_GT(good, 100);
+  EXPECT_GT(good, 0);
   EXPECT_EQ(standstills_, 100);
 }
 
