@@ -178,9 +178,8 @@ class ReloadTest(BanyanTest):
         connection.close()
 
     def test_other_urls_take_over(self):
-        other = Origin("other")
+        other = Origin(lambda request: (200, {}, b"other"))
         self.addCleanup(other.stop)
-        other.answer = lambda request: (200, {}, b"other")
         self.change(r"127\.0\.0\.1:%d" % self.legacy.port, "127.0.0.1:%d" % other.port)
         self.banyan.cli("reload")
         wait_until(lambda: self.banyan.request(target="/orders/1")[1] == b"other")
