@@ -170,7 +170,7 @@ class ListenerTest(TlsCase):
         self.assertEqual("https", headers["x-forwarded-proto"])
         self.assertIn("proto=https", headers["forwarded"])
         self.assertNotIn("banyan-client-subject", headers)
-        self.assertEqual(1, self.metric("banyan_tls_handshakes_total", version="TLSv1.3"))
+        wait_until(lambda: self.metric("banyan_tls_handshakes_total", version="TLSv1.3") == 1, "counted")
         expiry = self.metric("banyan_tls_certificate_not_after_seconds",
                              listener="127.0.0.1:%d" % self.ports[0], certificate="0")
         self.assertAlmostEqual(time.time() + 60 * 86400, expiry, delta=7200)
@@ -216,8 +216,8 @@ class ListenerTest(TlsCase):
         newest = self.s_client()
         self.assertIn("TLSv1.3", newest)
         self.assertNotRegex(newest, r"Max Early Data: [1-9]")
-        self.assertGreater(self.metric("banyan_tls_handshake_failures_total", reason="version"), 0)
-        self.assertGreater(self.metric("banyan_tls_handshake_failures_total", reason="cipher"), 0)
+        wait_until(lambda: self.metric("banyan_tls_handshake_failures_total", reason="version") > 0, "counted")
+        wait_until(lambda: self.metric("banyan_tls_handshake_failures_total", reason="cipher") > 0, "counted")
         self.assertIn("Cipher is (NONE)", self.s_client("-tls1_2", port=self.ports[2]))
 
     def test_renegotiation_is_refused(self):
@@ -242,7 +242,7 @@ class ListenerTest(TlsCase):
             with context.wrap_socket(raw, server_hostname="localhost", session=session) as secure:
                 self.assertEqual(turn > 0, secure.session_reused)
                 session = secure.session
-        self.assertEqual(11, self.metric("banyan_tls_handshakes_total", version="TLSv1.2", resumed="true"))
+        wait_until(lambda: self.metric("banyan_tls_handshakes_total", version="TLSv1.2", resumed="true") == 11, "counted")
 
     def test_client_certificate_is_required(self):
         status, _ = self.request(self.ports[1], client_context("alice"), headers={"Banyan-Client-Subject": "CN=root"})
@@ -253,8 +253,8 @@ class ListenerTest(TlsCase):
             with self.assertRaises((ssl.SSLError, OSError, http.client.HTTPException)):
                 self.request(self.ports[1], client_context(identity))
         self.assertEqual(before, len(self.legacy.requests))
-        self.assertEqual(1, self.metric("banyan_tls_handshake_failures_total", reason="no_client_certificate"))
-        self.assertEqual(1, self.metric("banyan_tls_handshake_failures_total", reason="client_certificate"))
+        wait_until(lambda: self.metric("banyan_tls_handshake_failures_total", reason="no_client_certificate") == 1, "counted")
+        wait_until(lambda: self.metric("banyan_tls_handshake_failures_total", reason="client_certificate") == 1, "counted")
 
     def test_client_certificate_may_be_asked_for(self):
         self.assertEqual(200, self.request(self.ports[2])[0])
@@ -276,7 +276,7 @@ class ListenerTest(TlsCase):
         self.assertIn(b"tls_expected", answer)
         head, body = answer.split(b"\r\n\r\n", 1)
         self.assertIn(b"Content-Length: %d" % len(body), head)
-        self.assertEqual(1, self.metric("banyan_tls_handshake_failures_total", reason="plain_http"))
+        wait_until(lambda: self.metric("banyan_tls_handshake_failures_total", reason="plain_http") == 1, "counted")
 
     def test_garbage_and_silence_harm_nobody(self):
         for garbage in (b"\x16\x03\x01\xff\xff" + b"x" * 70000, b"\0" * 1000, b"SSH-2.0-x\r\n", b"\x16\x03\x01"):
@@ -361,15 +361,15 @@ class ProxyHeaderTest(TlsCase):
 
     def test_strangers_and_the_slow_are_closed_and_counted(self):
         self.assertEqual(b"", self.ask(self.ports[1], GOOD_HEADERS[0][0]))
-        self.assertEqual(1, self.metric("banyan_proxy_header_refusals_total", reason="untrusted"))
+        wait_until(lambda: self.metric("banyan_proxy_header_refusals_total", reason="untrusted") == 1, "counted")
         with socket.create_connection(("127.0.0.1", self.ports[0]), timeout=20) as slow:
             slow.sendall(b"PROXY TCP4 192.0.2.7")
             self.assertEqual(b"", receive_all(slow))
         with socket.create_connection(("127.0.0.1", self.ports[2]), timeout=20) as slow:
             slow.sendall(GOOD_HEADERS[0][0] + b"\x16\x03\x01")
             self.assertEqual(b"", receive_all(slow))
-        self.assertEqual(1, self.metric("banyan_proxy_header_refusals_total", reason="timeout"))
-        self.assertEqual(1, self.metric("banyan_tls_handshake_failures_total", reason="timeout"))
+        wait_until(lambda: self.metric("banyan_proxy_header_refusals_total", reason="timeout") == 1, "counted")
+        wait_until(lambda: self.metric("banyan_tls_handshake_failures_total", reason="timeout") == 1, "counted")
         socket.create_connection(("127.0.0.1", self.ports[0]), timeout=20).close()  # a health check
         wait_until(lambda: self.metric("banyan_proxy_header_refusals_total", reason="closed") == 1, "counted")
         self.assertEqual([], self.legacy.requests)
