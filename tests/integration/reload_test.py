@@ -182,7 +182,7 @@ class ReloadTest(BanyanTest):
         self.addCleanup(other.stop)
         self.change(r"127\.0\.0\.1:%d" % self.legacy.port, "127.0.0.1:%d" % other.port)
         self.banyan.cli("reload")
-        wait_until(lambda: self.banyan.request(target="/orders/1")[1] == b"other")
+        wait_until(lambda: self.banyan.request(target="/orders/1")[1] == b"other", "the new origin answers")
 
     def test_a_port_in_use_refuses_the_whole(self):
         self.write(self.text().replace("candidate_percent = 0", "candidate_percent = 100")
