@@ -116,7 +116,7 @@ struct ForwardedHeadTest : ::testing::Test {
     head.authority = "shop.test";
     head.fields = std::move(fields);
     peer = make_peer(peer_address, trusted, false);
-    peer.is_secure = is_secure;
+    if (is_secure) peer.secure = std::make_shared<const SecureFacts>();
     ForwardFacts facts;
     facts.exchange = ExchangeId{1, 2};
     facts.peer = &peer;
