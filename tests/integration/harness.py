@@ -261,30 +261,41 @@ class Banyan:
 
 
 class Load:
-    """Clients in threads on kept connections until stop(); keeps every failure."""
+    """Clients in threads until stop(), on kept connections or a new one for each request; keeps every
+    failure. `tls`, an ssl.SSLContext, makes it https."""
 
-    def __init__(self, port, clients=8, make=None, seed=1):
-        self.port, self.stopping = port, threading.Event()
+    def __init__(self, port, clients=8, make=None, is_kept=True, tls=None):
+        self.port, self.stopping, self.is_kept, self.tls = port, threading.Event(), is_kept, tls
         self.make = make or (lambda client, number: ("GET", "/item/%d" % (number % 50), None))
         self.done, self.failed, self.lock = 0, [], threading.Lock()
         self.threads = [threading.Thread(target=self.run, args=(client,), daemon=True)
                         for client in range(1, clients + 1)]
+
+    def connect(self):
+        if self.tls is not None:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
 
     def run(self, client):
         connection, number = None, 0
         while not self.stopping.is_set():
             number += 1
             method, target, body = self.make(client, number)
+            is_over = not self.is_kept
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-                connection.request(method, target, body, {"Cookie": "session=s%d" % client})
+                    connection = self.connect()
+                headers = {"Cookie": "session=s%d" % client}
+                if not self.is_kept:
+                    headers["Connection"] = "close"
+                connection.request(method, target, body, headers)
                 answer = connection.getresponse()
                 answer.read()
                 good = answer.status < 400
                 why = answer.status
             except (OSError, http.client.HTTPException) as error:
-                good, why = False, repr(error)
+                good, why, is_over = False, repr(error), True
+            if is_over:
                 connection.close()
                 connection = None
             with self.lock:

@@ -54,7 +54,7 @@ class ReloadTest(BanyanTest):
     def test_a_hundred_reloads_under_load_fail_no_request(self):
         base = self.text()
         kept = Load(self.banyan.port, clients=4).start()
-        fresh = Fresh(self.banyan.port, clients=2).start()
+        fresh = Load(self.banyan.port, clients=2, is_kept=False).start()
         for number in range(100):
             self.write(base.replace("[admin]", "[limits]\nhead = \"%dKiB\"\nconnections = %d\n"
                                     "[timeouts]\nkeep_alive = \"%ds\"\n[admin]"
@@ -204,28 +204,6 @@ class ReloadTest(BanyanTest):
     def test_without_a_server_it_cannot_be_reached(self):
         self.banyan.stop()
         self.banyan.cli("reload", code=4)
-
-
-class Fresh(Load):
-    """A connection per request."""
-
-    def run(self, client):
-        number = 0
-        while not self.stopping.is_set():
-            number += 1
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-            try:
-                connection.request("GET", "/fresh/%d" % number, headers={"Connection": "close"})
-                answer = connection.getresponse()
-                answer.read()
-                good, why = answer.status < 400, answer.status
-            except (OSError, http.client.HTTPException) as error:
-                good, why = False, repr(error)
-            connection.close()
-            with self.lock:
-                self.done += 1
-                if not good:
-                    self.failed.append((number, why))
 
 
 if __name__ == "__main__":
