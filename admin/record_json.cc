@@ -47,6 +47,9 @@ void write_body(JsonWriter& json, const model::Body& body) {
 
 void write_answer(JsonWriter& json, const model::Answer& answer) {
   json.member("system", to_string(answer.system)).member("status", int{answer.status});
+  if (answer.status != 0) {
+    json.member("protocol", model::http_version_name(answer.http_version));
+  }
   write_headers(json, "headers", answer.fields);
   if (!answer.trailers.empty()) write_headers(json, "trailers", answer.trailers);
   write_body(json, answer.body);
@@ -90,7 +93,7 @@ struct WriteDetails {
   JsonWriter& json;
 
   void operator()(const model::RequestRecord& r) const {
-    json.member("method", r.method);
+    json.member("method", r.method).member("protocol", model::http_version_name(r.http_version));
     write_text(json, "target", r.target);
     json.member("session", r.session).member("primary", to_string(r.primary));
     json.member("decision", r.decision).member("routing_epoch", r.routing_epoch);

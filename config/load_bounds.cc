@@ -63,6 +63,29 @@ void load_log(TableReader& root, Config& config) {
   table.finish();
 }
 
+namespace {
+
+void load_http2_limits(TableReader table, net::Http2Options& http2) {
+  table.read_integer("streams", http2.streams_max, {1, 10'000});
+  table.read_size("stream_window", http2.stream_window_bytes, {64 * kKiB, 16 * kMiB});
+  table.read_size("connection_window", http2.connection_window_bytes, {64 * kKiB, 64 * kMiB});
+  table.read_integer("continuations", http2.continuations_max, {1, 1000});
+  table.read_integer("control_frames", http2.control_frames_max, {50, 1'000'000});
+  table.read_integer("control_frames_per_second", http2.control_frames_per_second, {0, 1'000'000});
+  table.read_integer("resets", http2.resets_max, {1, 1'000'000});
+  table.read_integer("resets_per_second", http2.resets_per_second, {0, 1'000'000});
+  table.finish();
+  if (http2.stream_window_bytes > http2.connection_window_bytes) {
+    const Node* at = table.node().find("stream_window");
+    table.problems().error(
+        at != nullptr ? *at : *table.node().find("connection_window"),
+        "limits.http2.stream_window must fit into limits.http2.connection_window (" +
+            format_size(http2.connection_window_bytes) + ")");
+  }
+}
+
+}  // namespace
+
 void load_limits(TableReader& root, Config& config) {
   TableReader table = root.table("limits");
   proxy::LimitOptions& limits = config.proxy.limits;
@@ -78,7 +101,9 @@ void load_limits(TableReader& root, Config& config) {
   table.read_integer("requests_per_connection", limits.requests_per_connection_max,
                      {0, 1'000'000'000});
   table.read_size("rate_floor", limits.rate_floor, {0, kMiB});
+  load_http2_limits(table.table("http2"), limits.http2);
   table.finish();
+  limits.http2.section_bytes_max = limits.head_bytes_max;
   if (limits.target_bytes_max > limits.head_bytes_max) {
     const Node* at = table.node().find("target");
     table.problems().error(

@@ -187,7 +187,8 @@ void load_listeners(TableReader& root, Config& config) {
     }
     table.read("via", listener.writes_via);
     load_listener_tls(table, listener);
-    table.refuse("http2", "HTTP/2 comes later");
+    listener.speaks_http2 = listener.tls.has_value();
+    table.read("http2", listener.speaks_http2);
     table.read("proxy_protocol", listener.has_proxy_header);
     if (listener.has_proxy_header && listener.trusted.empty()) {
       table.problems().warning(*table.node().find("proxy_protocol"),

@@ -21,7 +21,7 @@ struct AccessEntry {
   std::string_view peer;             // address of the connection
   std::string_view method, target;   // "" where the head could not be read
   std::string_view host;
-  std::string_view protocol;  // "HTTP/1.1"
+  std::string_view protocol;  // "HTTP/1.1", "HTTP/2.0"
   std::string_view referer, user_agent;
   int status = 0;                // 0: no answer left
   std::string_view route;        // "" before admission
@@ -36,6 +36,9 @@ struct AccessEntry {
   std::string_view tls_version;                       // "TLSv1.3"; "" for plain connections
   std::string_view tls_cipher, server_name;
 };
+
+struct Peer;
+void set_tls(const Peer& peer, AccessEntry& entry);
 
 // One worker's way into the access log; that worker's thread alone. Never blocks.
 class AccessLane {

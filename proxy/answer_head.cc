@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::string_view kContentLengthName = "content-length";
 
-bool is_content_length(std::string_view name) {
-  return name.size() == kContentLengthName.size() && equal_ignoring_case(name, kContentLengthName);
-}
-
 void write_connection(bool keeps_alive, bool client_is_1_0, std::string& out) {
   if (!keeps_alive) {
     http::write_field(out, "Connection", "close");
@@ -41,6 +37,10 @@ void append_json_text(std::string_view text, std::string& out) {
 }
 
 }  // namespace
+
+bool is_content_length(std::string_view name) {
+  return name.size() == kContentLengthName.size() && equal_ignoring_case(name, kContentLengthName);
+}
 
 ClientHead client_head(const http::ResponseHead& answer, const http::HeaderList& fields,
                        bool answers_head_method) {

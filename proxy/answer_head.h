@@ -27,6 +27,7 @@ ClientHead client_head(const http::ResponseHead& answer, const http::HeaderList&
 // Of `head.fields`: Content-Length passes only where a HEAD or 304 tells the length a GET would
 // have had; 204 must not (RFC 9110 section 8.6).
 bool passes_length_field(const ClientHead& head);
+bool is_content_length(std::string_view name);
 
 // How HTTP/1 says where the answer ends.
 enum class ClientFraming {

@@ -66,7 +66,7 @@ bool Exchange::refuse_if_wrong(const http::RequestHead& head) {
     return true;
   }
   const auto expect = http::find_header(head.fields, "expect");
-  if (expect && head.version_minor >= 1 && !equal_ignoring_case(*expect, "100-continue")) {
+  if (expect && !head.is_1_0() && !equal_ignoring_case(*expect, "100-continue")) {
     stream_.refuse(417, "expectation_failed", "only Expect: 100-continue is supported");
     return true;
   }
@@ -97,7 +97,7 @@ void Exchange::reset(const http::RequestHead& head, Instant started) {
   is_stream_finished_ = has_stream_bytes_out_ = false;
   was_durable_given_up_ = has_asked_twice_ = false;
   status_ = 0;
-  version_minor_ = 1;
+  http_version_ = 1;
   answer_fields_.clear();
   answer_trailers_.clear();
   upgrade_ = {};
@@ -109,7 +109,7 @@ void Exchange::reset(const http::RequestHead& head, Instant started) {
   const bool has_body =
       head.framing == http::BodyFraming::kChunked ||
       (head.framing == http::BodyFraming::kContentLength && head.content_length > 0);
-  wants_continue_ = head.expects_continue && head.version_minor >= 1 && has_body;
+  wants_continue_ = head.expects_continue && !head.is_1_0() && has_body;
 }
 
 void Exchange::decide() {
@@ -141,7 +141,11 @@ void Exchange::decide() {
 // Bodies within the inline limit are read whole before anything is forwarded.
 bool Exchange::reads_whole() const {
   if (wants_continue_) return false;
-  if (head_->framing != http::BodyFraming::kContentLength) return true;
+  if (head_->framing != http::BodyFraming::kContentLength) {
+    // In HTTP/2 a body without a length may be half of a conversation, which would wait for ever
+    // if we waited for its end (decision 13).
+    return head_->version_major == 1 || head_->framing == http::BodyFraming::kNone;
+  }
   return head_->content_length <= worker_.shared().options.limits.inline_body_max &&
          worker_.inline_budget().used() + head_->content_length <=
              worker_.inline_budget().bytes_max();
@@ -259,7 +263,7 @@ model::Ticket Exchange::record_request(const model::Body& body) {
   record.is_write = decision_.is_write;
   record.durability = decision_.durability;
   record.method = head_->method;
-  record.version_minor = static_cast<std::uint8_t>(head_->version_minor);
+  record.http_version = model::http_version_number(head_->version_major, head_->version_minor);
   record.body = body;
   is_request_recorded_ = true;
   if (decision_.record == RecordMode::kOff) return model::append_record(worker_.lane(), record);

@@ -48,7 +48,8 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   void on_tunnel_input(std::string_view bytes);
   void on_tunnel_end();
   void on_body_timeout();
-  void on_client_gone();
+  // `cause` is a literal.
+  void on_client_gone(std::string_view cause = "client_closed");
   // Bytes left, or may have left, for the client.
   void on_output_progress();
   void on_tick(std::int64_t now_ns);
@@ -165,7 +166,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   std::string_view error_code_;  // a literal; of an answer of our own
   std::string upstream_;         // address that gave the head; kept where there is an access log
   int status_ = 0;
-  int version_minor_ = 1;
+  std::uint8_t http_version_ = 1;  // of the answer, as records say it
   FieldStore answer_fields_;
   FieldStore answer_trailers_;
   Capture answer_capture_;

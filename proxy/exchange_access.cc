@@ -21,6 +21,13 @@ std::string_view name_of(AnsweredBy by) {
 
 }  // namespace
 
+void set_tls(const Peer& peer, AccessEntry& entry) {
+  if (!peer.secure) return;
+  entry.tls_version = peer.secure->version;
+  entry.tls_cipher = peer.secure->cipher;
+  entry.server_name = peer.secure->server_name;
+}
+
 void Exchange::tell_access(AnsweredBy by) {
   const model::Redactor& redactor = worker_.shared().redactor;
   const auto shown = [&](std::string_view name) {
@@ -41,7 +48,8 @@ void Exchange::tell_access(AnsweredBy by) {
   entry.method = head_->method;
   entry.target = target;
   entry.host = head_->authority;
-  entry.protocol = head_->version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+  entry.protocol = model::http_version_name(
+      model::http_version_number(head_->version_major, head_->version_minor));
   entry.referer = referer;
   entry.user_agent = user_agent;
   entry.status = status_;
@@ -55,6 +63,7 @@ void Exchange::tell_access(AnsweredBy by) {
   entry.answer_bytes = answer_capture_.length();
   entry.is_truncated = was_cut_;
   entry.was_aborted = was_aborted_ || is_client_gone_;
+  set_tls(stream_.connection().peer(), entry);
   worker_.access().write(entry);
 }
 

@@ -40,7 +40,7 @@ void Exchange::on_head(const http::ResponseHead& head) {
   first_byte_ = worker_.loop().now();
   if (worker_.keeps_access()) upstream_.assign(call_->address());
   status_ = head.status;
-  version_minor_ = head.version_minor;
+  http_version_ = model::http_version_number(head.version_major, head.version_minor);
   continue_deadline_ns_ = 0;
   answer_fields_.assign_end_to_end(head.fields);
   answer_capture_.start(
@@ -188,7 +188,7 @@ void Exchange::cut_answer() {
   end();
 }
 
-void Exchange::on_client_gone() {
+void Exchange::on_client_gone(std::string_view cause) {
   if (!is_open_) return;
   is_client_gone_ = true;
   if (step_ == Step::kReleasing) {
@@ -215,7 +215,7 @@ void Exchange::on_client_gone() {
   const bool must_see_end =
       is_request_complete_ && decision_.is_write && call_ && forwarded_ != Forwarded::kNothing;
   if (!must_see_end) {
-    abort("client_closed");
+    abort(cause);
     return;
   }
   if (std::exchange(is_reading_paused_, false)) call_->resume_reading();
@@ -306,7 +306,7 @@ model::Ticket Exchange::record_response(Delivery delivery) {
   model::Answer& answer = record.answer;
   answer.system = system_;
   answer.status = static_cast<std::uint16_t>(status_);
-  answer.version_minor = static_cast<std::uint8_t>(version_minor_);
+  answer.http_version = http_version_;
   answer.first_byte = first_byte_;
   answer.ended = ended_;
   answer.body = answer_capture_.finish_answer(is_whole);

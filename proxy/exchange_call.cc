@@ -146,7 +146,7 @@ void Exchange::on_informational(const http::ResponseHead& head) {
     answer_error(502, "bad_answer", "the system behind this proxy sent no valid answer");
     return;
   }
-  if (is_client_gone_ || head_->version_minor == 0) return;
+  if (is_client_gone_ || head_->is_1_0()) return;
   if (head.status == 100) {
     if (wants_continue_) send_own_continue();
     return;

@@ -41,7 +41,7 @@ void Exchange::on_upgraded(const http::ResponseHead& head) {
   first_byte_ = worker_.loop().now();
   status_ = 101;
   answer_has_body_ = true;
-  version_minor_ = head.version_minor;
+  http_version_ = model::http_version_number(head.version_major, head.version_minor);
   keeps_alive_ = false;
   answer_fields_.assign_end_to_end(head.fields);
   answer_capture_.start(

@@ -279,7 +279,9 @@ void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const For
     fields_.push_back({"Banyan-Client-Subject", peer.secure->client_subject});
   }
   if (peer.writes_via)
-    fields_.push_back({"Via", head.version_minor == 0 ? "1.0 banyan" : "1.1 banyan"});
+    fields_.push_back({"Via", head.version_major == 2 ? "2 banyan"
+                              : head.is_1_0()         ? "1.0 banyan"
+                                                      : "1.1 banyan"});
 }
 
 void ForwardHead::add_identity_fields(const ForwardFacts& facts, const Seen& seen) {

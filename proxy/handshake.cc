@@ -163,7 +163,8 @@ void Handshake::become_http() {
   }
   is_closed_ = true;
   watch_.reset();
-  worker_.replace(*this, worker_.open_connection(std::move(channel_), std::move(client), number()));
+  worker_.replace(
+      *this, worker_.open_connection(std::move(channel_), std::move(client), number(), facts_));
 }
 
 void Handshake::on_tick(std::int64_t now_ns) {

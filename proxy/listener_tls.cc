@@ -9,6 +9,7 @@ Result<std::shared_ptr<const net::TlsServerContext>> open_listener_tls(
     const ListenerOptions& listener, const net::TlsServerContext* earlier) {
   net::TlsServerOptions options = *listener.tls;
   options.alpn = {"http/1.1", "http/1.0"};
+  if (listener.speaks_http2) options.alpn.insert(options.alpn.begin(), "h2");
   auto made = net::TlsServerContext::create(options, earlier);
   if (made.ok()) return made;
   Error error = made.error();

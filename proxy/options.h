@@ -8,6 +8,7 @@
 
 #include "core/http/leniency.h"
 #include "core/net/health_probe.h"
+#include "core/net/http2_server_session.h"
 #include "core/net/tls_options.h"
 #include "core/net/upstream.h"
 
@@ -21,6 +22,9 @@ struct ListenerOptions {
   // Each connection begins with a PROXY header (version 1 or 2), from `trusted` peers only where
   // there are any.
   bool has_proxy_header = false;
+  // With TLS: offered by ALPN. Without: a client that begins with the preface of HTTP/2 gets it
+  // ("prior knowledge"), any other HTTP/1.
+  bool speaks_http2 = false;
 };
 
 struct LimitOptions {
@@ -38,6 +42,7 @@ struct LimitOptions {
   std::uint64_t requests_per_connection_max = 0;  // 0: none
   // Bytes a second that a client must send of a body, or take of an answer, while we wait for it.
   std::uint64_t rate_floor = 256;  // 0: none
+  net::Http2Options http2;         // its section_bytes_max is head_bytes_max
 };
 
 struct TimeoutOptions {

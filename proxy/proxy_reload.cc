@@ -14,7 +14,8 @@ namespace {
 // Facts are shared with connections, so they are kept where nothing of them changes.
 bool gives_same_facts(const ListenerOptions& a, const ListenerOptions& b) {
   return a.trusted == b.trusted && a.writes_via == b.writes_via &&
-         a.has_proxy_header == b.has_proxy_header && a.tls.has_value() == b.tls.has_value();
+         a.has_proxy_header == b.has_proxy_header && a.speaks_http2 == b.speaks_http2 &&
+         a.tls.has_value() == b.tls.has_value();
 }
 
 }  // namespace

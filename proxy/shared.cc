@@ -119,6 +119,7 @@ Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options
   if (!trusted.ok()) return trusted.error();
   facts->trusted = std::move(*trusted);
   facts->writes_via = options.writes_via;
+  facts->speaks_http2 = options.speaks_http2;
   facts->has_proxy_header = options.has_proxy_header;
   if (options.tls) {
     const bool had_tls = earlier != nullptr && earlier->tls != nullptr;

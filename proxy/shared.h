@@ -59,6 +59,7 @@ struct ListenerFacts {
   bool writes_via = false;
   bool has_proxy_header = false;
   std::shared_ptr<net::TlsServerCell> tls;  // null: plain
+  bool speaks_http2 = false;
 };
 
 // What can fail of a listener's options. `earlier` are those that these replace.

@@ -7,6 +7,8 @@
 #include "core/obs/log.h"
 #include "proxy/handshake.h"
 #include "proxy/http1_connection.h"
+#include "proxy/http2_connection.h"
+#include "proxy/preface_sniffer.h"
 
 namespace banyan::proxy {
 namespace {
@@ -162,7 +164,7 @@ void Worker::admit(const Listener& listener, net::Accepted accepted) {
     connection = std::make_unique<Handshake>(*this, std::move(channel), address, std::move(peer),
                                              number, facts);
   } else {
-    connection = open_connection(std::move(channel), std::move(peer), number);
+    connection = open_connection(std::move(channel), std::move(peer), number, facts);
   }
   Connection& raw = *connection;
   raw.slot = connections_.size();
@@ -182,26 +184,38 @@ bool Worker::names_clients() const {
          candidate_->options().proxy_header != net::ProxyHeader::kNone;
 }
 
-std::unique_ptr<Connection> Worker::open_connection(net::Channel channel, Peer peer,
-                                                    std::uint64_t number) {
-  if (names_clients()) name_ends(channel.fd(), peer);
-  return std::make_unique<Http1Connection>(*this, std::move(channel), std::move(peer), number);
-}
-
 void Worker::forget_turn_end(const Connection& connection) {
   if (!connection.is_in_turn_end_list) return;
   const auto at = std::find(at_turn_end_.begin(), at_turn_end_.end(), &connection);
   if (at != at_turn_end_.end()) *at = nullptr;
 }
 
-void Worker::replace(Connection& old, std::unique_ptr<Connection> next) {
+Connection& Worker::take_place(Connection& old, std::unique_ptr<Connection> next) {
   forget_turn_end(old);
   Connection& raw = *next;
   raw.slot = old.slot;
   raw.counts_as_open = std::exchange(old.counts_as_open, false);
   loop_->destroy_later(std::exchange(connections_[raw.slot], std::move(next)));
+  return raw;
+}
+
+void Worker::replace(Connection& old, std::unique_ptr<Connection> next) {
+  Connection& raw = take_place(old, std::move(next));
   raw.start();
   if (is_draining_ && !raw.is_closed()) raw.drain();
+}
+
+std::unique_ptr<Connection> Worker::open_connection(net::Channel channel, Peer peer,
+                                                    std::uint64_t number,
+                                                    const ListenerFacts& facts) {
+  if (names_clients()) name_ends(channel.fd(), peer);
+  if (channel.alpn() == "h2") {
+    return std::make_unique<Http2Connection>(*this, std::move(channel), std::move(peer), number);
+  }
+  if (facts.speaks_http2 && !channel.is_secure()) {
+    return std::make_unique<PrefaceSniffer>(*this, std::move(channel), std::move(peer), number);
+  }
+  return std::make_unique<Http1Connection>(*this, std::move(channel), std::move(peer), number);
 }
 
 void Worker::release(Connection& connection) {
@@ -396,6 +410,7 @@ void Worker::tell_refused(const Peer& peer, int status, std::string_view code) {
   entry.status = status;
   entry.answered_by = "banyan";
   entry.error = code;
+  set_tls(peer, entry);
   access_->write(entry);
 }
 
@@ -424,6 +439,14 @@ void Worker::count_timeout(std::string_view what) {
   shared_.metrics
       .counter("banyan_proxy_client_timeouts_total", "Clients that were too slow, by deadline.",
                {{"deadline", std::string(what)}})
+      .add();
+}
+
+void Worker::count_http2_breach(std::string_view kind) {
+  shared_.metrics
+      .counter("banyan_proxy_http2_breaches_total",
+               "HTTP/2 connections that Banyan ended because of what the client sent.",
+               {{"kind", std::string(kind)}})
       .add();
 }
 

@@ -84,11 +84,13 @@ class Worker {
   void release(Connection& connection);
   // `next` takes the place of `old` (same peer, same socket) and starts; `old` only dies.
   void replace(Connection& old, std::unique_ptr<Connection> next);
-  // What speaks with a client once its socket is ready for HTTP.
   // A system wants to know whom its connections serve.
   bool names_clients() const;
-  std::unique_ptr<Connection> open_connection(net::Channel channel, Peer peer,
-                                              std::uint64_t number);
+  // The same without starting it.
+  Connection& take_place(Connection& old, std::unique_ptr<Connection> next);
+  // What speaks with a client once its socket is ready for HTTP.
+  std::unique_ptr<Connection> open_connection(net::Channel channel, Peer peer, std::uint64_t number,
+                                              const ListenerFacts& facts);
   static constexpr std::size_t kScratchBytes = 64 * 1024;
   char* scratch() { return scratch_.get(); }
 
@@ -107,6 +109,7 @@ class Worker {
   // A request that was refused before admission.
   void tell_refused(const Peer& peer, int status, std::string_view code);
   void count_upgrade();
+  void count_http2_breach(std::string_view kind);
 
  private:
   struct Listener {

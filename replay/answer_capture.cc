@@ -17,7 +17,7 @@ constexpr std::size_t kKeptBodyBytesMax = 16U << 10;
 void AnswerCapture::begin(const CaptureContext& context) {
   context_ = context;
   status_ = 0;
-  version_minor_ = 1;
+  http_version_ = 1;
   first_byte_ = Instant();
   length_ = recorded_ = 0;
   sequence_ = 0;
@@ -30,7 +30,7 @@ void AnswerCapture::begin(const CaptureContext& context) {
 
 void AnswerCapture::on_head(const http::ResponseHead& head, Instant now) {
   status_ = static_cast<std::uint16_t>(head.status);
-  version_minor_ = static_cast<std::uint8_t>(head.version_minor);
+  http_version_ = model::http_version_number(head.version_major, head.version_minor);
   first_byte_ = now;
   keep(head.fields);
   if (head.framing == http::BodyFraming::kContentLength) {
@@ -115,7 +115,7 @@ void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
                            model::RedactedMessage& redacted, model::Answer& answer) {
   answer.system = context_.system;
   answer.status = status_;
-  answer.version_minor = version_minor_;
+  answer.http_version = http_version_;
   answer.trailers = trailers;
   answer.first_byte = first_byte_;
   answer.ended = now;

@@ -65,7 +65,7 @@ class AnswerCapture {
 
   CaptureContext context_;
   std::uint16_t status_ = 0;
-  std::uint8_t version_minor_ = 1;
+  std::uint8_t http_version_ = 1;
   Instant first_byte_;
   std::string field_bytes_;
   http::HeaderList fields_;

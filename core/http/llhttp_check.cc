@@ -114,6 +114,19 @@ std::optional<ReadError> disagreement() {
 
 }  // namespace
 
+bool is_known_method(std::string_view method) {
+  for (const std::string_view common : {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"}) {
+    if (method == common) return true;
+  }
+  constexpr std::size_t kLongest = 32;
+  if (method.size() > kLongest) return false;
+  std::string head(method);
+  head.append(" / HTTP/1.1\r\n\r\n");
+  HeadReading reading;
+  (void)read_head(HTTP_REQUEST, head, reading);
+  return reading.has_ended;
+}
+
 std::optional<ReadError> check_request_with_llhttp(std::string_view head_bytes,
                                                    const RequestHead& head) {
   const std::size_t line_size = head_bytes.find('\n') + 1;

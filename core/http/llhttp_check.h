@@ -19,6 +19,9 @@ std::optional<ReadError> check_request_with_llhttp(std::string_view head_bytes,
 std::optional<ReadError> check_response_with_llhttp(std::string_view head_bytes,
                                                     const ResponseHead& head);
 
+// Methods outside of llhttp's list are refused with 501.
+bool is_known_method(std::string_view method);
+
 // What llhttp makes of one whole message, for differential tests and fuzzing.
 struct LlhttpReading {
   bool is_accepted = false;  // exactly one message, and nothing behind it

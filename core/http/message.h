@@ -40,19 +40,22 @@ struct RequestHead {
   std::string_view target;  // origin form, or "*" for OPTIONS; an absolute form is already split
   std::string_view
       authority;          // the value of Host (or of the absolute form, which then replaced it)
-  int version_minor = 1;  // HTTP/1.x
-  HeaderList fields;      // all of them, hop-by-hop too, in order
+  int version_major = 1;  // 2: HTTP/2, with version_minor 0
+  int version_minor = 1;
+  HeaderList fields;  // all of them, hop-by-hop too, in order
   BodyFraming framing = BodyFraming::kNone;
   std::uint64_t content_length = 0;
   bool keep_alive = true;
   bool expects_continue = false;
   bool wants_upgrade = false;
   Leniencies lenient;  // what it was excused for
+  bool is_1_0() const { return version_major == 1 && version_minor == 0; }
 };
 
 struct ResponseHead {
   int status = 0;
   std::string_view reason;
+  int version_major = 1;  // as in RequestHead
   int version_minor = 1;
   HeaderList fields;
   BodyFraming framing = BodyFraming::kNone;

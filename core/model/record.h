@@ -51,6 +51,12 @@ struct Body {
   bool is_complete = true;
 };
 
+// HTTP versions as records say them: 0 is HTTP/1.0, 1 is HTTP/1.1, 20 is HTTP/2.
+constexpr std::uint8_t http_version_number(int major, int minor) {
+  return static_cast<std::uint8_t>(major == 1 ? minor : major * 10 + minor);
+}
+std::string_view http_version_name(std::uint8_t number);  // "HTTP/1.1", "HTTP/2.0"
+
 // Opens an exchange. Appended when the head (and the body, where it is inline) was read, before
 // anything is forwarded. `fields` are those sent to the primary, forwarding fields included,
 // secrets replaced by tokens; a copy is made of them and of what `sealed` holds.
@@ -68,7 +74,7 @@ struct RequestRecord {
   Durability durability = Durability::kInterval;
   std::string_view method;
   std::string_view target;
-  std::uint8_t version_minor = 1;
+  std::uint8_t http_version = 1;  // see http_version_number()
   http::HeaderList fields;
   Body body;
   std::string_view sealed;  // see Redactor; for the sender alone
@@ -96,8 +102,8 @@ struct ChunkRecord {
 struct Answer {
   System system = System::kLegacy;
   std::uint16_t status = 0;
-  std::uint8_t version_minor = 1;
-  http::HeaderList fields;  // end-to-end ones, secrets replaced by tokens
+  std::uint8_t http_version = 1;  // see http_version_number()
+  http::HeaderList fields;        // end-to-end ones, secrets replaced by tokens
   http::HeaderList trailers;
   Body body;
   Instant first_byte;

@@ -58,7 +58,7 @@ template <typename Archive, typename T>
 void layout_answer_head(Archive& a, T& answer) {
   a.choice(answer.system, System::kCandidate);
   a.number(answer.status);
-  a.number(answer.version_minor);
+  a.number(answer.http_version);
   layout_instant(a, answer.first_byte);
   layout_instant(a, answer.ended);
 }
@@ -96,7 +96,7 @@ void layout_head(Archive& a, T& r) {
   a.choice(r.durability, Durability::kRequest);
   a.text(r.method);
   a.text(r.target);
-  a.number(r.version_minor);
+  a.number(r.http_version);
 }
 
 template <typename Archive, Is<RequestRecord> T>
@@ -352,6 +352,15 @@ void reset_rest(Record& record) {
 }
 
 }  // namespace
+
+std::string_view http_version_name(std::uint8_t number) {
+  switch (number) {
+    case 0: return "HTTP/1.0";
+    case 1: return "HTTP/1.1";
+    case 20: return "HTTP/2.0";
+    default: return "unknown";
+  }
+}
 
 std::string_view to_string(RecordType type) {
   switch (type) {

@@ -94,7 +94,7 @@ void Http2Stream::refuse(std::string why) {
 
 bool Http2Stream::finish_head(const http::ReadLimits& limits, bool is_end) {
   fields.list(head.fields);
-  head.version_minor = 1;
+  head.version_major = head.version_minor = 1;  // For the rules below.
   head.reason = http::reason_phrase(head.status);
   if (head.status < 100 || head.status > 599 || head.status == 101) {
     refuse(head.status == 101 ? "101 over HTTP/2" : "the status is not from 100 to 599");
@@ -113,6 +113,8 @@ bool Http2Stream::finish_head(const http::ReadLimits& limits, bool is_end) {
     return false;
   }
   head.keep_alive = true;
+  head.version_major = 2;
+  head.version_minor = 0;
   if (head.framing == http::BodyFraming::kUntilClose) {
     head.framing = is_end ? http::BodyFraming::kNone : http::BodyFraming::kChunked;
     head.content_length = 0;

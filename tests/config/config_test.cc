@@ -125,6 +125,17 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(c.mirror.body_bytes_max, 8ULL << 20);
   EXPECT_EQ(c.proxy.limits.connections_max, 5000U);
   EXPECT_EQ(c.proxy.limits.connections_per_client_max, 50U);
+  EXPECT_TRUE(c.proxy.listeners[0].speaks_http2);
+  EXPECT_FALSE(c.proxy.listeners[1].speaks_http2);
+  EXPECT_EQ(c.proxy.limits.http2.streams_max, 50U);
+  EXPECT_EQ(c.proxy.limits.http2.section_bytes_max, 32U * 1024);
+  EXPECT_EQ(c.proxy.limits.http2.stream_window_bytes, 128U * 1024);
+  EXPECT_EQ(c.proxy.limits.http2.connection_window_bytes, 512U * 1024);
+  EXPECT_EQ(c.proxy.limits.http2.continuations_max, 6U);
+  EXPECT_EQ(c.proxy.limits.http2.control_frames_max, 500U);
+  EXPECT_EQ(c.proxy.limits.http2.control_frames_per_second, 60U);
+  EXPECT_EQ(c.proxy.limits.http2.resets_max, 90U);
+  EXPECT_EQ(c.proxy.limits.http2.resets_per_second, 9U);
   EXPECT_EQ(c.proxy.timeouts.handshake_ns, 4'000'000'000);
   EXPECT_EQ(c.proxy.timeouts.head_ns, 9'000'000'000);
   EXPECT_EQ(c.proxy.timeouts.body_ns, 29'000'000'000);

@@ -209,7 +209,7 @@ TEST_F(ProxyFraming, ReframesCloseDelimitedAnswers) {
   // The connection to the client is kept all the same.
   client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(client.read_answer().body, "until the end");
-  EXPECT_EQ(wait_for_closed(2).responses[0].answer.version_minor, 0);
+  EXPECT_EQ(wait_for_closed(2).responses[0].answer.http_version, 0);
 }
 
 TEST_F(ProxyFraming, ClosesToHttp10ClientsWhereTheLengthIsUnknown) {

@@ -27,7 +27,7 @@ Answer answer() {
   Answer result;
   result.system = System::kCandidate;
   result.status = 404;
-  result.version_minor = 0;
+  result.http_version = 0;
   result.fields = {{"A", "b"}, {"", ""}};
   result.trailers = {{"T", "u"}};
   result.body = inline_body("hello");
