@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from h2_peers import H2Origin, server_tls
+from h2_peers import H2Client, H2Origin, server_tls
 from harness import Banyan, DEFAULT_ROUTE, Origin, wait_until
 
 
@@ -54,7 +54,7 @@ def tearDownModule():
 
 class UpstreamTest(unittest.TestCase):
     def begin(self, legacy, candidate, legacy_keys="", candidate_keys="", schemes=("http", "http"),
-              extra=DEFAULT_ROUTE):
+              extra=DEFAULT_ROUTE, listener_keys=""):
         """Both origins under the given schemes, with further keys of their tables."""
         banyan = Banyan(legacy.port, candidate.port, extra)
         self.addCleanup(banyan.clean)
@@ -64,6 +64,7 @@ class UpstreamTest(unittest.TestCase):
             self.addCleanup(origin.stop)
             text = text.replace('urls = ["http://127.0.0.1:%d"]' % origin.port,
                                 'urls = ["%s://127.0.0.1:%d"]\n%s' % (scheme, origin.port, keys))
+        text = text.replace("[[listeners]]\n", "[[listeners]]\n" + listener_keys)
         with open(banyan.config, "w", encoding="utf-8") as file:
             file.write(text)
         return banyan.start()
@@ -149,6 +150,32 @@ class UpstreamTest(unittest.TestCase):
         copy = wait_until(lambda: candidate.seen("/echo"), "the copy")[0]
         self.assertEqual(copy["body"], b"onetwo")
         self.assertEqual(copy["fields"]["te"], "trailers")
+        self.assertEqual(total["compared"]["equal"], 1)
+
+    def test_grpc_between_an_http2_client_and_http2_systems(self):
+        legacy, candidate = H2Origin(), H2Origin()
+        keys = 'http2 = "prior_knowledge"\n'
+        banyan = self.begin(legacy, candidate, keys, keys, listener_keys="http2 = true\n")
+        client = H2Client(banyan.port)
+        self.addCleanup(client.close)
+        fields = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "5S")]
+        stream = client.open("/echo/a", fields)
+        for number in range(5):
+            client.send(stream, b"message %d;" % number)
+            client.read_until(lambda: client.streams[stream]["body"].endswith(b"message %d;" % number))
+        self.assertEqual(client.streams[stream]["head"][":status"], "200")
+        client.send(stream, b"", ends=True)
+        client.read_until(lambda: client.streams[stream]["ended"])
+        self.assertEqual(client.streams[stream]["trailers"], {"grpc-status": "0"})
+        seen = wait_until(lambda: legacy.seen("/echo/a"), "the request has ended")[0]
+        self.assertEqual((seen["fields"]["te"], seen["fields"]["grpc-timeout"]), ("trailers", "5S"))
+        cancelled = client.open("/echo/b", fields)
+        client.send(cancelled, b"one")
+        client.read_until(lambda: client.streams[cancelled]["body"] == b"one")
+        client.reset(cancelled)
+        wait_until(lambda: legacy.resets == 1, "the cancel reaches the system")
+        total = self.assert_balanced(banyan, 2)
+        self.assertEqual(total["answered"]["legacy"], 1)
         self.assertEqual(total["compared"]["equal"], 1)
 
     @staticmethod
