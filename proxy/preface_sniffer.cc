@@ -11,6 +11,11 @@
 #include "proxy/worker.h"
 
 namespace banyan::proxy {
+namespace {
+
+constexpr std::int64_t kFreshNs = 500'000'000;
+
+}  // namespace
 
 PrefaceSniffer::PrefaceSniffer(Worker& worker, net::Channel channel, Peer peer,
                                std::uint64_t number)
@@ -22,7 +27,8 @@ PrefaceSniffer::PrefaceSniffer(Worker& worker, net::Channel channel, Peer peer,
 PrefaceSniffer::~PrefaceSniffer() = default;
 
 void PrefaceSniffer::start() {
-  deadline_ns_ = worker_.loop().now().mono_ns + worker_.shared().options.timeouts.head_ns;
+  opened_ns_ = worker_.loop().now().mono_ns;
+  deadline_ns_ = opened_ns_ + worker_.shared().options.timeouts.head_ns;
   watch_.want_read(true);
 }
 
@@ -74,9 +80,17 @@ void PrefaceSniffer::on_tick(std::int64_t now_ns) {
   close();
 }
 
+// As for who speaks HTTP/1: what is here is still answered, and who has just connected may ask.
 void PrefaceSniffer::drain() {
   is_draining_ = true;
-  if (seen_.empty()) close();
+  if (seen_.empty()) on_readable();
+  if (is_closed_ || !seen_.empty()) return;
+  const std::int64_t fresh_until = opened_ns_ + kFreshNs;
+  if (worker_.loop().now().mono_ns >= fresh_until) {
+    close();
+  } else {
+    deadline_ns_ = std::min(deadline_ns_, fresh_until);
+  }
 }
 
 void PrefaceSniffer::close() {

@@ -41,6 +41,7 @@ class PrefaceSniffer final : public Connection {
   net::Channel channel_;
   net::FdWatch watch_;
   std::string seen_;
+  std::int64_t opened_ns_ = 0;
   std::int64_t deadline_ns_ = 0;
 };
 

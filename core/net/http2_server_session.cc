@@ -310,12 +310,12 @@ const nghttp2_session_callbacks* Http2ServerSession::Impl::callbacks() {
         [](nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf*, nghttp2_rcbuf*, std::uint8_t,
            void*) -> int { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; });
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-        made, [](nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t* bytes,
+        made, [](nghttp2_session* from, std::uint8_t, std::int32_t id, const std::uint8_t* bytes,
                  std::size_t size, void* self) {
           if (Http2StreamHandler* const to = static_cast<Impl*>(self)->stream(id)) {
             to->on_data(text_of(bytes, size));
           } else {
-            nghttp2_session_consume(session, id, size);
+            nghttp2_session_consume(from, id, size);
           }
           return 0;
         });
