@@ -35,7 +35,7 @@ bool Dial::connect(UpstreamCallImpl& call) {
                                static_cast<socklen_t>(bytes.size()));
   if (result != 0 && errno != EINPROGRESS && errno != EINTR) return false;
   channel_ = Channel(std::move(fd));
-  is_for_upgrade_ = call.request_.upgrades;
+  only_http1_ = call.needs_http1() || shelf_.needs_http1;
   ride(call);
   watch_.emplace(pool_.loop(), channel_.fd(), [this](FdWatch::Ready) { on_ready(); });
   timer_.emplace(pool_.loop(), [this] {
@@ -99,7 +99,7 @@ void Dial::begin_handshake() {
                 address.text + " wants TLS, and its system has no settings for it");
   }
   step_ = Step::kHandshake;
-  channel_.start_tls(tls->new_session(address.host, is_for_upgrade_));
+  channel_.start_tls(tls->new_session(address.host, only_http1_));
   shake_hands();
 }
 
@@ -120,7 +120,7 @@ void Dial::shake_hands() {
 
 void Dial::finish() {
   const bool asks_for_http2 =
-      pool_.options().http2 == UpstreamHttp2::kPriorKnowledge && !is_for_upgrade_;
+      pool_.options().http2 == UpstreamHttp2::kPriorKnowledge && !only_http1_;
   const bool speaks_http2 = channel_.is_secure() ? channel_.alpn() == "h2" : asks_for_http2;
   if (asks_for_http2 && !speaks_http2) {
     return fail(UpstreamFailureKind::kTlsFailed,

@@ -29,7 +29,7 @@ class Dial final : public UpstreamLink {
   bool connect(UpstreamCallImpl& call);
   // One more call that waits for it.
   void ride(UpstreamCallImpl& call);
-  bool has_room() const { return !is_for_upgrade_ && riders_.size() < kRidersMax; }
+  bool has_room() const { return !only_http1_ && riders_.size() < kRidersMax; }
 
   void cancel(UpstreamCallImpl& call) override;
   void given_up(UpstreamCallImpl& call) override;
@@ -54,7 +54,7 @@ class Dial final : public UpstreamLink {
   std::vector<UpstreamCallImpl*> release_riders();
 
   Step step_ = Step::kConnecting;
-  bool is_for_upgrade_ = false;  // HTTP/2 has no place for it: HTTP/1.1, whatever else is spoken
+  bool only_http1_ = false;  // whatever else is spoken: the call or the system needs it
   std::vector<UpstreamCallImpl*> riders_;
   Channel channel_;
   std::optional<FdWatch> watch_;

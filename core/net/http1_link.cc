@@ -277,8 +277,12 @@ void Http1Link::peer_closed(int failed_errno) {
       reader_.finish_at_close() == http::ReadEvent::kComplete) {
     return complete(true);
   }
-  if (state_ == State::kBusy && call_->may_retry() &&
-      (is_reused_ || pool_.passes_over(shelf(), failed_errno))) {
+  const auto passes_over = [&] {
+    return pool_.passes_over(shelf(), failed_errno == 0
+                                          ? "closed without an answer"
+                                          : std::generic_category().message(failed_errno));
+  };
+  if (state_ == State::kBusy && call_->may_retry() && (is_reused_ || passes_over())) {
     UpstreamCallImpl& call = detach();
     close();
     return pool_.retry(call);

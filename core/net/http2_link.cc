@@ -51,7 +51,7 @@ Http2Link::Http2Link(UpstreamPoolImpl& pool, ShelfPlace place, std::string sourc
 Http2Link::~Http2Link() = default;
 
 bool Http2Link::has_room() const {
-  if (is_closed_ || is_leaving_ || shelf_.has_left) return false;
+  if (is_closed_ || takes_no_more()) return false;
   const std::size_t told =
       nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   const std::size_t streams_max = std::min(told, has_settings_ ? kStreamsMax : kFirstStreamsMax);
@@ -165,29 +165,34 @@ void Http2Link::check_end() {
     return give_up(UpstreamFailureKind::kBadAnswer,
                    "broken HTTP/2: " + (why_broken_.empty() ? "closed" : why_broken_));
   }
-  if (streams_.empty() && (is_leaving_ || shelf_.has_left)) close();
+  if (streams_.empty() && takes_no_more()) close();
 }
 
 // Nothing more comes from here. Handlers hear of it from the loop, so none is called while others
 // are gone through.
 void Http2Link::give_up(UpstreamFailureKind kind, const std::string& message) {
   if (is_closed_) return;
-  std::vector<UpstreamCallImpl*> calls;
-  const bool was_used = has_answered_;
+  std::vector<UpstreamCallImpl*> again, failing;
   for (const auto& [id, stream] : streams_) {
-    if (stream->call != nullptr) calls.push_back(&detach(*stream));
+    if (stream->call == nullptr) continue;
+    UpstreamCallImpl& call = detach(*stream);
+    const bool may_retry = kind == UpstreamFailureKind::kReset && call.may_retry();
+    (may_retry ? again : failing).push_back(&call);
   }
-  if (!calls.empty() || kind == UpstreamFailureKind::kBadAnswer) {
+  // Nothing of an answer came for them. A connection that had worked may just have been left; one
+  // that never did speaks against its address, and they are asked elsewhere or not at all.
+  bool is_blamed = false;
+  if (!again.empty() && !has_answered_) {
+    is_blamed = pool_.passes_over(shelf_, message);
+    if (!is_blamed) failing.insert(failing.end(), again.begin(), again.end());
+    if (!is_blamed) again.clear();
+  }
+  if (!is_blamed && (!failing.empty() || kind == UpstreamFailureKind::kBadAnswer)) {
     pool_.failed(shelf_, kind, message);
   }
   close();
-  for (UpstreamCallImpl* call : calls) {
-    if (kind == UpstreamFailureKind::kReset && was_used && call->may_retry()) {
-      pool_.retry(*call);
-    } else {
-      call->fail_later(kind, message);
-    }
-  }
+  for (UpstreamCallImpl* call : again) pool_.retry(*call);
+  for (UpstreamCallImpl* call : failing) call->fail_later(kind, message);
 }
 
 void Http2Link::close_if_idle() {

@@ -75,6 +75,7 @@ class Http2Link final : public UpstreamLink {
   void peer_closed(int failed_errno);
   void check_end();
   void give_up(UpstreamFailureKind kind, const std::string& message);
+  bool takes_no_more() const { return is_leaving_ || shelf_.has_left || shelf_.needs_http1; }
   void start_timer(Http2Stream& stream);
   void start_link_timer();
 
@@ -84,6 +85,7 @@ class Http2Link final : public UpstreamLink {
   // The call hears how it ended; the stream may live on until the library closes it.
   void fail(Http2Stream& stream, UpstreamFailureKind kind, std::string message);
   void ask_again(Http2Stream& stream, std::string why);
+  void ask_over_http1(Http2Stream& stream);
   UpstreamCallImpl& detach(Http2Stream& stream);
   void on_timeout(Http2Stream& stream);
 

@@ -296,6 +296,7 @@ void Http2Link::on_goaway(std::uint32_t error_code, std::string_view debug) {
           " (" + escape_for_terminal(debug.substr(0, kDebugBytesMax), kDebugBytesMax) + ")";
     }
   }
+  if (error_code == NGHTTP2_HTTP_1_1_REQUIRED) pool_.needs_http1(shelf_);
   if (std::exchange(is_leaving_, true)) return;
   pool_.leaves(*this);
 }
@@ -310,8 +311,7 @@ void Http2Link::on_stream_closed(std::int32_t id, std::uint32_t error_code) {
     } else if (error_code == NGHTTP2_REFUSED_STREAM) {
       ask_again(stream, "the system refused the stream");
     } else if (error_code == NGHTTP2_HTTP_1_1_REQUIRED) {
-      fail(stream, UpstreamFailureKind::kBadAnswer,
-           "the system wants HTTP/1.1 for this; set http2 = \"off\"");
+      ask_over_http1(stream);
     } else if (!stream.was_reset && error_code != NGHTTP2_NO_ERROR) {
       // By the library: the answer has more or less of a body than it may.
       fail(stream, UpstreamFailureKind::kBadAnswer,
@@ -348,13 +348,21 @@ void Http2Link::fail(Http2Stream& stream, UpstreamFailureKind kind, std::string 
 // The system has done nothing for it: any method may be asked again, if we still have all of it.
 void Http2Link::ask_again(Http2Stream& stream, std::string why) {
   UpstreamCallImpl& call = detach(stream);
-  call.any_byte_sent_ = false;
+  call.any_byte_sent_ = call.was_sent_before_;
   const bool has_all_of_it = !call.has_streamed_ && !call.any_byte_received_;
   if (!has_all_of_it || ++call.refusals_ > kRefusalsMax) {
     pool_.failed(shelf_, UpstreamFailureKind::kReset, why);
     return call.fail_later(UpstreamFailureKind::kReset, std::move(why));
   }
   pool_.retry_unprocessed(call);
+}
+
+// HTTP_1_1_REQUIRED says that nothing was done with it, and that all the address is asked by HTTP/2
+// would end like this.
+void Http2Link::ask_over_http1(Http2Stream& stream) {
+  stream.call->was_refused_http2_ = true;
+  pool_.needs_http1(shelf_);
+  ask_again(stream, "the system wants HTTP/1.1, and the request could not be sent again");
 }
 
 void Http2Link::cancel(UpstreamCallImpl& call) {

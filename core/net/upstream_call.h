@@ -44,6 +44,8 @@ class UpstreamCallImpl final : public UpstreamCall {
   friend class UpstreamPoolImpl;
 
   bool may_retry() const;
+  // HTTP/2 has no place for it, or a system that speaks both did not want it there.
+  bool needs_http1() const { return request_.upgrades || was_refused_http2_; }
   void attach_to(UpstreamLink& link);
   // The link lets go of it; what is left to be told is told by the caller.
   void detach();
@@ -72,6 +74,8 @@ class UpstreamCallImpl final : public UpstreamCall {
   bool any_byte_received_ = false;
   bool was_request_sent_ = false;  // when its last connection let go of it
   bool has_retried_ = false;
+  bool was_sent_before_ = false;  // on a connection that was lost
+  bool was_refused_http2_ = false;
   bool is_waiting_ = false;
   std::int64_t waiting_since_ns_ = 0;
   int connects_tried_ = 0;

@@ -34,6 +34,7 @@ struct UpstreamShelf : std::enable_shared_from_this<UpstreamShelf> {
   std::vector<Http2Link*> shared;  // open ones that take calls; some are full
   std::vector<Dial*> dials;        // under way
   bool spoke_http1 = false;        // when it last had the choice
+  bool needs_http1 = false;        // it said so itself (HTTP_1_1_REQUIRED)
   bool has_left = false;           // its connections close once they are idle
 };
 

@@ -12,6 +12,7 @@
 #include "core/net/http1_link.h"
 #include "core/net/http2_link.h"
 #include "core/net/proxy_header.h"
+#include "core/obs/log.h"
 
 namespace banyan::net {
 namespace {
@@ -98,7 +99,7 @@ bool UpstreamPoolImpl::take_idle(UpstreamShelf& shelf, UpstreamCallImpl& call) {
 }
 
 bool UpstreamPoolImpl::take_shared(UpstreamShelf& shelf, UpstreamCallImpl& call) {
-  if (call.request_.upgrades) return false;
+  if (call.needs_http1()) return false;
   for (Http2Link* link : shelf.shared) {
     if (link->source() != call.source_ || !link->has_room()) continue;
     link->attach(call);
@@ -108,6 +109,7 @@ bool UpstreamPoolImpl::take_shared(UpstreamShelf& shelf, UpstreamCallImpl& call)
 }
 
 bool UpstreamPoolImpl::may_speak_http2(const UpstreamShelf& shelf) const {
+  if (shelf.needs_http1) return false;
   switch (options_.http2) {
     case UpstreamHttp2::kOff: return false;
     case UpstreamHttp2::kPriorKnowledge: return true;
@@ -118,7 +120,7 @@ bool UpstreamPoolImpl::may_speak_http2(const UpstreamShelf& shelf) const {
 
 // A connection on its way that may carry many calls is worth waiting for.
 bool UpstreamPoolImpl::ride_along(UpstreamShelf& shelf, UpstreamCallImpl& call) {
-  if (!may_speak_http2(shelf) || call.request_.upgrades) return false;
+  if (!may_speak_http2(shelf) || call.needs_http1()) return false;
   for (Dial* dial : shelf.dials) {
     if (dial->source() != call.source_ || !dial->has_room()) continue;
     ++call.connects_tried_;
@@ -314,7 +316,7 @@ void UpstreamPoolImpl::connected(Dial& dial, ShelfPlace place, std::string sourc
                                  bool speaks_http2, const std::vector<UpstreamCallImpl*>& riders) {
   UpstreamShelf& shelf = place.shelf();
   forget(dial);
-  if (!riders.front()->request_.upgrades) shelf.spoke_http1 = !speaks_http2;
+  if (!riders.front()->needs_http1()) shelf.spoke_http1 = !speaks_http2;
   std::size_t taken = 0;
   if (speaks_http2) {
     auto made =
@@ -323,6 +325,7 @@ void UpstreamPoolImpl::connected(Dial& dial, ShelfPlace place, std::string sourc
     connections_.emplace(&link, std::move(made));
     shelf.shared.push_back(&link);
     while (taken < riders.size() && link.has_room()) link.attach(*riders[taken++]);
+    if (taken == 0) link.close_if_idle();  // HTTP/2 has fallen from favour while it was dialled.
   } else {
     auto made =
         std::make_unique<Http1Link>(*this, std::move(place), std::move(source), std::move(channel));
@@ -359,6 +362,7 @@ void UpstreamPoolImpl::dial_failed(const std::vector<UpstreamCallImpl*>& riders,
 
 void UpstreamPoolImpl::retry(UpstreamCallImpl& call) {
   call.has_retried_ = true;
+  call.was_sent_before_ |= call.any_byte_sent_;
   call.connects_tried_ = 0;
   ++stats_.retries;
   open_for(call);
@@ -372,7 +376,7 @@ void UpstreamPoolImpl::retry_unprocessed(UpstreamCallImpl& call) {
 
 void UpstreamPoolImpl::has_room(Http2Link& link) {
   while (!line_.empty() && link.has_room() && line_.front()->source_ == link.source() &&
-         !line_.front()->request_.upgrades) {
+         !line_.front()->needs_http1()) {
     link.attach(take_from_line());
   }
 }
@@ -382,12 +386,16 @@ void UpstreamPoolImpl::leaves(Http2Link& link) {
   shared.erase(std::remove(shared.begin(), shared.end(), &link), shared.end());
 }
 
-bool UpstreamPoolImpl::passes_over(UpstreamShelf& shelf, int failed_errno) {
+void UpstreamPoolImpl::needs_http1(UpstreamShelf& shelf) {
+  if (std::exchange(shelf.needs_http1, true)) return;
+  obs::log_warning("net", shelf.endpoint->address().text +
+                              " wants HTTP/1.1 (HTTP_1_1_REQUIRED); HTTP/2 is not tried again");
+}
+
+bool UpstreamPoolImpl::passes_over(UpstreamShelf& shelf, std::string_view why) {
   const std::int64_t now = loop_.now().mono_ns;
   if (!refresh_shelves().has_usable_beside(*shelf.endpoint, now)) return false;
-  failed(shelf, UpstreamFailureKind::kReset,
-         failed_errno == 0 ? "closed without an answer"
-                           : std::generic_category().message(failed_errno));
+  failed(shelf, UpstreamFailureKind::kReset, why);
   endpoints_->rest(*shelf.endpoint, now);
   return true;
 }

@@ -67,8 +67,10 @@ class UpstreamPoolImpl {
     endpoints_->failed(*shelf.endpoint, kind, detail, loop_.now().mono_ns);
   }
   // An address lost a fresh connection before any byte of an answer. True if another one is there;
-  // then this one has been blamed and rests, so that a retry goes elsewhere.
-  bool passes_over(UpstreamShelf& shelf, int failed_errno);
+  // then this one has been blamed (`why`) and rests, so that a retry goes elsewhere.
+  bool passes_over(UpstreamShelf& shelf, std::string_view why);
+  // The address wants HTTP/1.1, and gets it from here on, for as long as it is the system's.
+  void needs_http1(UpstreamShelf& shelf);
   void close_idle();
   void reconfigure(UpstreamOptions options, bool renews_connections);
 

@@ -11,7 +11,7 @@
 #include "core/net/tls_client_context.h"
 #include "core/net/tls_server_context.h"
 #include "tests/core/net/fake_http2.h"
-#include "tests/core/net/fake_peers.h"
+#include "tests/core/net/pool_fixture.h"
 #include "tests/support/tls_material.h"
 
 namespace banyan::net {
@@ -20,7 +20,6 @@ namespace {
 using support::CertificateSpec;
 using support::MadeCertificate;
 
-constexpr std::int64_t kMs = 1'000'000;
 constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 // A system behind TLS that sends one answer for each head.
@@ -46,6 +45,7 @@ class TlsSystem {
 
   std::string address;
   std::string answer{kOk};
+  std::string answer_over_http2;  // instead of it, where ALPN agreed on that
   bool closes_without_notice = false, closes_behind_answer = false;
   int handshakes = 0, resumed = 0;
   std::string client_subject, alpn, received, sni;
@@ -89,7 +89,8 @@ class TlsSystem {
     for (auto at = peer.received.find("\r\n\r\n"); at != std::string::npos;
          at = peer.received.find("\r\n\r\n")) {
       peer.received.erase(0, at + 4);
-      peer.watch->want_write(peer.out.send(peer.channel, answer) ==
+      const bool is_http2 = !answer_over_http2.empty() && peer.channel.alpn() == "h2";
+      peer.watch->want_write(peer.out.send(peer.channel, is_http2 ? answer_over_http2 : answer) ==
                              OutputBuffer::Outcome::kWaiting);
       if (closes_without_notice) {
         peer.watch.reset();
@@ -110,9 +111,9 @@ class TlsSystem {
   std::unique_ptr<FdWatch> watch_;
 };
 
-class DialTest : public testing::Test {
+class DialTest : public PoolTest {
  protected:
-  DialTest() : loop_(std::move(EventLoop::create()).value()), authority_(authority_spec("Root")) {
+  DialTest() : authority_(authority_spec("Root")) {
     ca_ = folder_.write("ca.pem", authority_.certificate_pem());
   }
   static CertificateSpec authority_spec(std::string name) {
@@ -135,7 +136,7 @@ class DialTest : public testing::Test {
     auto addresses = resolve_url("http://" + system_->address);
     addresses->front().is_secure = true;
     addresses->front().host = "shop.example";
-    options_.addresses = *addresses;
+    addresses_ = *addresses;
     return *system_;
   }
   void trust(TlsClientOptions tls) {
@@ -148,35 +149,11 @@ class DialTest : public testing::Test {
     tls.ca = ca_;
     return tls;
   }
-  UpstreamPool& pool() {
-    if (!pool_) pool_ = std::make_unique<UpstreamPool>(*loop_, options_);
-    return *pool_;
-  }
-  bool until(const std::function<bool()>& condition) { return run_until(*loop_, condition); }
-  static UpstreamRequest get() {
-    UpstreamRequest request;
-    request.head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    request.method = "GET";
-    return request;
-  }
-  std::string ask(UpstreamRequest request = get()) {
-    KeepingHandler handler;
-    const auto call = pool().start(std::move(request), handler);
-    EXPECT_TRUE(until([&] { return handler.is_done; }));
-    failure_ = handler.failure;
-    body_bytes_ = handler.body.size();
-    return handler.seen;
-  }
 
-  std::unique_ptr<EventLoop> loop_;
   support::TlsFolder folder_;
   MadeCertificate authority_;
   std::string ca_;
-  UpstreamOptions options_;
   std::unique_ptr<TlsSystem> system_;
-  std::unique_ptr<UpstreamPool> pool_;
-  UpstreamFailure failure_;
-  std::size_t body_bytes_ = 0;
 };
 
 TEST_F(DialTest, AsksOverTlsWithTheNameOfTheUrl) {
@@ -283,8 +260,8 @@ TEST_F(DialTest, NeedsSettingsForTls) {
 
 TEST_F(DialTest, GivesAHandshakeTheTimeOfAConnect) {
   FakeUpstream silent(*loop_, [](FakeUpstream::Peer&) {});
-  options_.addresses = silent.addresses();
-  options_.addresses.front().is_secure = true;
+  addresses_ = silent.addresses();
+  addresses_.front().is_secure = true;
   options_.connect_timeout_ns = 50 * kMs;
   trust(by_ca());
   EXPECT_EQ(ask(), "connect_timeout");
@@ -296,8 +273,8 @@ TEST_F(DialTest, ToldByPlainHttpFailsTls) {
   FakeUpstream plain(*loop_, [](FakeUpstream::Peer& peer) {
     peer.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
   });
-  options_.addresses = plain.addresses();
-  options_.addresses.front().is_secure = true;
+  addresses_ = plain.addresses();
+  addresses_.front().is_secure = true;
   trust(by_ca());
   EXPECT_EQ(ask(), "tls_failed");
 }
@@ -322,7 +299,7 @@ TEST_F(DialTest, ReadsAnAnswerThatIsLargerThanTheBuffer) {
                   std::string(size, 'x');
   trust(by_ca());
   EXPECT_EQ(ask(), "h200 b complete");
-  EXPECT_EQ(body_bytes_, size);
+  EXPECT_EQ(body_.size(), size);
 
   KeepingHandler handler;
   const auto call = pool().start(get(), handler);
@@ -363,6 +340,26 @@ TEST_F(DialTest, TakesHttp2OnlyWhereItIsAskedForAndAgreed) {
                   http2_data(1, "ok", true);  // once it has seen the preface
   EXPECT_EQ(ask(), "h200 b complete");
   EXPECT_EQ(system.alpn, "h2");
+}
+
+TEST_F(DialTest, OffersHttp1AloneWhereTheSystemWantsThat) {
+  const MadeCertificate certificate(named("shop.example"), &authority_);
+  TlsClientOptions offers = by_ca();
+  offers.alpn = {"h2", "http/1.1"};
+  trust(offers);
+  options_.http2 = UpstreamHttp2::kAuto;
+  TlsServerOptions modern;
+  modern.alpn = {"h2", "http/1.1"};
+  TlsSystem& system = serve(certificate, modern);
+  system.answer_over_http2 =
+      http2_frame(NGHTTP2_SETTINGS, 0, 0, "") +
+      http2_frame(NGHTTP2_RST_STREAM, 0, 1, http2_word(NGHTTP2_HTTP_1_1_REQUIRED));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(ask(), "h200 b complete");
+    EXPECT_EQ(system.alpn, "http/1.1");
+  }
+  EXPECT_EQ(system.handshakes, 2);
+  EXPECT_EQ(pool().stats().retries, 1U);
 }
 
 // ---- PROXY headers
@@ -414,7 +411,7 @@ TEST_F(DialTest, UsesAConnectionForTheClientOfItsProxyHeaderOnly) {
     peer.send(kOk);
     peer.received += "|";
   });
-  options_.addresses = system.addresses();
+  addresses_ = system.addresses();
   options_.proxy_header = ProxyHeader::kV1;
   options_.connections_max = 2;
   const auto from = [](std::string_view client) {

@@ -121,10 +121,13 @@ class FakeHttp2 {
 
   std::vector<Http2Frame> frames;  // of all connections, in order
   bool acknowledges_pings = true;
+  // Heads of connections that speak HTTP/1.1; each is answered 200.
+  std::vector<std::string> http1_heads;
 
  private:
   void on_bytes(Peer& peer) {
     constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    if (!greeted_[peer.number] && peer.received.rfind("PRI", 0) != 0) return answer_http1(peer);
     if (!greeted_[peer.number]) {
       if (peer.received.size() < kPreface.size()) return;
       EXPECT_EQ(peer.received.substr(0, kPreface.size()), kPreface);
@@ -152,6 +155,15 @@ class FakeHttp2 {
       }
       frames.push_back(it);
       script_(peer, it);
+    }
+  }
+
+  void answer_http1(Peer& peer) {
+    for (std::size_t end = peer.received.find("\r\n\r\n"); end != std::string::npos;
+         end = peer.received.find("\r\n\r\n")) {
+      http1_heads.push_back(peer.received.substr(0, end + 4));
+      peer.received.erase(0, end + 4);
+      peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     }
   }
 

@@ -5,71 +5,12 @@
 
 #include <algorithm>
 
-#include "tests/core/net/fake_http2.h"
+#include "tests/core/net/http2_fixture.h"
 
 namespace banyan::net {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
-using Peer = FakeHttp2::Peer;
-
-class Http2LinkTest : public testing::Test {
- protected:
-  Http2LinkTest() : loop_(std::move(EventLoop::create()).value()) {
-    options_.http2 = UpstreamHttp2::kPriorKnowledge;
-  }
-
-  UpstreamPool& pool() {
-    if (!pool_) pool_ = std::make_unique<UpstreamPool>(*loop_, options_);
-    return *pool_;
-  }
-  FakeHttp2& answer(FakeHttp2::Script script, std::string settings = {}) {
-    system_ = std::make_unique<FakeHttp2>(*loop_, std::move(script), std::move(settings));
-    options_.addresses = system_->upstream().addresses();
-    return *system_;
-  }
-  // `bytes` of the stream for each request that has ended.
-  FakeHttp2& answer_with(std::function<std::string(std::int32_t)> bytes) {
-    return answer([bytes = std::move(bytes)](Peer& peer, const Http2Frame& it) {
-      if (it.type <= NGHTTP2_HEADERS && (it.flags & 1) != 0) peer.send(bytes(it.stream));
-    });
-  }
-  static std::string ok(std::int32_t stream) {
-    return http2_headers(stream, {{":status", "200"}, {"content-length", "2"}}, false) +
-           http2_data(stream, "ok", true);
-  }
-  static UpstreamRequest get() {
-    UpstreamRequest request;
-    request.head = "GET /a?b=c HTTP/1.1\r\nHost: shop.example\r\nX-Id: 7\r\n\r\n";
-    request.method = "GET";
-    return request;
-  }
-  static UpstreamRequest post() {
-    UpstreamRequest request;
-    request.head =
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n";
-    request.method = "POST";
-    request.streams_body = request.is_chunked = true;
-    return request;
-  }
-  bool until(const std::function<bool()>& condition) { return run_until(*loop_, condition); }
-  std::string ask(UpstreamRequest request = get()) {
-    KeepingHandler handler;
-    const auto call = pool().start(std::move(request), handler);
-    EXPECT_TRUE(until([&] { return handler.is_done; }));
-    failure_ = handler.failure;
-    body_ = handler.body;
-    return handler.seen;
-  }
-
-  std::unique_ptr<EventLoop> loop_;
-  UpstreamOptions options_;
-  std::unique_ptr<FakeHttp2> system_;
-  std::unique_ptr<UpstreamPool> pool_;
-  UpstreamFailure failure_;
-  std::string body_;
-};
+class Http2LinkTest : public Http2PoolTest {};
 
 TEST_F(Http2LinkTest, SendsARequestInTheFormOfHttp2) {
   Http2Pairs fields;
@@ -78,7 +19,9 @@ TEST_F(Http2LinkTest, SendsARequestInTheFormOfHttp2) {
     fields = system_->fields_of(peer, it);
     peer.send(ok(it.stream));
   });
-  EXPECT_EQ(ask(), "h200 b complete");
+  UpstreamRequest request = get();
+  request.head = "GET /a?b=c HTTP/1.1\r\nHost: shop.example\r\nX-Id: 7\r\n\r\n";
+  EXPECT_EQ(ask(std::move(request)), "h200 b complete");
   EXPECT_EQ(body_, "ok");
   const Http2Pairs expected = {{":method", "GET"},
                                {":scheme", "http"},
@@ -323,11 +266,6 @@ TEST_F(Http2LinkTest, RefusesBadAnswers) {
                 http2_frame(NGHTTP2_RST_STREAM, 0, s, http2_word(NGHTTP2_NO_ERROR));
        },
        "h200 reset"},
-      {"HTTP/1.1 wanted",
-       [](std::int32_t s) {
-         return http2_frame(NGHTTP2_RST_STREAM, 0, s, http2_word(NGHTTP2_HTTP_1_1_REQUIRED));
-       },
-       "bad_answer"},
       {"too many fields",
        [](std::int32_t s) {
          Http2Pairs many = {{":status", "200"}};
@@ -410,61 +348,6 @@ TEST_F(Http2LinkTest, GivesUpAConnectionThatFloods) {
     EXPECT_EQ(ask(), "h200 bad_answer") << it.name;
     EXPECT_EQ(pool().stats().connections_open, 0U) << it.name;
   }
-}
-
-TEST_F(Http2LinkTest, AsksAgainElsewhereWhatAGoawayLeftUnprocessed) {
-  answer([&](Peer& peer, const Http2Frame& it) {
-    if (it.type != NGHTTP2_HEADERS) return;
-    if (peer.number > 1) return peer.send(ok(it.stream));
-    peer.send(http2_frame(NGHTTP2_GOAWAY, 0, 0, http2_word(0) + http2_word(NGHTTP2_NO_ERROR)));
-  });
-  // Also what is not idempotent: nothing was done with it.
-  UpstreamRequest request = get();
-  request.head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
-  request.body = "abc";
-  request.method = "POST";
-  EXPECT_EQ(ask(std::move(request)), "h200 b complete");
-  EXPECT_EQ(pool().stats().retries, 1U);
-  EXPECT_EQ(system_->frames.back().payload, "abc");
-}
-
-TEST_F(Http2LinkTest, LetsStreamsEndThatAGoawayCovers) {
-  answer([&](Peer& peer, const Http2Frame& it) {
-    if (it.type != NGHTTP2_HEADERS) return;
-    if (peer.number == 1) {
-      peer.send(http2_frame(NGHTTP2_GOAWAY, 0, 0, http2_word(1) + http2_word(NGHTTP2_NO_ERROR)));
-    }
-    peer.send(ok(it.stream));
-  });
-  EXPECT_EQ(ask(), "h200 b complete");
-  EXPECT_TRUE(until([&] { return pool().stats().connections_open == 0; }));
-  EXPECT_EQ(ask(), "h200 b complete");
-  EXPECT_EQ(pool().stats().connections_opened, 2U);
-}
-
-TEST_F(Http2LinkTest, AsksAgainWhatWasRefusedAndGivesUpInTheEnd) {
-  int requests = 0;
-  answer([&](Peer& peer, const Http2Frame& it) {
-    if (it.type != NGHTTP2_HEADERS) return;
-    ++requests;
-    peer.send(http2_frame(NGHTTP2_RST_STREAM, 0, it.stream, http2_word(NGHTTP2_REFUSED_STREAM)));
-  });
-  EXPECT_EQ(ask(), "reset");
-  EXPECT_EQ(requests, 1 + Http2Link::kRefusalsMax);
-  EXPECT_FALSE(failure_.any_byte_sent);  // so it may be asked elsewhere
-  EXPECT_EQ(pool().stats().connections_opened, 1U);
-}
-
-TEST_F(Http2LinkTest, NeverAsksAgainWhatWasStreamed) {
-  answer([&](Peer& peer, const Http2Frame& it) {
-    if (it.type != NGHTTP2_DATA) return;
-    peer.send(http2_frame(NGHTTP2_RST_STREAM, 0, it.stream, http2_word(NGHTTP2_REFUSED_STREAM)));
-  });
-  KeepingHandler handler;
-  const auto call = pool().start(post(), handler);
-  call->write_body("abc");
-  EXPECT_TRUE(until([&] { return handler.is_done; }));
-  EXPECT_EQ(handler.seen, "reset");
 }
 
 TEST_F(Http2LinkTest, HoldsABodyBackUntilTheWindowOpens) {
@@ -566,18 +449,6 @@ TEST_F(Http2LinkTest, StartsTheNextCallInsideTheEndOfTheLast) {
   EXPECT_TRUE(until([&] { return second.is_done; }));
   EXPECT_EQ(second.seen, "h200 b complete");
   EXPECT_EQ(pool().stats().connections_opened, 1U);
-}
-
-TEST_F(Http2LinkTest, FailsAllCallsOfALostConnection) {
-  answer([&](Peer& peer, const Http2Frame& it) {
-    if (it.type == NGHTTP2_HEADERS && it.stream == 3) peer.reset();
-  });
-  KeepingHandler first, second;
-  const auto one = pool().start(get(), first);
-  const auto two = pool().start(get(), second);
-  EXPECT_TRUE(until([&] { return first.is_done && second.is_done; }));
-  EXPECT_EQ(first.seen, "reset");
-  EXPECT_EQ(second.seen, "reset");
 }
 
 TEST_F(Http2LinkTest, GivesUpWhereNoAnswerComes) {

@@ -4,26 +4,18 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include "tests/core/net/fake_peers.h"
+#include "tests/core/net/pool_fixture.h"
 
 namespace banyan::net {
 namespace {
 
-constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-constexpr std::int64_t kMs = 1'000'000;
 
-class UpstreamTest : public testing::Test {
+class UpstreamTest : public PoolTest {
  protected:
-  UpstreamTest() : loop_(std::move(EventLoop::create()).value()) {}
-
-  UpstreamPool& pool() {
-    if (!pool_) pool_ = std::make_unique<UpstreamPool>(*loop_, options_);
-    return *pool_;
-  }
   FakeUpstream& answer(FakeUpstream::Script script) {
     upstream_ = std::make_unique<FakeUpstream>(*loop_, std::move(script));
-    options_.addresses = upstream_->addresses();
+    addresses_ = upstream_->addresses();
     return *upstream_;
   }
   // Sends `bytes` for each head that comes.
@@ -31,12 +23,6 @@ class UpstreamTest : public testing::Test {
     return answer([bytes = std::move(bytes)](FakeUpstream::Peer& peer) {
       while (peer.take_head()) peer.send(bytes);
     });
-  }
-  static UpstreamRequest get() {
-    UpstreamRequest request;
-    request.head = kGet;
-    request.method = "GET";
-    return request;
   }
   static UpstreamRequest streamed_post() {
     UpstreamRequest request;
@@ -53,23 +39,8 @@ class UpstreamTest : public testing::Test {
     request.is_chunked = true;
     return request;
   }
-  bool until(const std::function<bool()>& condition) { return run_until(*loop_, condition); }
-  std::string ask(UpstreamRequest request = get()) {
-    KeepingHandler handler;
-    const auto call = pool().start(std::move(request), handler);
-    EXPECT_TRUE(handler.seen.empty());
-    EXPECT_TRUE(until([&] { return handler.is_done; }));
-    failure_ = handler.failure;
-    body_ = handler.body;
-    return handler.seen;
-  }
 
-  std::unique_ptr<EventLoop> loop_;
-  UpstreamOptions options_;
   std::unique_ptr<FakeUpstream> upstream_;
-  std::unique_ptr<UpstreamPool> pool_;
-  UpstreamFailure failure_;
-  std::string body_;
 };
 
 TEST_F(UpstreamTest, AsksAgainOnTheSameConnection) {
@@ -173,7 +144,7 @@ TEST_F(UpstreamTest, TriesEachAddressOnceBeforeItFails) {
     auto listening = listen_on("127.0.0.1:0", false);
     return resolve_url("http://" + listening->address)->front();
   };
-  options_.addresses = {closed_address(), closed_address()};
+  addresses_ = {closed_address(), closed_address()};
   EXPECT_EQ(ask(), "connect_failed");
   EXPECT_FALSE(failure_.any_byte_sent);
   EXPECT_EQ(pool().stats().connections_opened, 2U);
@@ -182,13 +153,13 @@ TEST_F(UpstreamTest, TriesEachAddressOnceBeforeItFails) {
   pool_.reset();
   const auto refusing = closed_address();
   answer_with("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
-  options_.addresses.insert(options_.addresses.begin(), refusing);
+  addresses_.insert(addresses_.begin(), refusing);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(ask(), "h200 b complete");
   // The one that refused, if it was chosen at all, is left alone for a second.
   EXPECT_LE(pool().stats().connections_opened, 5U);
 
   pool_.reset();
-  options_.addresses.clear();
+  addresses_.clear();
   EXPECT_EQ(ask(), "connect_failed");
 }
 
@@ -196,12 +167,12 @@ TEST_F(UpstreamTest, GivesUpOnASystemThatDoesNotAccept) {
   // A listener whose queue is full drops further handshakes.
   auto full = listen_on("127.0.0.1:0", false, 0);
   ASSERT_TRUE(full.ok());
-  options_.addresses = *resolve_url("http://" + full->address);
+  addresses_ = *resolve_url("http://" + full->address);
   options_.connect_timeout_ns = 100 * kMs;
   std::vector<UniqueFd> fill;
   for (int i = 0; i < 8; ++i) {
     fill.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-    const std::string& bytes = options_.addresses[0].socket_address;
+    const std::string& bytes = addresses_[0].socket_address;
     (void)::connect(fill.back().get(), reinterpret_cast<const sockaddr*>(bytes.data()),
                     static_cast<socklen_t>(bytes.size()));
   }
