@@ -8,6 +8,7 @@
 
 #include "core/base/text.h"
 #include "proxy/client_stream.h"
+#include "proxy/max_forwards.h"
 #include "proxy/worker.h"
 
 namespace banyan::proxy {
@@ -70,6 +71,10 @@ bool Exchange::refuse_if_wrong(const http::RequestHead& head) {
     stream_.refuse(417, "expectation_failed", "only Expect: 100-continue is supported");
     return true;
   }
+  if (hops_left(head).is_bad) {
+    stream_.refuse(400, "bad_max_forwards", "Max-Forwards is not one number");
+    return true;
+  }
   if (has_passed(head, worker_.shared().log.log_uuid)) {
     stream_.refuse(508, "loop_detected", "the request has passed this proxy before");
     return true;
@@ -129,11 +134,17 @@ void Exchange::decide() {
     upgrade_ = trim(http::find_header(head_->fields, "upgrade").value_or(std::string_view()));
     decision_.decision.append("; upgrade");
   }
+  ends_here_ = hops_left(*head_).ends_here();
+  if (ends_here_) decision_.decision.append("; max_forwards");
   decision_.route = nullptr;
   decision_.route_name = route_;
   if (head_->wants_upgrade && decision_.mirror == MirrorDecision::kSelected) {
     decision_.mirror = MirrorDecision::kSkipped;
     decision_.skip = SkipReason::kUpgrade;
+  }
+  if (ends_here_ && decision_.mirror == MirrorDecision::kSelected) {
+    decision_.mirror = MirrorDecision::kSkipped;
+    decision_.skip = SkipReason::kNotForwarded;
   }
   system_ = decision_.primary;
 }

@@ -88,6 +88,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
 
   // The call (exchange_call.cc).
   void start_call();
+  void answer_as_last_hop();
   void forward_piece(std::string_view piece);
   void pump_stream();
   void finish_stream();
@@ -160,6 +161,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   bool was_durable_given_up_ = false;
   std::string_view upgrade_;  // protocol that is asked for; of the head
   bool is_tunnel_ = false;
+  bool ends_here_ = false;  // by Max-Forwards: we answer, nobody is asked
   bool has_asked_twice_ = false;
 
   // The answer.

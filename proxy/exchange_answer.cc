@@ -8,6 +8,7 @@
 
 #include "proxy/client_stream.h"
 #include "proxy/exchange.h"
+#include "proxy/max_forwards.h"
 #include "proxy/worker.h"
 
 namespace banyan::proxy {
@@ -160,6 +161,38 @@ void Exchange::answer_error(int status, std::string_view code, std::string_view 
   stream_.send_error(answer);
   ended_ = worker_.shared().clock.now();
   finish_with(record_outcome(OutcomeKind::kBanyan, status, code));
+}
+
+// OPTIONS: this hop is here, and takes what the next one takes. TRACE: reflecting a request would
+// show a client what it cannot see else, credentials of its own and fields of hops before us.
+void Exchange::answer_as_last_hop() {
+  close_request_records();
+  const bool is_trace = head_->method == "TRACE";
+  http::HeaderList fields = {{"X-Request-Id", forward_.request_id()}};
+  std::string body;
+  if (is_trace) {
+    error_code_ = "trace_refused";
+    body = refused_trace_body(id_.to_string());
+    fields.push_back({"Allow", "OPTIONS"});
+    fields.push_back({"Content-Type", "application/json"});
+  }
+  answer_fields_.assign_end_to_end(fields);
+  status_ = is_trace ? 405 : 200;
+  answered_by_us_ = true;
+  must_linger_ = !is_request_complete_;
+  keeps_alive_ = head_->keep_alive && is_request_complete_ && !stream_.connection().is_draining();
+  ClientHead head;
+  head.status = status_;
+  head.reason = http::reason_phrase(status_);
+  head.fields = &answer_fields_.fields();
+  head.is_length_known = true;
+  head.content_length = body.size();
+  head.keeps_alive = keeps_alive_;
+  stream_.send_head(head);
+  if (!body.empty()) stream_.send_body(body);
+  stream_.send_end({});
+  ended_ = worker_.shared().clock.now();
+  finish_with(record_outcome(OutcomeKind::kBanyan, status_, "max_forwards"));
 }
 
 void Exchange::on_request_error(int status, std::string_view code, std::string_view message) {

@@ -44,6 +44,7 @@ FailureAnswer answer_for(net::UpstreamFailureKind kind) {
 }  // namespace
 
 void Exchange::start_call() {
+  if (ends_here_) return answer_as_last_hop();
   step_ = Step::kCalling;
   net::UpstreamRequest request;
   request.head = worker_.take_head_room();

@@ -8,6 +8,7 @@
 #include "core/base/vector16.h"
 #include "core/http/message_writer.h"
 #include "proxy/forwarded.h"
+#include "proxy/max_forwards.h"
 
 namespace banyan::proxy {
 namespace {
@@ -31,6 +32,7 @@ enum class Kind {
   kForwarded,
   kRequestId,
   kTraceparent,
+  kMaxForwards,
   kHop,
   kOurs,
 };
@@ -57,6 +59,7 @@ Kind kind_of(std::string_view name) {
       break;
     case 12:
       if (is(name, "x-request-id")) return Kind::kRequestId;
+      if (is(name, "max-forwards")) return Kind::kMaxForwards;
       break;
     case 14:
       if (is(name, "content-length")) return Kind::kContentLength;
@@ -234,6 +237,7 @@ void ForwardHead::take_client_fields(const http::RequestHead& head, bool is_trus
       case Kind::kTraceparent:
         if (seen.traceparent.empty()) seen.traceparent = field.value;
         break;
+      case Kind::kMaxForwards: add_max_forwards(head, field); break;
       case Kind::kHopByHop:
       case Kind::kConnection:
       case Kind::kHost:
@@ -242,6 +246,16 @@ void ForwardHead::take_client_fields(const http::RequestHead& head, bool is_trus
       case Kind::kOurs: break;
     }
   }
+}
+
+void ForwardHead::add_max_forwards(const http::RequestHead& head, const http::Header& field) {
+  const HopsLeft hops = hops_left(head);
+  if (!hops.is_given || hops.ends_here()) {
+    fields_.push_back(field);
+    return;
+  }
+  max_forwards_ = std::to_string(hops.count - 1);
+  fields_.push_back({field.name, max_forwards_});
 }
 
 void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const ForwardFacts& facts,

@@ -71,6 +71,7 @@ class ForwardHead {
   struct Seen;
   void take_client_fields(const http::RequestHead& head, bool is_trusted, Seen& seen);
   void note_forwarding(Seen& seen);
+  void add_max_forwards(const http::RequestHead& head, const http::Header& field);
   void add_forwarding_fields(const http::RequestHead& head, const ForwardFacts& facts,
                              const Seen& seen);
   void add_identity_fields(const ForwardFacts& facts, const Seen& seen);
@@ -78,7 +79,7 @@ class ForwardHead {
   http::HeaderList fields_;
   RequestFraming framing_ = RequestFraming::kNone;
   std::string host_, forwarded_for_, forwarded_proto_, forwarded_host_, forwarded_, request_id_,
-      traceparent_, hops_, length_, upgrade_;
+      traceparent_, hops_, length_, upgrade_, max_forwards_;
   bool is_forwarding_ours_ = false;  // of X-Forwarded-* and Forwarded nothing is the client's
 };
 

@@ -41,6 +41,47 @@ def wait_until(condition, what, seconds=20.0, step=0.02):
         time.sleep(step)
 
 
+class SocketServer:
+    """Accepts on a free port; `serve(connection)` runs for each connection in a thread of its own, and behind it the
+    connection is closed. Subclasses set what serve() needs before they call __init__ here."""
+
+    def __init__(self, backlog=128):
+        self.open = set()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.open.add(connection)
+            threading.Thread(target=self.run, args=(connection,), daemon=True).start()
+
+    def run(self, connection):
+        try:
+            self.serve(connection)
+        except OSError:
+            pass
+        finally:
+            self.open.discard(connection)
+            connection.close()
+
+    def serve(self, connection):
+        raise NotImplementedError
+
+    def stop(self):
+        """The port closes, and every connection ends."""
+        self.listener.close()
+        for connection in list(self.open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
 class Origin:
     """A real HTTP/1.1 server. `answer(request)` gives (status, headers dict, body bytes) or None to
     close the connection without an answer. Keeps what it received."""
@@ -222,10 +263,12 @@ class Banyan:
     def records(self, *arguments):
         return [json.loads(line) for line in self.cli("log", "cat", "--json", *arguments).stdout.splitlines()]
 
-    def settle(self, seconds=30):
+    def settle(self, seconds=30, admitted=0):
+        """The ledger once nothing is under way. It shows an exchange at the latest one flush after its end, so who
+        has just asked says of how many it must tell."""
         def settled():
             total = self.json("ledger", code=None)["total"]
-            return total["open"] == 0 and total["mirror"]["pending"] == 0 and total["compared"]["pending"] == 0
+            return total["admitted"] >= admitted and total["open"] == 0 and total["mirror"]["pending"] == 0 and total["compared"]["pending"] == 0
         wait_until(settled, "every exchange, copy and verdict has ended", seconds, 0.1)
         return self.json("ledger")
 

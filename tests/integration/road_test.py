@@ -16,7 +16,7 @@ class RoadTest(BanyanTest):
         self.banyan.start()
         status, body, headers = self.banyan.request("GET", "/orders/1", headers={"Cookie": "session=a"})
         self.assertEqual((200, b'{"ok":true}'), (status, body))
-        ledger = self.banyan.settle()
+        ledger = self.banyan.settle(admitted=1)
         self.assertEqual(1, ledger["total"]["compared"]["different"])
         types = [record["type"] for record in self.banyan.records()]
         for expected in ("REQUEST", "RESPONSE", "SHADOW", "VERDICT"):
@@ -44,9 +44,21 @@ class RoadTest(BanyanTest):
         self.legacy.answer = lambda request: (409, {}, b"no")
         self.banyan.start()
         self.assertEqual(409, self.banyan.request("POST", "/orders", "x")[0])
-        ledger = self.banyan.settle()
+        ledger = self.banyan.settle(admitted=1)
         self.assertEqual({"primary_refused": 1}, ledger["total"]["mirror"]["skipped"])
         self.assertEqual([], self.candidate.seen())
+
+    def test_max_forwards_is_counted_down_for_both_systems_and_ends_here_at_0(self):
+        self.banyan.start()
+        for left in ("3", "0"):
+            self.assertEqual(200, self.banyan.request("OPTIONS", "/orders", headers={"Max-Forwards": left})[0])
+        self.assertEqual(405, self.banyan.request("TRACE", "/orders", headers={"Max-Forwards": "0"})[0])
+        total = self.banyan.settle(admitted=3)["total"]
+        self.assertTrue(total["balanced"], total)
+        self.assertEqual((1, 2), (total["answered"]["legacy"], total["answered"]["banyan"]))
+        self.assertEqual({"not_forwarded": 2}, total["mirror"]["skipped"])
+        for system in (self.legacy, self.candidate):
+            self.assertEqual(["2"], [request["headers"]["max-forwards"] for request in system.seen()])
 
     def test_a_shift_moves_sessions_and_a_rollback_brings_them_back(self):
         self.candidate.answer = lambda request: (200, {}, b"candidate")
