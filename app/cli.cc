@@ -113,7 +113,9 @@ void add_route(CLI::App& app, Choice& choice) {
   set->add_option("--mirror-writes", options->set.mirror_writes, "Whether writes are mirrored")
       ->check(CLI::IsMember({"true", "false"}));
   set->add_option("--reason", options->set.reason, "Why; kept in the history");
-  set->add_flag("--force", options->set.is_forced, "Move towards the candidate past a guard");
+  // For the guard that comes with ramps: until there is one, it has nothing to pass. Taken, so that
+  // scripts may say it already, but not offered.
+  set->add_flag("--force", options->set.is_forced)->group("");
   set->callback([&choice, options] {
     choice.run = [&choice, options] {
       const RouteSetOptions& wanted = options->set;
