@@ -45,6 +45,21 @@ void member_if(json::JsonWriter& json, std::string_view name, std::string_view v
   json.member(name, bounded.view());
 }
 
+// What Banyan alone knows of an exchange: the same members in JSON and in ECS.
+void append_decision(const AccessEntry& entry, json::JsonWriter& json) {
+  member_if(json, "route", entry.route);
+  member_if(json, "primary", entry.primary);
+  member_if(json, "answered_by", entry.answered_by);
+  member_if(json, "upstream", entry.upstream);
+  member_if(json, "error", entry.error);
+  member_if(json, "mirror", entry.mirror);
+}
+
+void append_how_it_ended(const AccessEntry& entry, json::JsonWriter& json) {
+  if (entry.is_truncated) json.member("truncated", true);
+  if (entry.was_aborted) json.member("aborted", true);
+}
+
 void append_json(const AccessEntry& entry, std::string& out) {
   json::JsonWriter json(out);
   json.begin_object().member("time", format_time(entry.started_wall_ns));
@@ -56,17 +71,11 @@ void append_json(const AccessEntry& entry, std::string& out) {
   member_if(json, "host", entry.host);
   member_if(json, "protocol", entry.protocol);
   json.member("status", entry.status);
-  member_if(json, "route", entry.route);
-  member_if(json, "primary", entry.primary);
-  member_if(json, "answered_by", entry.answered_by);
-  member_if(json, "upstream", entry.upstream);
-  member_if(json, "error", entry.error);
-  member_if(json, "mirror", entry.mirror);
+  append_decision(entry, json);
   json.member("duration", seconds(entry.duration_ns));
   if (entry.first_byte_ns >= 0) json.member("first_byte", seconds(entry.first_byte_ns));
   json.member("request_bytes", entry.request_bytes).member("bytes", entry.answer_bytes);
-  if (entry.is_truncated) json.member("truncated", true);
-  if (entry.was_aborted) json.member("aborted", true);
+  append_how_it_ended(entry, json);
   member_if(json, "referer", entry.referer);
   member_if(json, "user_agent", entry.user_agent);
   if (!entry.tls_version.empty()) {
@@ -148,15 +157,9 @@ void append_ecs(const AccessEntry& entry, std::string& out) {
   append_ecs_tls(entry, json);
   json.key("banyan").begin_object();
   member_if(json, "exchange", entry.exchange);
-  member_if(json, "route", entry.route);
-  member_if(json, "primary", entry.primary);
-  member_if(json, "answered_by", entry.answered_by);
-  member_if(json, "upstream", entry.upstream);
-  member_if(json, "error", entry.error);
-  member_if(json, "mirror", entry.mirror);
+  append_decision(entry, json);
   if (entry.first_byte_ns >= 0) json.member("first_byte", entry.first_byte_ns);
-  if (entry.is_truncated) json.member("truncated", true);
-  if (entry.was_aborted) json.member("aborted", true);
+  append_how_it_ended(entry, json);
   json.end_object().end_object();
 }
 
