@@ -4,10 +4,9 @@
 
 import os
 import socket
-import threading
 import unittest
 
-from harness import Banyan, free_port, wait_until
+from harness import Banyan, SocketServer, wait_until
 
 SIZE = int(os.environ.get("BANYAN_BIG_BODY", str(2 << 30)))
 EXTRA_KIB_MAX = 32 * 1024
@@ -32,48 +31,34 @@ def read_head(connection):
     return head, rest
 
 
-class StreamingOrigin:
+class StreamingOrigin(SocketServer):
     """Reads an upload to its end and answers its size, or sends SIZE bytes; keeps no body."""
 
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", free_port()))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
     def serve(self, connection):
-        with connection:
-            head, rest = read_head(connection)
-            if head.startswith(b"GET /small"):
-                connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
-            elif head.startswith(b"GET"):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % SIZE)
-                sent = 0
-                while sent < SIZE:
-                    sent += connection.send(PIECE[:SIZE - sent])
-            else:
-                got = len(rest)
-                while got < SIZE:
-                    piece = connection.recv(1 << 20)
-                    if not piece:
-                        return
-                    got += len(piece)
-                answer = b"%d" % got
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
-                                   % (len(answer), answer))
+        head, rest = read_head(connection)
+        if head.startswith(b"GET /small"):
+            connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        elif head.startswith(b"GET"):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % SIZE)
+            sent = 0
+            while sent < SIZE:
+                sent += connection.send(PIECE[:SIZE - sent])
+        else:
+            got = len(rest)
+            while got < SIZE:
+                piece = connection.recv(1 << 20)
+                if not piece:
+                    return
+                got += len(piece)
+            answer = b"%d" % got
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+                               % (len(answer), answer))
 
 
 class BigBodyTest(unittest.TestCase):
     def setUp(self):
         self.origin = StreamingOrigin()
-        self.addCleanup(self.origin.listener.close)
+        self.addCleanup(self.origin.stop)
         binary = os.environ.get("BANYAN_RELEASE_BINARY")  # a sanitizer's own memory would be measured else
         self.banyan = Banyan(self.origin.port, self.origin.port, ROUTE, **({"binary": binary} if binary else {}))
         self.addCleanup(self.banyan.clean)

@@ -3,40 +3,27 @@
 """`banyan doctor` on machines and systems that are well, and on some that are not."""
 
 import socket
-import threading
 import unittest
 
-from harness import BanyanTest, free_port
+from harness import BanyanTest, SocketServer, free_port
 
 
-class RawSystem:
+class RawSystem(SocketServer):
     """Answers each request of a connection with the next of `answers`; closes after the last one."""
 
     def __init__(self, answers):
-        self.answers, self.listener = answers, socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(16)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
+        self.answers = answers
+        super().__init__()
 
-    def run(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with client:
-                for answer in self.answers:
-                    data = b""
-                    while b"\r\n\r\n" not in data:
-                        piece = client.recv(4096)
-                        if not piece:
-                            break
-                        data += piece
-                    client.sendall(answer)
-
-    def close(self):
-        self.listener.close()
+    def serve(self, connection):
+        for answer in self.answers:
+            data = b""
+            while b"\r\n\r\n" not in data:
+                piece = connection.recv(4096)
+                if not piece:
+                    return
+                data += piece
+            connection.sendall(answer)
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -64,7 +51,7 @@ class DoctorTest(BanyanTest):
 
     def system(self, answers):
         system = RawSystem(answers)
-        self.addCleanup(system.close)
+        self.addCleanup(system.stop)
         self.candidate_is(system.port)
 
     def test_a_sound_place_passes(self):

@@ -10,8 +10,10 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from harness import SocketServer
 
-class H2Origin:
+
+class H2Origin(SocketServer):
     """Answers `answer(request)`: (status, fields, body, trailers); None leaves the stream open. A path that
     begins with /echo sends every piece back as it comes and ends with `grpc-status: 0`. With `tls` (an
     ssl.SSLContext) it is what ALPN agreed on, or refused."""
@@ -23,41 +25,22 @@ class H2Origin:
             tls.set_alpn_protocols(["h2"])
         self.lock = threading.Lock()
         self.requests, self.resets, self.connections = [], 0, 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        self.open = set()
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
 
     def seen(self, path=None):
         with self.lock:
             return [it for it in self.requests if path is None or it["path"] == path]
 
-    def stop(self):
-        self.listener.close()
-        for connection in list(self.open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
     def serve(self, connection):
-        self.open.add(connection)
         try:
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
                 self.open.add(connection)
             self.speak(connection)
-        except (OSError, h2.exceptions.ProtocolError):
+        except h2.exceptions.ProtocolError:
             pass
         finally:
+            self.open.discard(connection)
             connection.close()
 
     def speak(self, connection):

@@ -2,42 +2,14 @@
 """Systems over TLS, HTTP/2 and PROXY headers: the real binary between real peers."""
 
 import http.client
-import os
-import shutil
 import socket
-import subprocess
-import tempfile
 import threading
 import time
 import unittest
 
+from certificates import Certificates
 from h2_peers import H2Client, H2Origin, server_tls
-from harness import Banyan, DEFAULT_ROUTE, Origin, wait_until
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30)
-
-
-class Certificates:
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="banyan-upstream-tls-")
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
-                "-subj", "/CN=Authority", "-keyout", self.path("ca.key"), "-out", self.path("ca.pem"))
-        for name, alternative in (("good", "DNS:localhost,IP:127.0.0.1"), ("wrong", "DNS:other.example")):
-            with open(self.path("ext"), "w", encoding="utf-8") as file:
-                file.write("subjectAltName=" + alternative + "\n")
-            openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-subj", "/CN=" + name, "-keyout", self.path(name + ".key"), "-out", self.path(name + ".csr"))
-            openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path("ca.pem"), "-CAkey",
-                    self.path("ca.key"), "-CAcreateserial", "-days", "9", "-extfile", self.path("ext"),
-                    "-out", self.path(name + ".pem"))
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def server(self, name):
-        return server_tls(self.path(name + ".pem"), self.path(name + ".key"))
+from harness import Banyan, DEFAULT_ROUTE, Origin, SocketServer, wait_until
 
 
 CERTIFICATES = None
@@ -46,10 +18,16 @@ CERTIFICATES = None
 def setUpModule():
     global CERTIFICATES
     CERTIFICATES = Certificates()
+    CERTIFICATES.make("good")
+    CERTIFICATES.make("wrong", "DNS:other.example")
 
 
 def tearDownModule():
-    shutil.rmtree(CERTIFICATES.folder, ignore_errors=True)
+    CERTIFICATES.clean()
+
+
+def server(name):
+    return server_tls(CERTIFICATES.path(name + ".pem"), CERTIFICATES.path(name + ".key"))
 
 
 class UpstreamTest(unittest.TestCase):
@@ -74,15 +52,15 @@ class UpstreamTest(unittest.TestCase):
         return 'tls = { ca = "%s" }\n' % CERTIFICATES.path("ca.pem")
 
     def assert_balanced(self, banyan, admitted):
-        """The account of so many exchanges; it shows them at the latest one flush after they ended."""
-        wait_until(lambda: banyan.json("ledger", code=None)["total"]["admitted"] == admitted, "all are accounted for")
-        ledger = banyan.settle()
+        """The account of so many exchanges."""
+        ledger = banyan.settle(admitted=admitted)
+        self.assertEqual(admitted, ledger["total"]["admitted"])
         self.assertTrue(ledger["total"]["balanced"])
         return ledger["total"]
 
     def test_both_systems_over_tls_and_http2(self):
-        legacy = H2Origin(tls=CERTIFICATES.server("good"))
-        candidate = H2Origin(tls=CERTIFICATES.server("good"))
+        legacy = H2Origin(tls=server("good"))
+        candidate = H2Origin(tls=server("good"))
         keys = self.ca + 'http2 = "auto"\n'
         banyan = self.begin(legacy, candidate, keys, keys, ("https", "https"))
         for number in range(30):
@@ -102,7 +80,7 @@ class UpstreamTest(unittest.TestCase):
 
     def test_a_candidate_that_cannot_prove_who_it_is_gets_nothing(self):
         legacy = Origin()
-        candidate = H2Origin(tls=CERTIFICATES.server("wrong"))
+        candidate = H2Origin(tls=server("wrong"))
         banyan = self.begin(legacy, candidate, "", self.ca + 'http2 = "auto"\n', ("http", "https"))
         for number in range(5):
             self.assertEqual(banyan.request("GET", "/item/%d" % number)[0], 200)
@@ -112,7 +90,7 @@ class UpstreamTest(unittest.TestCase):
         self.assertEqual((status, body), (200, b'{"ok":true}'))
 
     def test_a_primary_that_cannot_prove_who_it_is_is_a_502(self):
-        legacy = H2Origin(tls=CERTIFICATES.server("wrong"))
+        legacy = H2Origin(tls=server("wrong"))
         candidate = Origin()
         banyan = self.begin(legacy, candidate, self.ca, "", ("https", "http"))
         status, body, _ = banyan.request("POST", "/a", b"secret")
@@ -262,28 +240,15 @@ class UpstreamTest(unittest.TestCase):
         self.assertEqual(set(candidate.first_lines), {b"PROXY UNKNOWN"})
 
 
-class LineOrigin:
+class LineOrigin(SocketServer):
     """Wants a PROXY header of version 1 on each connection, then answers requests without a body."""
 
     def __init__(self):
         self.first_lines = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def stop(self):
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+        super().__init__()
 
     def serve(self, connection):
-        with connection, connection.makefile("rb") as stream:
+        with connection.makefile("rb") as stream:
             self.first_lines.append(stream.readline().rstrip(b"\r\n"))
             while True:
                 line = stream.readline()

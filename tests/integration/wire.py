@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 
-from harness import SOURCE
+from harness import SOURCE, SocketServer
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.1\Z")
@@ -215,36 +215,21 @@ def reset(connection):
     connection.close()
 
 
-class RawOrigin:
+class RawOrigin(SocketServer):
     """Accepts on a free port; `serve(stream)` runs for each connection."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(backlog=512)
 
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stream = Stream(connection)
-            connection.settimeout(120)
-            threading.Thread(target=self.run, args=(stream,), daemon=True).start()
-
-    def run(self, stream):
+    def run(self, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(120)
+        stream = Stream(connection)
         try:
             self.serve(stream)
         except OSError:
             pass
         finally:
+            self.open.discard(connection)
             stream.close()
-
-    def serve(self, stream):
-        raise NotImplementedError
-
-    def stop(self):
-        self.listener.close()
