@@ -155,6 +155,11 @@ Api::Health Api::health() const {
       health.alarms.push_back("the last reload failed, the config of before is in force: " +
                               config->last_reload->message);
     }
+    for (const std::string& system : config->unverified_systems) {
+      health.alarms.push_back("system " + system +
+                              ": its certificate is not verified (tls.verify = false); whoever "
+                              "sits on the way can answer in its place");
+    }
   }
   if (services_.add_alarms) services_.add_alarms(health.alarms);
   for (const routing::RouteStatus& route : services_.routing.list()) {

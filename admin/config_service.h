@@ -46,6 +46,8 @@ struct ConfigStatus {
   std::optional<ReloadReport> last_reload;
   std::vector<std::string> legacy_urls, candidate_urls;
   bool every_route_fails_open = true;
+  // Systems asked over TLS whose certificate nobody checks (tls.verify = false).
+  std::vector<std::string> unverified_systems;
 };
 
 // Any thread.

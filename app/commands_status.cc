@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/doctor.h"
 #include "app/exit_codes.h"
 #include "app/libraries.h"
 #include "config/config.h"
 #include "core/base/file_system.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
+#include "core/net/resolve.h"
 #include "core/net/system_url.h"
 
 namespace banyan::app {
@@ -249,7 +251,7 @@ int check(const Globals& globals) {
     for (const std::string& url : urls) {
       const auto parsed = net::parse_system_url(url);
       if (!parsed.ok() || parsed->is_literal) continue;
-      const Status found = net::try_to_resolve(parsed->host, loaded.config.dns);
+      const auto found = net::resolve_name(parsed->host, loaded.config.dns, kLookupPatienceNs);
       if (!found.ok()) {
         std::fprintf(stderr, "%s: warning: systems.%s: %s\n", path.c_str(), system,
                      found.error().message.c_str());

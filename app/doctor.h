@@ -42,6 +42,11 @@ class Findings {
   std::vector<Finding> all_;
 };
 
+// How long one question to a system may take, and the lookup of one name, whatever [dns] says.
+inline constexpr std::int64_t kDoctorPatienceNs = 3'000'000'000;
+inline constexpr std::int64_t kLookupPatienceNs = 10'000'000'000;
+inline constexpr std::int64_t kCertificateWarnNs = 30LL * 86'400 * 1'000'000'000;
+
 // The parts; each adds at least one finding.
 void check_ports(const config::Config& config, bool is_running, Findings& findings);
 void check_descriptors(const config::Config& config, std::uint64_t limit, Findings& findings);
@@ -50,11 +55,8 @@ void check_data_directory(const config::Config& config, Findings& findings);
 void check_kernel(const config::Config& config, Findings& findings);
 void check_certificates(const config::Config& config, std::int64_t now_wall_ns, Findings& findings);
 void check_libraries(Findings& findings);
-void check_systems(const config::Config& config, Findings& findings);
-
-// How long one question to a system may take.
-inline constexpr std::int64_t kDoctorPatienceNs = 3'000'000'000;
-inline constexpr std::int64_t kCertificateWarnNs = 30LL * 86'400 * 1'000'000'000;
+void check_systems(const config::Config& config, Findings& findings,
+                   std::int64_t lookup_patience_ns = kLookupPatienceNs);
 
 // kDone where nothing failed (warnings are no failure), kNegativeResult where something did,
 // kConfigInvalid where the config does not even load.

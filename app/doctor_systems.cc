@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/file_system.h"
 #include "core/base/text.h"
+#include "core/net/resolve.h"
 #include "core/net/tls_options.h"
 #include "core/net/tls_server_context.h"
 #include "core/net/upstream.h"
@@ -18,14 +19,11 @@ namespace {
 
 constexpr std::int64_t kDateSkewMaxS = 5;
 
-void report(const std::vector<net::TlsProblem>& problems, const std::string& where,
-            Findings& findings) {
-  for (const net::TlsProblem& problem : problems) {
-    if (problem.is_warning) {
-      findings.warn("tls", where + ": " + problem.message, problem.hint);
-    } else {
-      findings.fail("tls", where + ": " + problem.message, problem.hint);
-    }
+void report(const net::TlsProblem& problem, const std::string& where, Findings& findings) {
+  if (problem.is_warning) {
+    findings.warn("tls", where + ": " + problem.message, problem.hint);
+  } else {
+    findings.fail("tls", where + ": " + problem.message, problem.hint);
   }
 }
 
@@ -88,16 +86,20 @@ void check_behaviour(SystemProbe& probe, const std::string& where, Findings& fin
   }
 }
 
+struct Lookup {
+  const net::DnsOptions& dns;
+  std::int64_t patience_ns;
+};
+
 void check_url(const std::string& name, const std::string& text, const proxy::SystemOptions& system,
-               Findings& findings) {
+               const Lookup& lookup, Findings& findings) {
   const auto url = net::parse_system_url(text);
   if (!url.ok()) return;  // The config's own check has told.
   const std::string where = name + " " + text;
-  const auto addresses = net::resolve_url(text);
-  if (!addresses.ok() || addresses->empty()) {
-    findings.fail("systems",
-                  where + ": " + (addresses.ok() ? "no address" : addresses.error().message),
-                  "requests to it get 502 until the name resolves");
+  const auto addresses = net::resolve_url(*url, lookup.dns, lookup.patience_ns);
+  if (!addresses.ok()) {
+    findings.fail("systems", where + ": " + addresses.error().message,
+                  "requests to it get 502 until the name resolves; [dns] says who is asked");
     return;
   }
   std::shared_ptr<const net::TlsClientContext> tls;
@@ -145,8 +147,11 @@ void check_certificates(const config::Config& config, std::int64_t now_wall_ns,
     if (!listener.tls) continue;
     const std::string where = "listener " + listener.address;
     const auto problems = net::check_tls(*listener.tls);
-    report(problems, where, findings);
     const auto context = net::TlsServerContext::create(*listener.tls);
+    for (const net::TlsProblem& problem : problems) {
+      if (problem.is_about_end && context.ok()) continue;  // check_expiry() tells.
+      report(problem, where, findings);
+    }
     if (context.ok()) {
       check_expiry(**context, now_wall_ns, findings);
     } else if (problems.empty()) {
@@ -156,7 +161,9 @@ void check_certificates(const config::Config& config, std::int64_t now_wall_ns,
   for (const auto& [name, system] :
        {std::pair<const char*, const proxy::SystemOptions&>{"legacy", config.proxy.legacy},
         {"candidate", config.proxy.candidate}}) {
-    report(net::check_tls(system.tls), std::string("system ") + name, findings);
+    for (const net::TlsProblem& problem : net::check_tls(system.tls)) {
+      report(problem, std::string("system ") + name, findings);
+    }
   }
 }
 
@@ -177,12 +184,14 @@ void check_libraries(Findings& findings) {
   }
 }
 
-void check_systems(const config::Config& config, Findings& findings) {
+void check_systems(const config::Config& config, Findings& findings,
+                   std::int64_t lookup_patience_ns) {
+  const Lookup lookup{config.dns, lookup_patience_ns};
   for (const std::string& url : config.legacy_urls) {
-    check_url("legacy", url, config.proxy.legacy, findings);
+    check_url("legacy", url, config.proxy.legacy, lookup, findings);
   }
   for (const std::string& url : config.candidate_urls) {
-    check_url("candidate", url, config.proxy.candidate, findings);
+    check_url("candidate", url, config.proxy.candidate, lookup, findings);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "core/base/text.h"
@@ -26,6 +27,20 @@ bool fails_open(const config::Config& config) {
   return std::all_of(
       config.routing.routes.begin(), config.routing.routes.end(),
       [](const routing::RouteOptions& route) { return route.on_failure == OnFailure::kFailOpen; });
+}
+
+std::vector<std::string> unverified_systems(const config::Config& config) {
+  const auto is_secure = [](const std::string& url) { return url.rfind("https://", 0) == 0; };
+  std::vector<std::string> found;
+  for (const auto& [name, urls, system] :
+       {std::tuple<const char*, const std::vector<std::string>&, const proxy::SystemOptions&>(
+            "legacy", config.legacy_urls, config.proxy.legacy),
+        {"candidate", config.candidate_urls, config.proxy.candidate}}) {
+    if (!system.tls.verifies && std::any_of(urls.begin(), urls.end(), is_secure)) {
+      found.emplace_back(name);
+    }
+  }
+  return found;
 }
 
 admin::ConfigProblem problem_of(const config::Diagnostic& found) {
@@ -155,6 +170,7 @@ void Reloader::publish(std::optional<ReloadReport> report) {
   next->legacy_urls = running_.legacy_urls;
   next->candidate_urls = running_.candidate_urls;
   next->every_route_fails_open = fails_open(running_);
+  next->unverified_systems = unverified_systems(running_);
   MutexLock lock(status_mutex_);
   status_ = std::move(next);
 }

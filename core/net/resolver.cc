@@ -268,24 +268,4 @@ std::string Resolver::problem_with_server(std::string_view server) {
   return "a DNS server is an IP and a port: \"10.0.0.2:53\", \"[::1]:53\"";
 }
 
-Status try_to_resolve(const std::string& name, const DnsOptions& options) {
-  auto loop = EventLoop::create();
-  if (!loop.ok()) return loop.error();
-  Resolver resolver(**loop, options);
-  int waits_for = 2;
-  bool has_address = false;
-  std::string why;
-  for (const AddressFamily family : {AddressFamily::kIpv4, AddressFamily::kIpv6}) {
-    resolver.resolve(name, family, [&](NameAnswer answer) {
-      has_address = has_address || answer.outcome == NameAnswer::Outcome::kAddresses;
-      if (why.empty()) why = answer.message;
-      if (--waits_for == 0) (*loop)->stop();
-    });
-  }
-  (*loop)->run();
-  if (has_address) return {};
-  return make_error(ErrorCode::kUnavailable, ErrorOrigin::kConfig,
-                    "cannot resolve " + escape_for_terminal(name, 200) + ": " + why);
-}
-
 }  // namespace banyan::net

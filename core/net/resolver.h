@@ -64,7 +64,4 @@ class Resolver {
   std::unique_ptr<Impl> impl_;
 };
 
-// Blocking, on a loop of its own, for the command line: whether a name has an address.
-Status try_to_resolve(const std::string& name, const DnsOptions& options);
-
 }  // namespace banyan::net

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/net/system_watch.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <algorithm>
-#include <cstring>
-#include <optional>
 #include <utility>
 
 #include "core/base/text.h"
+#include "core/net/resolve.h"
 #include "core/net/socket.h"
 #include "core/obs/log.h"
 
@@ -17,35 +13,6 @@ namespace banyan::net {
 namespace {
 
 constexpr std::int64_t kSweepNs = 1'000'000'000;
-
-template <typename T>
-std::string bytes_of(const T& address) {
-  return std::string(reinterpret_cast<const char*>(&address), sizeof address);
-}
-
-// An IP in text and the URL's port to what connect() takes.
-std::optional<UpstreamAddress> make_address(const std::string& ip, const SystemUrl& url) {
-  SocketAddress socket_address;
-  sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  if (inet_pton(AF_INET, ip.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(url.port);
-    socket_address.bytes = bytes_of(v4);
-  } else if (inet_pton(AF_INET6, ip.c_str(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(url.port);
-    socket_address.bytes = bytes_of(v6);
-  } else {
-    return std::nullopt;
-  }
-  UpstreamAddress made;
-  made.text = socket_address.text();
-  made.socket_address = std::move(socket_address.bytes);
-  made.host = url.host;
-  made.is_secure = url.is_secure;
-  return made;
-}
 
 }  // namespace
 
@@ -120,7 +87,7 @@ void SystemWatch::publish() {
     const auto ips =
         source.names ? source.names->addresses() : std::vector<std::string>{source.url.host};
     for (const std::string& ip : ips) {
-      if (auto address = make_address(ip, source.url)) addresses.push_back(*std::move(address));
+      if (auto address = address_of(ip, source.url)) addresses.push_back(*std::move(address));
     }
     if (!source.names) continue;
     is_waiting = is_waiting || !source.names->is_settled();
@@ -142,7 +109,7 @@ std::string SystemWatch::host_for(const Endpoint& endpoint) const {
   if (!spec_.host.empty()) return spec_.host;
   for (const Source& source : sources_) {
     const auto made =
-        make_address(SocketAddress{endpoint.address().socket_address}.host(), source.url);
+        address_of(SocketAddress{endpoint.address().socket_address}.host(), source.url);
     if (made && *made == endpoint.address()) return source.url.authority();
   }
   return endpoint.address().text;

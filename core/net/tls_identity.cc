@@ -34,11 +34,15 @@ class Report {
     problems_.push_back(std::move(problem));
     return problems_.back();
   }
-  void warn(std::string message, std::string hint) {
-    add(std::move(message), std::move(hint)).is_warning = true;
+  TlsProblem& warn(std::string message, std::string hint) {
+    TlsProblem& problem = add(std::move(message), std::move(hint));
+    problem.is_warning = true;
+    return problem;
   }
-  void dates(std::string message, std::string hint) {
-    add(std::move(message), std::move(hint)).is_about_dates = true;
+  TlsProblem& dates(std::string message, std::string hint) {
+    TlsProblem& problem = add(std::move(message), std::move(hint));
+    problem.is_about_dates = true;
+    return problem;
   }
   const std::string& path() const { return path_; }
 
@@ -176,13 +180,16 @@ void check_dates(X509* certificate, Report& report) {
   const ASN1_TIME* end = X509_get0_notAfter(certificate);
   const std::int64_t now = static_cast<std::int64_t>(std::time(nullptr));
   if (X509_cmp_current_time(end) < 0) {
-    report.dates("has expired on " + day_of(end) + "; clients refuse it",
-                 "renew it, replace the file, then `banyan reload`");
+    report
+        .dates("has expired on " + day_of(end) + "; clients refuse it",
+               "renew it, replace the file, then `banyan reload`")
+        .is_about_end = true;
   } else if (X509_cmp_current_time(begin) > 0) {
     report.dates("is not valid before " + day_of(begin) + "; clients refuse it until then",
                  "compare this machine's clock, or use the certificate that is valid now");
   } else if (seconds_of(end) - now < kEndsSoonSeconds) {
-    report.warn("expires on " + day_of(end), "renew it, replace the file, then `banyan reload`");
+    report.warn("expires on " + day_of(end), "renew it, replace the file, then `banyan reload`")
+        .is_about_end = true;
   }
 }
 

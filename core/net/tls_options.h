@@ -49,6 +49,7 @@ struct TlsProblem {
   bool is_warning = false;
   // The file is sound, but its dates are not: clients will refuse it. A server may still start.
   bool is_about_dates = false;
+  bool is_about_end = false;  // it has expired, or will within two weeks
   std::string message;
   std::string hint;
 };

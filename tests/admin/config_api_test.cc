@@ -109,6 +109,18 @@ TEST_F(ConfigApiTest, WithoutAConfigThereIsNothingToReload) {
   EXPECT_EQ(ask("POST", "/api/v1/reload", "{}").status, 501);
 }
 
+TEST_F(ConfigApiTest, ASystemWhoseCertificateNobodyChecksIsAnAlarm) {
+  ConfigStatus status;
+  status.unverified_systems = {"candidate"};
+  fake_.set(status);
+  start();
+  const json::Value told = get("/api/v1/status");
+  ASSERT_EQ(told.find("alarms")->items.size(), 1U);
+  EXPECT_NE(told.find("alarms")->items.at(0).text.find("system candidate"), std::string::npos);
+  EXPECT_NE(told.find("alarms")->items.at(0).text.find("tls.verify"), std::string::npos);
+  EXPECT_TRUE(told.bool_or("ready", false));
+}
+
 TEST_F(ConfigApiTest, OtherRoomsAddAlarms) {
   add_alarms_ = [](std::vector<std::string>& alarms) { alarms.push_back("the disk is full"); };
   start();

@@ -377,8 +377,14 @@ class SystemTest(unittest.TestCase):
             self.assertEqual(status, got, (at, tls, body))
             if status == 502:
                 self.assertNotIn(CERTIFICATES.folder.encode(), body)
+            alarms = banyan.json("status")["alarms"]
             if "verify = false" in tls:
                 self.assertIn("verify is off", banyan.errors())
+                self.assertIn("system legacy: its certificate is not verified", alarms[0])
+                self.assertIn("ALARM", banyan.cli("status").stdout)
+                self.assertEqual(200, banyan.api("GET", "/readyz", with_token=False)[0])
+            else:
+                self.assertEqual([], alarms)
             banyan.stop()
 
 
