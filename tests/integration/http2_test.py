@@ -15,10 +15,10 @@ import unittest
 
 import hpack
 
+from certificates import Certificates
 from h2_peers import H2Client, H2Origin
 from harness import Banyan, DEFAULT_ROUTE, Origin, free_port, wait_until
 from hostile_test import RecordingOrigin
-from tls_test import Certificates
 from wire import connect
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
