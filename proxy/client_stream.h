@@ -43,6 +43,7 @@ class ClientStream {
   // What `head` views must stay until the exchange ended, or took its head back.
   virtual void send_head(const ClientHead& head) = 0;
   virtual void send_body(std::string_view piece) = 0;
+  // `trailers` must stay until the exchange ended.
   virtual void send_end(const http::HeaderList& trailers) = 0;
   virtual void send_error(const ErrorAnswer& answer) = 0;
   // Whether this client can change to another protocol at all.

@@ -190,7 +190,7 @@ void Exchange::answer_as_last_hop() {
   head.keeps_alive = keeps_alive_;
   stream_.send_head(head);
   if (!body.empty()) stream_.send_body(body);
-  stream_.send_end({});
+  stream_.send_end(answer_trailers_.fields());  // None; they are referred to until the end.
   ended_ = worker_.shared().clock.now();
   finish_with(record_outcome(OutcomeKind::kBanyan, status_, "max_forwards"));
 }

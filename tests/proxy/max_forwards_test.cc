@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/proxy/http2_wire.h"
 #include "tests/proxy/rig.h"
 
 namespace banyan::proxy {
@@ -45,6 +46,7 @@ TEST(MaxForwardsTest, TakesDigitsAloneAndLowersWhatIsTooMuch) {
 
 struct ProxyMaxForwards : ::testing::Test, Rig {
   void SetUp() override {
+    options.listeners[0].speaks_http2 = true;
     origin = std::make_unique<Origin>(Origin::answering(
         [](const Message& request) { return plain_answer(request.field("max-forwards") + "!"); }));
     set_legacy(origin->address());
@@ -135,6 +137,26 @@ TEST_F(ProxyMaxForwards, AnswersBeforeABodyThatIsStillComing) {
   EXPECT_EQ(recorded.requests.size(), 1U);
   EXPECT_EQ(recorded.closers(), 1U);
   EXPECT_EQ(origin->connections(), 0);
+}
+
+TEST_F(ProxyMaxForwards, CountsForHttp2ClientsAlike) {
+  Http2Wire client(this->client());
+  std::int32_t id = 1;
+  for (const char* method : {"OPTIONS", "TRACE"}) {
+    for (const char* left : {"0", "4"}) {
+      auto fields = Http2Wire::request(method, "/a");
+      fields.emplace_back("max-forwards", left);
+      client.send(net::http2_headers(id, fields, true));
+      id += 2;
+    }
+  }
+  EXPECT_EQ(client.answer(1).status(), 200);
+  EXPECT_EQ(client.answer(1).body, "");
+  EXPECT_EQ(client.answer(3).body, "3!");
+  EXPECT_EQ(client.answer(5).status(), 405);
+  EXPECT_NE(client.answer(5).body.find("trace_refused"), std::string::npos);
+  EXPECT_EQ(client.answer(7).body, "3!");
+  EXPECT_EQ(wait_for_closed(4).requests.size(), 4U);
 }
 
 TEST_F(ProxyMaxForwards, RefusesWhatIsNoNumber) {
