@@ -95,6 +95,7 @@ class Origin:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+            wbufsize = -1  # an answer leaves whole: a server that is killed has sent it or has not
 
             def log_message(self, *_):
                 pass
