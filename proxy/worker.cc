@@ -29,11 +29,6 @@ net::UpstreamOptions share_of(const net::UpstreamOptions& options, int workers) 
   return share;
 }
 
-std::string host_of(const SystemOptions& system) {
-  if (!system.authority.empty()) return system.authority;
-  return system.upstream.addresses.empty() ? "" : system.upstream.addresses.front().text;
-}
-
 // For PROXY headers towards systems. Whom a balancer named has no port that we know.
 void name_ends(int fd, Peer& peer) {
   net::SocketAddress client = net::remote_end(fd);
@@ -63,8 +58,8 @@ Worker::Worker(Shared& shared, int index, std::unique_ptr<net::EventLoop> loop)
       index_(index),
       loop_(std::move(loop)),
       scratch_(std::make_unique<char[]>(kScratchBytes)),
-      legacy_host_(host_of(shared.options.legacy)),
-      candidate_host_(host_of(shared.options.candidate)),
+      legacy_host_(shared.options.legacy.authority),
+      candidate_host_(shared.options.candidate.authority),
       traffic_(shared.metrics),
       inline_budget_(shared.options.limits.inline_bytes_total_max /
                      static_cast<std::uint64_t>(shared.workers)),
@@ -336,8 +331,8 @@ void Worker::cut(std::string route) {
 void Worker::take_over(std::vector<ListenerPlan> plans, bool renews_upstreams) {
   if (is_draining_) return;
   const ProxyOptions& options = shared_.options;
-  legacy_host_ = host_of(options.legacy);
-  candidate_host_ = host_of(options.candidate);
+  legacy_host_ = options.legacy.authority;
+  candidate_host_ = options.candidate.authority;
   waits_->set_patience(options.durable_wait_ns);
   legacy_->reconfigure(share_of(options.legacy.upstream, shared_.workers), renews_upstreams);
   candidate_->reconfigure(share_of(options.candidate.upstream, shared_.workers), renews_upstreams);

@@ -16,7 +16,6 @@ UpstreamOptions options_of_probe(UpstreamOptions options, const Endpoint& endpoi
                                  std::int64_t timeout_ns) {
   // Its own judgement: a check must reach its address whatever is thought of it.
   options.endpoints = Endpoints::fixed({endpoint.address()});
-  options.addresses.clear();
   options.connections_max = 1;
   options.waiting_max = 1;
   options.obeys_circuit = false;

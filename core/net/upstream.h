@@ -33,9 +33,9 @@ enum class UpstreamHttp2 {
 enum class ProxyHeader { kNone, kV1, kV2 };
 
 struct UpstreamOptions {
-  // The system's addresses, shared by all its pools. Null: `addresses`, which never change.
+  // The system's addresses, shared by all its pools. Never null where a pool is made of it; of
+  // addresses that never change: Endpoints::fixed().
   std::shared_ptr<Endpoints> endpoints;
-  std::vector<UpstreamAddress> addresses;
   UpstreamHttp2 http2 = UpstreamHttp2::kOff;
   ProxyHeader proxy_header = ProxyHeader::kNone;
   std::int64_t connect_timeout_ns = 2'000'000'000;

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/net/channel.h"
 #include "core/net/dial.h"
@@ -38,9 +39,11 @@ std::uint64_t seed_of(const void* object) {
 UpstreamPoolImpl::UpstreamPoolImpl(EventLoop& loop, UpstreamOptions options)
     : loop_(loop),
       options_(std::move(options)),
-      endpoints_(options_.endpoints ? options_.endpoints : Endpoints::fixed(options_.addresses)),
+      endpoints_(options_.endpoints),
       dice_(seed_of(this)),
-      line_timer_(loop, [this] { check_line(); }) {}
+      line_timer_(loop, [this] { check_line(); }) {
+  CHECK(endpoints_ != nullptr);
+}
 
 UpstreamPoolImpl::~UpstreamPoolImpl() {
   while (!connections_.empty()) connections_.begin()->first->close();

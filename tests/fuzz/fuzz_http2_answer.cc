@@ -61,7 +61,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (net::accept_from(listening.fd.get(), accepted) == net::AcceptOutcome::kAccepted) {
   }
   net::UpstreamOptions options;
-  options.addresses = net::resolve_url("http://" + listening.address).value();
+  options.endpoints =
+      net::Endpoints::fixed(net::resolve_url("http://" + listening.address).value());
   options.http2 = net::UpstreamHttp2::kPriorKnowledge;
   options.connections_max = 1;
   net::UpstreamPool pool(*loop, options);

@@ -45,8 +45,11 @@ TEST_F(ProxyRecorded, EveryAcknowledgedExchangeIsClosedOnDisk) {
   ProxyOptions options;
   options.workers = 2;
   options.listeners.emplace_back().address = "127.0.0.1:0";
-  options.legacy.upstream.addresses = *net::resolve_url("http://" + origin.address());
-  options.candidate = options.legacy;
+  for (SystemOptions* system : {&options.legacy, &options.candidate}) {
+    system->upstream.endpoints =
+        net::Endpoints::fixed(*net::resolve_url("http://" + origin.address()));
+    system->authority = origin.address();
+  }
   options.durable_wait_ns = 10'000'000'000;
   obs::Metrics metrics;
   auto proxy = Proxy::open(options, SystemClock::instance(), cell, **recorder, **redactor, **keys,

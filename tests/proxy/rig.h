@@ -131,7 +131,8 @@ class Rig {
   static void set(SystemOptions& system, const std::string& address) {
     auto resolved = net::resolve_url("http://" + address);
     ASSERT_TRUE(resolved.ok()) << resolved.error().message;
-    system.upstream.addresses = std::move(*resolved);
+    system.upstream.endpoints = net::Endpoints::fixed(*std::move(resolved));
+    system.authority = address;
   }
 
   support::MemoryFileSystem files_;

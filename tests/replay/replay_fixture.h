@@ -67,14 +67,14 @@ class ReplayFixture : public testing::Test {
     SystemsOptions made;
     made.digest_seed = kDigestSeed;
     if (candidate_port == 0 && candidate_ != nullptr) candidate_port = candidate_->port();
-    made.candidate.addresses = resolve(candidate_port);
-    made.legacy.addresses = resolve(legacy_ != nullptr ? legacy_->port() : candidate_port);
+    made.candidate.endpoints = at_port(candidate_port);
+    made.legacy.endpoints = at_port(legacy_ != nullptr ? legacy_->port() : candidate_port);
     return made;
   }
-  static std::vector<net::UpstreamAddress> resolve(std::uint16_t port) {
+  static std::shared_ptr<net::Endpoints> at_port(std::uint16_t port) {
     auto addresses = net::resolve_url("http://127.0.0.1:" + std::to_string(port));
     EXPECT_TRUE(addresses.ok());
-    return std::move(*addresses);
+    return net::Endpoints::fixed(*std::move(addresses));
   }
 
   void start_mirror(std::uint16_t candidate_port = 0) {

@@ -29,7 +29,7 @@ class TunnelTest : public testing::Test {
 
   FakeUpstream& answer(FakeUpstream::Script script) {
     system_ = std::make_unique<FakeUpstream>(*loop_, std::move(script));
-    options_.addresses = system_->addresses();
+    options_.endpoints = Endpoints::fixed(system_->addresses());
     return *system_;
   }
   // Switches at the head, then sends everything back.

@@ -23,7 +23,7 @@ class UpstreamReconfigureTest : public testing::Test {
         }
       }
     });
-    options_.addresses = upstream_->addresses();
+    options_.endpoints = Endpoints::fixed(upstream_->addresses());
     pool_ = std::make_unique<UpstreamPool>(*loop_, options_);
   }
   struct Asked {
