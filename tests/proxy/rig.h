@@ -65,6 +65,9 @@ class Rig {
     proxy->start();
   }
   Status try_open() {
+    for (SystemOptions* system : {&options.legacy, &options.candidate}) {
+      if (!system->upstream.endpoints) system->upstream.endpoints = net::Endpoints::fixed({});
+    }
     auto ring = crypto::KeyRing::open(files_, "keys", Epoch{1}, "");
     if (!ring.ok()) return ring.error();
     keys_ = std::move(*ring);
