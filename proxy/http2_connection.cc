@@ -135,7 +135,10 @@ net::Http2StreamHandler* Http2Connection::on_request(std::int32_t stream,
                                                      http::FieldSection& section, bool has_body) {
   // What was reset while its exchange goes on counts no more in the session, but does here.
   const std::size_t most = std::size_t{2} * worker_.shared().options.limits.http2.streams_max;
-  if (is_ending_ || is_last_request() || streams_.size() >= most) return nullptr;
+  if (is_ending_ || is_last_request() || streams_.size() >= most) {
+    worker_.count_http2_refused_stream();
+    return nullptr;
+  }
   ++requests_;
   idle_deadline_ns_ = 0;
   std::unique_ptr<Http2Stream> taken;

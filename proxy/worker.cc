@@ -445,6 +445,13 @@ void Worker::count_http2_breach(std::string_view kind) {
       .add();
 }
 
+void Worker::count_http2_refused_stream() {
+  shared_.metrics
+      .counter("banyan_proxy_http2_refused_streams_total",
+               "Streams of HTTP/2 that Banyan told the client to ask again elsewhere.")
+      .add();
+}
+
 void Worker::count_fallback() {
   shared_.metrics
       .counter("banyan_proxy_fallbacks_total",

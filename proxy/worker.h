@@ -110,6 +110,7 @@ class Worker {
   void tell_refused(const Peer& peer, int status, std::string_view code);
   void count_upgrade();
   void count_http2_breach(std::string_view kind);
+  void count_http2_refused_stream();
 
  private:
   struct Listener {

@@ -229,6 +229,76 @@ TEST_F(ProxyHttp2, AConnectionWhoseWindowStaysClosedIsCut) {
   EXPECT_EQ(wait_for_closed(1).closers(), 1U);
 }
 
+TEST_F(ProxyHttp2, ABodyBelowTheFloorIsA408) {
+  options.limits.rate_floor = 1 << 20;
+  options.timeouts.rate_grace_ns = 50'000'000;
+  serve_sizes();
+  Http2Wire client(this->client());
+  client.post(1, "a", false);
+  EXPECT_EQ(client.answer(1).status(), 408);
+  EXPECT_EQ(wait_for_closed(1).outcomes[0].cause, "body_too_slow");
+}
+
+TEST_F(ProxyHttp2, AnAnswerThatIsTakenBelowTheFloorIsCut) {
+  options.limits.rate_floor = 1 << 20;
+  options.timeouts.rate_grace_ns = 100'000'000;
+  serve_sizes();
+  Http2Wire client(this->client());
+  client.get(1, "/1000000");
+  EXPECT_TRUE(client.sees_end());  // No window was opened for the connection.
+  EXPECT_FALSE(client.streams[1].is_whole);
+  EXPECT_EQ(wait_for_closed(1).closers(), 1U);
+}
+
+// gRPC: once the answer has begun, either side may be silent.
+TEST_F(ProxyHttp2, AConversationMayBeSilent) {
+  options.timeouts.body_ns = 50'000'000;
+  options.limits.rate_floor = 1 << 20;
+  options.timeouts.rate_grace_ns = 50'000'000;
+  serve([](Wire& wire) {
+    Message request;
+    if (!wire.read_head(request)) return;
+    wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+    wire.read_body(request, false);
+    wire.send("2\r\n" + request.body.substr(0, 2) + "\r\n0\r\n\r\n");
+    wire.sees_end();
+  });
+  Http2Wire client(this->client());
+  client.send(net::http2_headers(1, Http2Wire::request("POST", "/talk"), false));
+  ASSERT_TRUE(client.read_until([&] { return client.streams[1].body == "hi"; }));
+  EXPECT_FALSE(client.wire().has_bytes_within(400));  // Eight times what a body may be silent.
+  client.send(net::http2_data(1, "yo", true));
+  EXPECT_EQ(client.answer(1).body, "hiyo");
+  EXPECT_TRUE(client.streams[1].is_whole);
+  EXPECT_EQ(wait_for_closed(1).responses.size(), 1U);
+}
+
+TEST_F(ProxyHttp2, AnAnswerThatBreaksOffNeverLooksWhole) {
+  serve([](Wire& wire) {
+    if (wire.read_request().first_line.empty()) return;
+    wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+  });
+  Http2Wire client(this->client());
+  client.get(1);
+  EXPECT_EQ(client.answer(1).reset, NGHTTP2_INTERNAL_ERROR);
+  EXPECT_FALSE(client.streams[1].is_whole);
+  EXPECT_EQ(wait_for_closed(1).responses[0].delivery, Delivery::kTruncated);
+}
+
+TEST_F(ProxyHttp2, AnEarlyAnswerEndsARequestThatIsStillComing) {
+  serve([](Wire& wire) {
+    Message request;
+    if (wire.read_head(request)) wire.send(plain_answer("early"));
+    wire.sees_end();
+  });
+  Http2Wire client(this->client());
+  client.post(1, "begun", false);
+  EXPECT_EQ(client.answer(1).body, "early");
+  ASSERT_TRUE(client.read_until([&] { return client.streams[1].reset >= 0; }));
+  EXPECT_EQ(client.streams[1].reset, NGHTTP2_NO_ERROR);
+  EXPECT_EQ(wait_for_closed(1).responses.size(), 1U);
+}
+
 TEST_F(ProxyHttp2, AnIdleConnectionIsToldAndClosed) {
   options.timeouts.keep_alive_ns = 100'000'000;
   serve_sizes();

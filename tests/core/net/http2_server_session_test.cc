@@ -394,14 +394,30 @@ TEST_F(Http2Session, ResetsThatTheClientBringsAboutCountToo) {
   expect_breach(Http2Breach::kResets, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-TEST_F(Http2Session, StreamsPastTheirNumberAreRefused) {
+TEST_F(Http2Session, StreamsPastTheirNumberEndIt) {
   Http2Options options;
   options.streams_max = 2;
   begin(options);
+  for (const std::int32_t id : {1, 3}) get(id);
+  EXPECT_EQ(requests, 2);
+  EXPECT_EQ(session->breach(), Http2Breach::kNone);
+  get(5);  // It has acknowledged the number.
+  answer();
+  EXPECT_EQ(requests, 2);
+  EXPECT_EQ(session->breach(), Http2Breach::kProtocol);
+  EXPECT_EQ(goaway(), NGHTTP2_PROTOCOL_ERROR);
+}
+
+TEST_F(Http2Session, AClientThatWasNotToldYetMayAskAgain) {
+  Http2Options options;
+  options.streams_max = 2;
+  session = std::make_unique<Http2ServerSession>(*this, options);
+  send(std::string(kHttp2Preface) + http2_frame(NGHTTP2_SETTINGS, 0, 0, ""));
   for (const std::int32_t id : {1, 3, 5}) get(id);
   answer();
   EXPECT_EQ(requests, 2);
-  EXPECT_EQ(count(NGHTTP2_RST_STREAM, 5) + (goaway() >= 0 ? 1 : 0), 1);
+  ASSERT_EQ(count(NGHTTP2_RST_STREAM, 5), 1);
+  EXPECT_EQ(goaway(), -1);
 }
 
 TEST_F(Http2Session, AStreamTheHandlerDoesNotWantIsRefused) {
