@@ -19,7 +19,6 @@ from certificates import Certificates
 from h2_peers import H2Client, H2Origin
 from harness import Banyan, DEFAULT_ROUTE, Origin, free_port, wait_until
 from hostile_test import RecordingOrigin
-from wire import connect
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 PROTOCOL_ERROR, REFUSED_STREAM, CANCEL, CALM = 1, 7, 8, 11
