@@ -67,7 +67,7 @@ struct Http2Stream {
   bool answers_head_method = false;
   bool has_final_head = false;
   bool was_reset = false;  // by the system
-  bool is_bad = false;  // something of it was refused; why
+  bool is_bad = false;     // something of it was refused; why
   std::string why_bad;
   int informational = 0;
   std::size_t unconsumed = 0;  // of its window, while the call is paused
