@@ -337,6 +337,31 @@ TEST_F(ProxyHttp2, AFloodEndsTheConnectionAndIsCounted) {
             1U);
 }
 
+TEST_F(ProxyHttp2, AStopWithoutPatienceRecordsEveryStream) {
+  serve_silence();
+  Http2Wire client(this->client());
+  for (const std::int32_t id : {1, 3, 5}) client.get(id);
+  ASSERT_TRUE(eventually([&] { return seen == 3; }));
+  proxy->stop(0);
+  const Recorded recorded = wait_for_closed(3);
+  ASSERT_EQ(recorded.outcomes.size(), 3U);
+  for (const auto& outcome : recorded.outcomes) EXPECT_EQ(outcome.cause, "shutting_down");
+  EXPECT_TRUE(client.sees_end());
+  EXPECT_EQ(client.streams[5].status(), 503);
+}
+
+TEST_F(ProxyHttp2, AClientThatReadsNothingIsCut) {
+  options.timeouts.write_ns = 200'000'000;
+  options.limits.rate_floor = 0;
+  serve_sizes();
+  Http2Wire client(this->client(),
+                   net::http2_setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30));
+  client.open_window(0, 1 << 30);
+  for (const std::int32_t id : {1, 3, 5}) client.get(id, "/30000000");
+  EXPECT_EQ(wait_for_closed(3).closers(), 3U);
+  EXPECT_TRUE(eventually([&] { return proxy->stats().exchanges_open == 0; }));
+}
+
 TEST_F(ProxyHttp2, AStopAnswersWhatIsOpenAndSaysGoodbye) {
   serve_sizes();
   Http2Wire client(this->client());
