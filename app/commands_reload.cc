@@ -36,7 +36,8 @@ void print_problems(const json::Value& report) {
   }
 }
 
-// False, and the problems told, for a file that is no TOML: it does not even say where the server is.
+// False, and the problems told, for a file that is no TOML: it does not even say where the server
+// is.
 bool is_readable(const Globals& globals) {
   const std::string path = globals.config_path.empty() ? "banyan.toml" : globals.config_path;
   const config::LoadResult loaded = config::load_file(path, globals.overrides);

@@ -59,8 +59,7 @@ TEST_F(ProxyRefusals, TellsReasonPlaceAndShapeButNoSecret) {
   EXPECT_EQ(sample.peer, "127.0.0.1");
   EXPECT_EQ(sample.position, 25U);
   EXPECT_EQ(sample.sample.find("hunter"), std::string::npos);
-  EXPECT_NE(sample.sample.find("xxxxxxxxxxxxx : xxxxxx x"), std::string::npos)
-      << sample.sample;
+  EXPECT_NE(sample.sample.find("xxxxxxxxxxxxx : xxxxxx x"), std::string::npos) << sample.sample;
   EXPECT_NE(metrics.scrape().find(
                 "banyan_http_refused_total{from=\"client\",reason=\"space_before_colon\"} 1"),
             std::string::npos);
