@@ -16,6 +16,8 @@ constexpr std::int64_t kLingerNs = 2'000'000'000;
 constexpr std::uint64_t kLingerBytesMax = 1024 * 1024;
 // Streams that wait for their next request; an idle connection keeps none.
 constexpr std::size_t kFreeStreamsMax = 32;
+// Room for the frames of a turn, likewise.
+constexpr std::size_t kKeptOutputBytes = 32 * 1024;
 
 }  // namespace
 
@@ -26,6 +28,7 @@ Http2Connection::Http2Connection(Worker& worker, net::Channel channel, Peer peer
       channel_(std::move(channel)),
       watch_(worker.loop(), channel_.fd(), [this](net::FdWatch::Ready ready) { on_ready(ready); }),
       session_(*this, worker.shared().options.limits.http2),
+      out_(kKeptOutputBytes),
       already_read_(already_read) {}
 
 Http2Connection::~Http2Connection() = default;
@@ -347,7 +350,9 @@ void Http2Connection::on_gone() {
 void Http2Connection::on_tick(std::int64_t now) {
   if (is_closed_ || tick_deadlines(now)) return;
   for (std::size_t i = streams_.size(); i > 0; --i) streams_[i - 1]->on_tick(now);
-  if (streams_.empty()) free_.clear();
+  if (!streams_.empty()) return;
+  free_.clear();
+  out_.release_room();
 }
 
 // True: the connection is about to end.

@@ -332,7 +332,12 @@ OutputBuffer::Outcome OutputBuffer::flush_to(To& to) {
   at_ += sent.bytes;
   sent_bytes_ += sent.bytes;
   if (is_empty()) {
-    clear();
+    if (bytes_.capacity() > kept_bytes_) {
+      clear();
+    } else {
+      bytes_.clear();
+      at_ = 0;
+    }
     return Outcome::kSent;
   }
   if (at_ >= kCompactBytes && at_ >= bytes_.size() / 2) {

@@ -114,6 +114,10 @@ class Channel;
 // calls flush(). Owns no memory while it is empty.
 class OutputBuffer {
  public:
+  OutputBuffer() = default;
+  // Keeps so much room for what it is used for next; release_room() gives it up.
+  explicit OutputBuffer(std::size_t kept_bytes) : kept_bytes_(kept_bytes) {}
+
   enum class Outcome {
     kSent,     // nothing waits
     kWaiting,  // some bytes wait: watch for write readiness
@@ -135,6 +139,10 @@ class OutputBuffer {
   std::uint64_t sent_bytes() const { return sent_bytes_; }
   int error_number() const { return error_number_; }
   void clear();
+  // What is kept for the next use, where nothing waits.
+  void release_room() {
+    if (is_empty()) clear();
+  }
 
  private:
   Outcome fail(int error_number);
@@ -145,6 +153,7 @@ class OutputBuffer {
 
   std::string bytes_;
   std::size_t at_ = 0;  // before it everything is sent
+  std::size_t kept_bytes_ = 0;
   std::uint64_t sent_bytes_ = 0;
   int error_number_ = 0;
 };
