@@ -91,7 +91,7 @@ class Http2Wire {
     switch (byte(3)) {
       case NGHTTP2_DATA: streams[id].body += payload; break;
       case NGHTTP2_HEADERS: {
-        net::Http2Pairs fields = inflate(payload);
+        net::Http2Pairs fields = net::http2_inflate(inflater_, payload);
         const bool is_head = !fields.empty() && fields[0].first == ":status";
         (is_head ? streams[id].fields : streams[id].trailers) = std::move(fields);
         break;
@@ -108,24 +108,6 @@ class Http2Wire {
     }
     bytes_.erase(0, 9 + size);
     return true;
-  }
-  net::Http2Pairs inflate(const std::string& block) {
-    net::Http2Pairs fields;
-    const auto* at = reinterpret_cast<const std::uint8_t*>(block.data());
-    std::size_t left = block.size();
-    for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {
-      nghttp2_nv pair{};
-      const ssize_t taken = nghttp2_hd_inflate_hd2(inflater_, &pair, &flags, at, left, 1);
-      if (taken < 0) break;
-      at += taken;
-      left -= static_cast<std::size_t>(taken);
-      if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
-        fields.emplace_back(std::string(reinterpret_cast<char*>(pair.name), pair.namelen),
-                            std::string(reinterpret_cast<char*>(pair.value), pair.valuelen));
-      }
-    }
-    nghttp2_hd_inflate_end_headers(inflater_);
-    return fields;
   }
 
   Wire wire_;

@@ -74,6 +74,26 @@ inline std::string http2_setting(std::uint16_t id, std::uint32_t value) {
 inline std::string http2_headers(std::int32_t stream, const Http2Pairs& fields, bool is_end) {
   return http2_frame(NGHTTP2_HEADERS, is_end ? 5 : 4, stream, http2_block(fields));
 }
+
+// The fields of one whole block; `inflater` keeps what a connection remembers between its blocks.
+inline Http2Pairs http2_inflate(nghttp2_hd_inflater* inflater, std::string_view block) {
+  Http2Pairs fields;
+  const auto* at = reinterpret_cast<const std::uint8_t*>(block.data());
+  std::size_t left = block.size();
+  for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {
+    nghttp2_nv pair{};
+    const ssize_t taken = nghttp2_hd_inflate_hd2(inflater, &pair, &flags, at, left, 1);
+    if (taken < 0) break;
+    at += taken;
+    left -= static_cast<std::size_t>(taken);
+    if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
+      fields.emplace_back(std::string(reinterpret_cast<char*>(pair.name), pair.namelen),
+                          std::string(reinterpret_cast<char*>(pair.value), pair.valuelen));
+    }
+  }
+  nghttp2_hd_inflate_end_headers(inflater);
+  return fields;
+}
 inline std::string http2_data(std::int32_t stream, std::string_view bytes, bool is_end) {
   return http2_frame(NGHTTP2_DATA, is_end ? 1 : 0, stream, bytes);
 }
@@ -98,22 +118,7 @@ class FakeHttp2 {
   Http2Pairs fields_of(Peer& peer, const Http2Frame& it) {
     nghttp2_hd_inflater*& inflater = inflaters_[peer.number];
     if (inflater == nullptr) nghttp2_hd_inflate_new(&inflater);
-    Http2Pairs fields;
-    const auto* at = reinterpret_cast<const std::uint8_t*>(it.payload.data());
-    std::size_t left = it.payload.size();
-    for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {
-      nghttp2_nv pair{};
-      const ssize_t taken = nghttp2_hd_inflate_hd2(inflater, &pair, &flags, at, left, 1);
-      if (taken < 0) break;
-      at += taken;
-      left -= static_cast<std::size_t>(taken);
-      if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
-        fields.emplace_back(std::string(reinterpret_cast<char*>(pair.name), pair.namelen),
-                            std::string(reinterpret_cast<char*>(pair.value), pair.valuelen));
-      }
-    }
-    nghttp2_hd_inflate_end_headers(inflater);
-    return fields;
+    return http2_inflate(inflater, it.payload);
   }
   ~FakeHttp2() {
     for (auto& [number, inflater] : inflaters_) nghttp2_hd_inflate_del(inflater);
