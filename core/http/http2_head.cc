@@ -53,11 +53,6 @@ bool is_lower_token(std::string_view name) {
   return is_token(name);
 }
 
-bool has_outer_space(std::string_view value) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-  return !value.empty() && (is_space(value.front()) || is_space(value.back()));
-}
-
 // RFC 9113 section 8.2.2: what frames or belongs to one connection may not stand in a section.
 bool is_of_connection(std::string_view name) {
   switch (name.size()) {
@@ -78,7 +73,7 @@ std::optional<ReadError> check_field(const Header& field) {
   if (!is_field_value(field.value)) {
     return refuse(400, "bad_field_value", "a field value holds a control byte", field.value);
   }
-  if (has_outer_space(field.value)) {
+  if (trim(field.value).size() != field.value.size()) {
     return refuse(400, "space_around_value", "a field value begins or ends with white space",
                   field.value);
   }
