@@ -19,8 +19,6 @@
 namespace banyan::admin {
 namespace {
 
-double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
-
 void write_strings(json::JsonWriter& json, std::string_view name,
                    const std::vector<std::string>& values) {
   json.key(name).begin_array();

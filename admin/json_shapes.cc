@@ -29,6 +29,7 @@ void write_time(json::JsonWriter& json, std::string_view name, std::int64_t wall
 
 }  // namespace
 
+double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
 double percent_of_share(std::uint32_t share) { return static_cast<double>(share) / 100.0; }
 
 std::string_view to_string(comparator::FindingState state) {

@@ -20,6 +20,7 @@
 
 namespace banyan::admin {
 
+double seconds(std::int64_t nanoseconds);
 double percent_of_share(std::uint32_t share);  // 2500 → 25
 std::string_view to_string(comparator::FindingState state);
 std::optional<comparator::FindingState> parse_finding_state(std::string_view text);

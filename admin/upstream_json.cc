@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/upstream_json.h"
 
+#include "admin/json_shapes.h"
+
 namespace banyan::admin {
 namespace {
-
-double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
 
 void write_address(json::JsonWriter& json, const net::EndpointStatus& status) {
   json.begin_object().member("address", status.address).member("state", status.state);
