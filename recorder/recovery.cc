@@ -13,6 +13,7 @@ namespace banyan::recorder {
 namespace {
 
 constexpr std::uint64_t kTailCopyBytesMax = 64ULL << 20;
+constexpr std::size_t kCopyStepBytes = 1U << 20;
 
 Status make_quarantine(FileSystem& files, const std::string& stream_directory) {
   const std::string directory = stream_directory + "/quarantine";
@@ -40,6 +41,21 @@ Status cut_tail(FileSystem& files, const std::string& stream_directory, const Se
       stream_directory + "/quarantine/" + name + "-" + std::to_string(from.value) + ".tail", tail));
   BANYAN_RETURN_IF_ERROR((*file)->truncate(from.value));
   return (*file)->sync();
+}
+
+// Writes the bytes from `from` on once more, and syncs them. They may lie in memory alone because a
+// sync of the process before us failed: the system takes them for clean since then, and a sync
+// without new writes would answer yes and do nothing.
+Status write_again(FileSystem& files, const std::string& path, Position from) {
+  auto file = files.open(path, FileSystem::Mode::kReadWriteExisting);
+  if (!file.ok()) return file.error();
+  std::string bytes;
+  while (true) {
+    BANYAN_RETURN_IF_ERROR((*file)->read_at(from, kCopyStepBytes, bytes));
+    if (bytes.empty()) return (*file)->sync();
+    BANYAN_RETURN_IF_ERROR((*file)->write_at(from, bytes));
+    from.value += bytes.size();
+  }
 }
 
 struct Scan {
@@ -108,9 +124,7 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
     segment->set_bytes(scan->torn_at.value);
   }
   // What is kept may so far lie in the page cache alone; the next segment will build on it.
-  auto writable = files.open(segment->path(), FileSystem::Mode::kReadWriteExisting);
-  if (!writable.ok()) return writable.error();
-  BANYAN_RETURN_IF_ERROR((*writable)->sync());
+  BANYAN_RETURN_IF_ERROR(write_again(files, segment->path(), scan->durable));
   recovered.report.records_kept = scan->records;
   recovered.report.damaged_ranges = scan->damaged_ranges;
   recovered.previous_end = scan->index.end;

@@ -27,6 +27,9 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& files,
   if (auto status = file->write_at(Position{0}, encode(header)); !status.ok()) {
     return undo(status.error());
   }
+  // Durable before the first batch: a header that is not valid in front of batches is damage then,
+  // and never just a power cut that took one sector of what nobody had synced.
+  if (auto status = file->sync(); !status.ok()) return undo(status.error());
   if (auto status = files.sync_directory(stream_directory); !status.ok()) {
     return undo(status.error());
   }

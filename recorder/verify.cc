@@ -6,6 +6,7 @@
 
 #include "core/model/record_codec.h"
 #include "recorder/catalog.h"
+#include "recorder/meta.h"
 #include "recorder/recorder.h"
 #include "recorder/segment_reader.h"
 
@@ -30,6 +31,7 @@ class Verifier {
     for (std::size_t i = 0; i < paths.size(); ++i) {
       BANYAN_RETURN_IF_ERROR(check_segment(paths[i], i + 1 < paths.size() ? paths[i + 1] : ""));
     }
+    check_end(directory);
     return {};
   }
 
@@ -69,6 +71,16 @@ class Verifier {
     std::string bytes;
     BANYAN_RETURN_IF_ERROR((*file)->read_at(Position{0}, kSegmentHeaderBytes, bytes));
     return decode_segment_header(bytes, path);
+  }
+
+  // A stream that was stopped in order says where it ends.
+  void check_end(const std::string& directory) {
+    const auto meta = load_stream_meta(files_, directory);
+    if (!meta.ok() || !meta->is_clean) return;
+    const Offset end = previous_ ? previous_->end : Offset{0};
+    if (previous_ && end >= meta->end) return;
+    problem(directory + "/meta", Position{0}, end, meta->end,
+            "the last records before an orderly stop are missing");
   }
 
   Status check_segment(const std::string& path, const std::string& next_path) {

@@ -40,6 +40,8 @@ class ManualClock final : public Clock {
     wall_ns_ += by;
     mono_ns_ += by;
   }
+  // Somebody sets the clock, forwards or back; monotonic time knows nothing of it.
+  void jump_wall_ns(std::int64_t by) { wall_ns_ += by; }
 
  private:
   std::atomic<std::int64_t> wall_ns_;

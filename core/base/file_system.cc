@@ -37,10 +37,12 @@ Result<std::string> FileSystem::read_file(const std::string& path, std::uint64_t
 
 Status FileSystem::write_file_atomically(const std::string& path, std::string_view content) {
   const std::string temporary = path + ".tmp";
+  // Always a new file: one that is left from a failed try may be one whose sync failed, and no
+  // later sync of such a file can be believed.
+  if (exists(temporary)) BANYAN_RETURN_IF_ERROR(remove(temporary));
   {
-    auto file = open(temporary, Mode::kCreateOrOpen);
+    auto file = open(temporary, Mode::kCreateNew);
     if (!file.ok()) return file.error();
-    BANYAN_RETURN_IF_ERROR((*file)->truncate(0));
     BANYAN_RETURN_IF_ERROR((*file)->write_at(Position{0}, content));
     BANYAN_RETURN_IF_ERROR((*file)->sync());
   }

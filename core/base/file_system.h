@@ -51,7 +51,8 @@ class FileSystem {
 
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, Mode mode) = 0;
-  virtual Status make_directories(const std::string& path) = 0;  // mode 0700
+  // Mode 0700. The entries of those that it makes are durable when it returns.
+  virtual Status make_directories(const std::string& path) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names, sorted

@@ -172,6 +172,12 @@ int flags_of(FileSystem::Mode mode) {
   return O_RDONLY;
 }
 
+std::string parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 bool is_directory(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
@@ -189,7 +195,12 @@ class PosixFileSystem final : public FileSystem {
   Status make_directories(const std::string& path) override {
     for (std::size_t end = path.find('/', 1); !path.empty(); end = path.find('/', end + 1)) {
       const std::string part = path.substr(0, end);
-      if (::mkdir(part.c_str(), 0700) != 0 && !is_directory(part)) {
+      if (::mkdir(part.c_str(), 0700) == 0) {
+        // Else a power cut could take a whole log whose files were all synced.
+        // A parent that may not be read cannot be synced either; that is no reason not to start.
+        const auto status = sync_directory(parent_of(part));
+        if (!status.ok() && status.error().code != ErrorCode::kPermissionDenied) return status;
+      } else if (!is_directory(part)) {
         return disk_error("cannot create directory", part);
       }
       if (end == std::string::npos) break;

@@ -31,8 +31,10 @@ struct MemoryFileSystem::Inode {
   std::string live GUARDED_BY(mutex);
   std::string synced GUARDED_BY(mutex);
   std::uint64_t forgotten GUARDED_BY(mutex) = 0;  // bytes from the start, of the page cache
-  // After a failed sync the kernel forgets the dirty pages: later syncs answer ok and keep nothing.
+  // After a failed sync the kernel takes the dirty pages for clean: later syncs answer ok and keep
+  // only what was written since.
   bool lies GUARDED_BY(mutex) = false;
+  std::vector<std::pair<std::uint64_t, std::string>> since_failure GUARDED_BY(mutex);
 };
 
 class MemoryFile final : public File {
@@ -42,10 +44,13 @@ class MemoryFile final : public File {
       : owner_(owner), inode_(std::move(inode)), path_(std::move(path)) {}
 
   Status write_at(Position position, std::string_view bytes) override {
+    touch();
     const int error = owner_.enter(MemoryFileSystem::Call::kWrite);
+    has_failed_ = has_failed_ || error != 0;
     if (error != 0) bytes = bytes.substr(0, bytes.size() / 2);
     {
       MutexLock lock(inode_->mutex);
+      if (inode_->lies) inode_->since_failure.emplace_back(position.value, bytes);
       const std::size_t end = position.value + bytes.size();
       if (inode_->live.size() < end) inode_->live.resize(end);
       std::copy(bytes.begin(), bytes.end(),
@@ -92,17 +97,34 @@ class MemoryFile final : public File {
   }
 
   Status sync() override {
+    touch();
     const int error = owner_.enter(MemoryFileSystem::Call::kSync);
+    has_failed_ = has_failed_ || error != 0;
     MutexLock lock(inode_->mutex);
     if (error != 0) {
       inode_->lies = true;
+      inode_->since_failure.clear();
       return failure(error, "cannot sync", path_);
     }
-    if (!inode_->lies) inode_->synced = inode_->live;
+    if (!inode_->lies) {
+      inode_->synced = inode_->live;
+      return {};
+    }
+    for (const auto& [at, bytes] : inode_->since_failure) {
+      std::string& synced = inode_->synced;
+      synced.resize(std::max(synced.size(), at + bytes.size()));
+      std::copy(bytes.begin(), bytes.end(), synced.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    inode_->since_failure.clear();
     return {};
   }
 
  private:
+  void touch() {
+    if (has_failed_) owner_.touches_of_failed_files_.fetch_add(1);
+  }
+
+  std::atomic<bool> has_failed_{false};  // a write or a sync through this handle
   MemoryFileSystem& owner_;
   const std::shared_ptr<MemoryFileSystem::Inode> inode_;
   const std::string path_;
@@ -126,7 +148,7 @@ class MemoryLock final : public FileLock {
 MemoryFileSystem::MemoryFileSystem() : locks_(std::make_shared<std::set<std::string>>()) {}
 MemoryFileSystem::~MemoryFileSystem() = default;
 
-int MemoryFileSystem::enter(Call call) {
+int MemoryFileSystem::enter(Call call, bool changes_something) {
   MutexLock lock(mutex_);
   ++calls_[static_cast<std::size_t>(call)];
   if (hanging_kinds_.contains(call)) {
@@ -143,7 +165,7 @@ int MemoryFileSystem::enter(Call call) {
     --rule.times;
     return rule.error;
   };
-  if (is_change(call)) {
+  if (changes_something && is_change(call)) {
     ++changes_;
     if (const int error = strike(any_change_); error != 0) return error;
   }
@@ -156,7 +178,10 @@ std::shared_ptr<MemoryFileSystem::Inode> MemoryFileSystem::find(const std::strin
 }
 
 Result<std::unique_ptr<File>> MemoryFileSystem::open(const std::string& path, Mode mode) {
-  if (const int error = enter(Call::kOpen); error != 0) return failure(error, "cannot open", path);
+  const bool is_for_writing = mode != Mode::kReadOnly;
+  if (const int error = enter(Call::kOpen, is_for_writing); error != 0) {
+    return failure(error, "cannot open", path);
+  }
   MutexLock lock(mutex_);
   auto inode = find(path);
   const bool creates = mode == Mode::kCreateNew || mode == Mode::kCreateOrOpen;
@@ -314,12 +339,46 @@ void MemoryFileSystem::drop_unsynced_but(const std::string& path, std::uint64_t 
 }
 
 void MemoryFileSystem::flip_byte(const std::string& path, std::uint64_t position) {
+  flip_byte(path, position, 0x5a);
+}
+
+void MemoryFileSystem::flip_byte(const std::string& path, std::uint64_t position, char mask) {
   MutexLock lock(mutex_);
   const auto inode = find(path);
   if (!inode) return;
   MutexLock inode_lock(inode->mutex);
-  if (position < inode->live.size()) inode->live[position] ^= 0x5a;
-  if (position < inode->synced.size()) inode->synced[position] ^= 0x5a;
+  if (position < inode->live.size()) inode->live[position] ^= mask;
+  if (position < inode->synced.size()) inode->synced[position] ^= mask;
+}
+
+DiskImage MemoryFileSystem::image() const {
+  MutexLock lock(mutex_);
+  DiskImage image;
+  image.directories = directories_;
+  for (const auto& [path, inode] : entries_) {
+    MutexLock inode_lock(inode->mutex);
+    image.files[path] = inode->live;
+  }
+  return image;
+}
+
+void MemoryFileSystem::load(const DiskImage& image) {
+  MutexLock lock(mutex_);
+  directories_ = image.directories;
+  entries_.clear();
+  for (const auto& [path, content] : image.files) {
+    auto inode = std::make_shared<Inode>();
+    MutexLock inode_lock(inode->mutex);
+    inode->live = content;
+    inode->synced = content;
+    entries_[path] = inode;
+  }
+  synced_entries_ = entries_;
+  locks_ = std::make_shared<std::set<std::string>>();
+}
+
+std::uint64_t MemoryFileSystem::touches_of_failed_files() const {
+  return touches_of_failed_files_.load();
 }
 
 std::string MemoryFileSystem::content(const std::string& path) const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -17,6 +18,12 @@
 #include "core/base/mutex.h"
 
 namespace banyan::support {
+
+// What lies on a disk.
+struct DiskImage {
+  std::set<std::string> directories;
+  std::map<std::string, std::string> files;
+};
 
 // Any thread. Files of it may outlive nothing: destroy them before the file system.
 class MemoryFileSystem final : public FileSystem {
@@ -55,7 +62,7 @@ class MemoryFileSystem final : public FileSystem {
   // - 1 calls after it. A failing write has already stored the first half of its bytes.
   void fail_call(Call call, std::uint64_t nth, int with_errno, std::uint64_t times = 1);
   // Counts calls of every kind that changes something: write, truncate, reserve, sync, rename,
-  // remove, sync_directory, open. For loops "fail at the n-th call, for all n".
+  // remove, sync_directory, open (but for reading). For loops "fail at the n-th call, for all n".
   void fail_any_change(std::uint64_t nth, int with_errno, std::uint64_t times = 1);
   void clear_failures();
   // Calls of that kind wait until release(). is_hanging() tells that one does.
@@ -71,6 +78,11 @@ class MemoryFileSystem final : public FileSystem {
 
   // Touches the stored bytes (both the live and the synced ones), as a rotting disk would.
   void flip_byte(const std::string& path, std::uint64_t position);
+  // XORs one byte with `mask`; 0x5a where none is given.
+  void flip_byte(const std::string& path, std::uint64_t position, char mask);
+  // All of it, synced or not; and a disk that holds exactly this, synced. Nothing may be open.
+  DiskImage image() const;
+  void load(const DiskImage& image);
   std::string content(const std::string& path) const;  // "" where absent
   std::string synced_content(const std::string& path) const;
   // What the writer said, from the file's start on, that it needs in no cache any more.
@@ -78,6 +90,8 @@ class MemoryFileSystem final : public FileSystem {
   void set_space(Space space);
   std::uint64_t calls(Call call) const;
   std::uint64_t changes() const;
+  // Writes and syncs through a handle of which a write or a sync had failed: nobody may.
+  std::uint64_t touches_of_failed_files() const;
 
  private:
   friend class MemoryFile;
@@ -90,7 +104,7 @@ class MemoryFileSystem final : public FileSystem {
   };
 
   // 0, or the errno with which this call fails. Waits while calls of its kind hang.
-  int enter(Call call);
+  int enter(Call call, bool changes_something = true);
   std::shared_ptr<Inode> find(const std::string& path) const REQUIRES(mutex_);
 
   mutable Mutex mutex_;
@@ -103,6 +117,7 @@ class MemoryFileSystem final : public FileSystem {
   Rule any_change_ GUARDED_BY(mutex_);
   std::array<std::uint64_t, static_cast<std::size_t>(Call::kCount)> calls_ GUARDED_BY(mutex_){};
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
+  std::atomic<std::uint64_t> touches_of_failed_files_{0};
   std::set<Call> hanging_kinds_ GUARDED_BY(mutex_);
   int hanging_calls_ GUARDED_BY(mutex_) = 0;
   Space space_ GUARDED_BY(mutex_){100ULL << 30, 200ULL << 30};
