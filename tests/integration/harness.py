@@ -203,10 +203,10 @@ sticky = "cookie:session"
 class Banyan:
     """The real binary with its own folder and config."""
 
-    def __init__(self, legacy, candidate, extra=DEFAULT_ROUTE, top="", folder=None, binary=BINARY):
+    def __init__(self, legacy, candidate, extra=DEFAULT_ROUTE, top="", folder=None, binary=BINARY, data=None):
         self.folder = folder or tempfile.mkdtemp(prefix="banyan-it-")
         self.binary = binary
-        self.data = os.path.join(self.folder, "data")
+        self.data = data or os.path.join(self.folder, "data")
         self.port, self.admin_port = free_port(), free_port()
         self.config = os.path.join(self.folder, "banyan.toml")
         with open(self.config, "w", encoding="utf-8") as file:
