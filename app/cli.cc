@@ -267,6 +267,13 @@ void add_log(CLI::App& app, Choice& choice) {
   verb(*log, "verify", "Check every byte; exits 5 where damaged")->callback([&choice] {
     choice.run = [&choice] { return log_verify(choice.globals); };
   });
+  auto* repair = verb(*log, "repair",
+                      "With the server stopped: damage becomes GAP records, what is valid is kept");
+  auto is_dry_run = std::make_shared<bool>(false);
+  repair->add_flag("--dry-run", *is_dry_run, "Say what would be done; exits 1 where there is any");
+  repair->callback([&choice, is_dry_run] {
+    choice.run = [&choice, is_dry_run] { return log_repair(choice.globals, *is_dry_run); };
+  });
 }
 
 void add_replay(CLI::App& app, Choice& choice) {

@@ -62,6 +62,7 @@ struct LogRangeOptions {
 int log_cat(const Globals& globals, const LogRangeOptions& options);
 int log_stat(const Globals& globals);
 int log_verify(const Globals& globals);
+int log_repair(const Globals& globals, bool is_dry_run);
 
 struct CompareOptions {
   std::string from, to;

@@ -92,7 +92,10 @@ Status MirrorCore::apply(const model::SourcedRecord& record) {
     case model::RecordType::kGap: {
       auto decoded = model::decode(record.encoded);
       if (!decoded.ok()) return decoded.error();
-      on_gap(std::get<model::GapRecord>(*decoded));
+      const auto& gap = std::get<model::GapRecord>(*decoded);
+      // A hole that was repaired: nobody knows whose records were in it.
+      if (gap.cause == "damaged") on_hole(record);
+      on_gap(gap);
       return {};
     }
     default: return {};

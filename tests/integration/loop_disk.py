@@ -69,18 +69,28 @@ class LoopDisk:
             run("fsfreeze", "-u", self.mount)
             self.is_frozen = False
 
+    def mount_again(self, how):
+        """Checked and mounted anew, "ro" or "rw"."""
+        self.unmount()
+        subprocess.run(["e2fsck", "-fy", self.device], capture_output=True)
+        run("mount", "-t", "ext4", "-o", how, self.device, self.mount)
+        self.is_mounted = True
+
+    def unmount(self):
+        for _ in range(100):
+            if subprocess.run(["umount", self.mount], capture_output=True).returncode == 0:
+                break
+            time.sleep(0.05)  # who had it open is just ending
+        else:
+            subprocess.run(["umount", "-l", self.mount], capture_output=True)
+        self.is_mounted = False
+
     def close(self):
         atexit.unregister(self.close)
         if self.is_frozen:
             subprocess.run(["fsfreeze", "-u", self.mount], capture_output=True)
         if self.is_mounted:
-            for _ in range(100):
-                if subprocess.run(["umount", self.mount], capture_output=True).returncode == 0:
-                    break
-                time.sleep(0.05)  # who had it open is just ending
-            else:
-                subprocess.run(["umount", "-l", self.mount], capture_output=True)
-            self.is_mounted = False
+            self.unmount()
         if self.device is not None:
             subprocess.run(["losetup", "-d", self.device], capture_output=True)
             self.device = None
@@ -91,7 +101,7 @@ def why_not():
     """Why no such disk can be had here; "" where it can."""
     if os.geteuid() != 0:
         return "only root may mount"
-    for tool in ("mkfs.ext4", "losetup", "mount", "umount", "fsfreeze"):
+    for tool in ("mkfs.ext4", "losetup", "mount", "umount", "fsfreeze", "e2fsck"):
         if shutil.which(tool) is None:
             return "there is no %s" % tool
     try:
