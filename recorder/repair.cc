@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/base/text.h"
@@ -11,6 +12,7 @@
 #include "recorder/catalog.h"
 #include "recorder/cut.h"
 #include "recorder/meta.h"
+#include "recorder/recorder.h"
 #include "recorder/salvage.h"
 #include "recorder/segment_writer.h"
 
@@ -133,11 +135,12 @@ class PartWriter {
 class StreamRepair {
  public:
   StreamRepair(FileSystem& files, std::string directory, std::string stream, bool is_dry_run,
-               RepairReport& report)
+               const std::set<std::string>& suspects, RepairReport& report)
       : files_(files),
         directory_(std::move(directory)),
         stream_(std::move(stream)),
         is_dry_run_(is_dry_run),
+        suspects_(suspects),
         report_(report) {}
 
   Status run() {
@@ -230,7 +233,8 @@ class StreamRepair {
       found->holes.pop_back();
       next->header.previous_end = limit;
     }
-    if (found->holes.empty() && known.has_header) return {};
+    const bool is_suspect = suspects_.contains(known.path) || !found->damaged.empty();
+    if (found->holes.empty() && known.has_header && !is_suspect) return {};
     tell(known, *found);
     if (found->holes.size() > kHolesMax) {
       report_.left.push_back(known.path + " has more than " + std::to_string(kHolesMax) +
@@ -347,9 +351,21 @@ class StreamRepair {
   const std::string directory_;
   const std::string stream_;
   const bool is_dry_run_;
+  const std::set<std::string>& suspects_;
   RepairReport& report_;
   std::vector<Known> segments_;
 };
+
+// Segments in whose bytes verify finds something wrong, be it that no record is lost by it.
+Result<std::set<std::string>> find_suspects(FileSystem& files, const std::string& directory) {
+  const auto verified = verify_log(files, directory, {});
+  if (!verified.ok()) return verified.error();
+  std::set<std::string> suspects;
+  for (const auto& problem : verified->problems) {
+    if (problem.position >= kSegmentHeaderBytes) suspects.insert(problem.file);
+  }
+  return suspects;
+}
 
 // The places of consumers are theirs: to guess one means to send copies again, or never.
 void check_cursors(FileSystem& files, const std::string& directory, RepairReport& report) {
@@ -371,9 +387,11 @@ Result<RepairReport> repair_log(FileSystem& files, const std::string& directory,
     return make_error(names.error().code, ErrorOrigin::kDisk,
                       "there is no log to repair: " + names.error().message);
   }
+  const auto suspects = find_suspects(files, directory);
+  if (!suspects.ok()) return suspects.error();
   RepairReport report;
   for (const std::string& stream : list_streams(files, directory)) {
-    StreamRepair repair(files, directory + "/" + stream, stream, is_dry_run, report);
+    StreamRepair repair(files, directory + "/" + stream, stream, is_dry_run, *suspects, report);
     BANYAN_RETURN_IF_ERROR(repair.run());
   }
   check_cursors(files, directory, report);

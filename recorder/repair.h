@@ -42,7 +42,7 @@ struct RepairReport {
   std::vector<std::string> left;  // what it does not mend, and what to do
   std::uint64_t records_lost = 0;
 
-  bool has_found() const { return !holes.empty() || !ranges.empty(); }
+  bool has_found() const { return !holes.empty() || !ranges.empty() || !replaced.empty(); }
 };
 
 // kAlreadyExists while a server holds a stream. With `is_dry_run` nothing is changed. One thread.
