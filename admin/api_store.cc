@@ -216,7 +216,7 @@ HttpResponse Api::get_exchange(const Call& call) const {
   std::optional<model::Cursor::Place> hint;
   // Only a hint: without it the log is searched.
   if (auto located = services_.findings.locate(*exchange); located.ok()) hint = *located;
-  return text_answer(exchange_json(services_.recorder.access(), services_.clock, *exchange, hint,
+  return text_answer(exchange_json(services_.recorder.access(), *exchange, hint,
                                    call.target.parameter("records") == "1",
                                    options_.search_patience_ns));
 }

@@ -35,10 +35,10 @@ Result<std::string> route_history_json(model::LogAccess& log, const Clock& clock
                                        std::string_view route, std::size_t limit,
                                        std::int64_t patience_ns);
 
-// The contract's exchange object. `hint`: where its REQUEST lies, if known; else the log is
-// searched from its end backwards. kNotFound after all of it was read, kTimeout when the patience
+// The contract's exchange object. `hint`: where its REQUEST lies, if known; else the indexes of the
+// log are asked. kNotFound after all of it was read, kTimeout when the patience
 // ended before.
-Result<std::string> exchange_json(model::LogAccess& log, const Clock& clock, ExchangeId exchange,
+Result<std::string> exchange_json(model::LogAccess& log, ExchangeId exchange,
                                   const std::optional<model::Cursor::Place>& hint,
                                   bool with_records, std::int64_t patience_ns);
 

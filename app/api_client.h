@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "core/base/error.h"
+#include "recorder/log_keys.h"
 
 namespace banyan::app {
 
@@ -15,6 +17,7 @@ namespace banyan::app {
 struct Target {
   std::string admin_url;  // "http://127.0.0.1:9901"
   std::string data_dir;   // for the token file and offline verbs
+  std::shared_ptr<const recorder::LogKeys> log_keys = recorder::LogKeys::none();  // offline verbs
 };
 
 struct ApiAnswer {

@@ -249,9 +249,21 @@ void add_log(CLI::App& app, Choice& choice) {
   cat->add_option("--from", options->from, "Time (RFC 3339 or -15m) or offset");
   cat->add_option("--to", options->to, "Time or offset, not included");
   cat->add_option("--filter", options->filter,
-                  "route:R type:T exchange:ID method:M path:GLOB status:N");
+                  "route:R type:T id:EXCHANGE method:M path:GLOB status:N");
+  cat->add_option("--exchange", options->exchange,
+                  "Only the records of this exchange, by the index");
+  cat->add_option("--session", options->session,
+                  "Only the REQUESTs of this session (its keyed token), by the index");
+  cat->add_option("--at", options->at,
+                  "Time travel: the exchanges open at this time (RFC 3339, 14:03 or -15m), and the "
+                  "routes in force");
+  cat->add_option("--window", options->window, "With --at: open at some moment until so long after")
+      ->needs("--at");
   cat->callback([&choice, options] {
-    choice.run = [&choice, options] { return log_cat(choice.globals, *options); };
+    choice.run = [&choice, options] {
+      return options->at.empty() ? log_cat(choice.globals, *options)
+                                 : log_at(choice.globals, *options);
+    };
   });
   auto* tail = verb(*log, "tail", "Print records as they come");
   tail->add_option("--filter", options->filter, "As for cat");
@@ -264,8 +276,14 @@ void add_log(CLI::App& app, Choice& choice) {
   verb(*log, "stat", "Streams, segments, sizes, consumers")->callback([&choice] {
     choice.run = [&choice] { return log_stat(choice.globals); };
   });
-  verb(*log, "verify", "Check every byte; exits 5 where damaged")->callback([&choice] {
-    choice.run = [&choice] { return log_verify(choice.globals); };
+  auto* verify =
+      verb(*log, "verify", "Check every byte, and the audit chain; exits 5 where damaged");
+  auto anchor = std::make_shared<std::string>();
+  verify->add_option(
+      "--anchor", *anchor,
+      "A head that verify printed earlier (STREAM:OFFSET:HEX): it must still be there");
+  verify->callback([&choice, anchor] {
+    choice.run = [&choice, anchor] { return log_verify(choice.globals, *anchor); };
   });
   auto* repair = verb(*log, "repair",
                       "With the server stopped: damage becomes GAP records, what is valid is kept");

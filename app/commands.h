@@ -58,10 +58,14 @@ struct LogRangeOptions {
   std::string from, to;  // a time, an offset, or ""
   std::string filter;
   bool follows = false;
+  std::string exchange, session;  // records of that one only, found by the log's indexes
+  std::string at, window;         // time travel
 };
 int log_cat(const Globals& globals, const LogRangeOptions& options);
+// Of `log cat --at`: what was open then, and the routes in force.
+int log_at(const Globals& globals, const LogRangeOptions& options);
 int log_stat(const Globals& globals);
-int log_verify(const Globals& globals);
+int log_verify(const Globals& globals, const std::string& anchor);
 int log_repair(const Globals& globals, bool is_dry_run);
 
 struct CompareOptions {

@@ -29,10 +29,6 @@ constexpr std::size_t kChosenMax = 4'000'000;
 
 std::string log_directory(const Globals& globals) { return target_of(globals).data_dir + "/log"; }
 
-Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals) {
-  return recorder::open_log(FileSystem::posix(), log_directory(globals));
-}
-
 // A bound of a range: an offset of stream main, or a time.
 struct Bound {
   std::optional<Offset> offset;
@@ -197,6 +193,59 @@ int print_range(model::RecordSource& source, const Bound& to, RecordFilter& filt
   return kDone;
 }
 
+// The key that --exchange or --session names; nullopt where neither does.
+Result<std::optional<model::LogKey>> key_of(const LogRangeOptions& options) {
+  const auto wrong = [](const char* text) {
+    return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal, text);
+  };
+  if (!options.exchange.empty() && !options.session.empty()) {
+    return wrong("--exchange and --session exclude each other");
+  }
+  if (!options.session.empty()) {
+    return std::optional(model::LogKey::of_session(options.session));
+  }
+  if (options.exchange.empty()) return std::optional<model::LogKey>();
+  const auto exchange = ExchangeId::parse(options.exchange);
+  if (!exchange) return wrong("--exchange: an exchange id is 32 hex digits");
+  return std::optional(model::LogKey::of_exchange(*exchange));
+}
+
+bool has_key(const model::LogKey& key, const model::SourcedRecord& sourced,
+             const model::AnyRecord& record) {
+  if (key.kind == model::LogKey::Kind::kExchange) return sourced.exchange == key.exchange;
+  const auto* request = std::get_if<model::RequestRecord>(&record);
+  return request != nullptr && request->session == key.session;
+}
+
+// Reads only where the indexes say that the key may be.
+int print_key(model::LogAccess& log, const model::LogKey& key, RecordFilter& filter, bool is_json) {
+  const auto spans = log.find_key(key);
+  if (!spans.ok()) return fail_with(spans.error());
+  Status damage;
+  std::uint64_t printed = 0;
+  const auto read = model::read_spans(log, *spans, [&](const model::SourcedRecord& sourced) {
+    if (sourced.kind == model::SourcedRecord::Kind::kHole) {
+      print_record(sourced, nullptr, is_json);
+      return true;
+    }
+    const auto record = model::decode(sourced.encoded);
+    if (!record.ok()) {
+      damage = record.error();
+      return false;
+    }
+    if (has_key(key, sourced, *record) && filter.takes(sourced, *record)) {
+      print_record(sourced, &*record, is_json);
+      ++printed;
+    }
+    return !was_interrupted() && std::ferror(stdout) == 0;
+  });
+  for (const Status& status : {read, damage}) {
+    if (!status.ok()) return fail_with(status.error());
+  }
+  if (printed == 0) complain("the log holds no such record (retention may have removed it)");
+  return printed > 0 ? kDone : kNegativeResult;
+}
+
 }  // namespace
 
 int log_cat(const Globals& globals, const LogRangeOptions& options) {
@@ -204,7 +253,8 @@ int log_cat(const Globals& globals, const LogRangeOptions& options) {
   const auto from = parse_bound(options.from, "--from");
   const auto to = parse_bound(options.to, "--to");
   auto filter = RecordFilter::create(options.filter);
-  for (const Status& status : {from.status(), to.status(), filter.status()}) {
+  const auto key = key_of(options);
+  for (const Status& status : {from.status(), to.status(), filter.status(), key.status()}) {
     if (!status.ok()) {
       complain(status.error().message);
       return kUsage;
@@ -212,6 +262,7 @@ int log_cat(const Globals& globals, const LogRangeOptions& options) {
   }
   auto log = open_log_of(globals);
   if (!log.ok()) return fail_with(log.error());
+  if (*key) return print_key(**log, **key, *filter, globals.is_json);
   model::Cursor start = options.follows ? (*log)->end() : (*log)->begin();
   if (from->wall_ns) {
     auto found = (*log)->find_time(*from->wall_ns);
@@ -225,15 +276,67 @@ int log_cat(const Globals& globals, const LogRangeOptions& options) {
   return print_range(**source, *to, *filter, options.follows, globals.is_json);
 }
 
-int log_verify(const Globals& globals) {
+namespace {
+
+Result<recorder::VerifyReport::Head> parse_anchor(const std::string& text) {
+  const std::vector<std::string_view> parts = split(text, ':');
+  recorder::VerifyReport::Head head;
+  if (parts.size() == 3) {
+    const auto end = parse_u64(parts[1]);
+    const auto chain = bytes_of_hex(parts[2]);
+    if (end && chain && chain->size() == 32) {
+      return recorder::VerifyReport::Head{std::string(parts[0]), Offset{*end}, *chain};
+    }
+  }
+  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal,
+                    "--anchor: give a head as verify prints it, STREAM:OFFSET:HEX");
+}
+
+std::string shown_head(const recorder::VerifyReport::Head& head) {
+  return head.stream + ":" + std::to_string(head.end.value) + ":" + hex_of_bytes(head.chain);
+}
+
+void print_chain(const recorder::VerifyReport& report) {
+  for (const auto& head : report.heads) {
+    std::printf("chain head %s%s\n", shown_head(head).c_str(),
+                report.chained_batches == 0 ? " (not checked: its key was not given)" : "");
+  }
+  if (!report.heads.empty() && report.unchained_segments > 0) {
+    std::printf("%llu segments are not chained: from before audit was on, or mended\n",
+                static_cast<unsigned long long>(report.unchained_segments));
+  }
+  if (report.unread_batches > 0) {
+    std::printf(
+        "%llu encrypted batches were checked by their checksums only; give their keys by -c\n",
+        static_cast<unsigned long long>(report.unread_batches));
+  }
+  if (report.broken_footers > 0) {
+    std::printf("%llu broken footers, which the next start writes anew\n",
+                static_cast<unsigned long long>(report.broken_footers));
+  }
+}
+
+}  // namespace
+
+int log_verify(const Globals& globals, const std::string& anchor) {
   const bool is_terminal = isatty(STDERR_FILENO) != 0;
-  auto verified = recorder::verify_log(
-      FileSystem::posix(), log_directory(globals), [&](std::uint64_t done, std::uint64_t total) {
-        if (is_terminal) {
-          std::fprintf(stderr, "\r\033[Kverify %s of %s", format_size(done).c_str(),
-                       format_size(total).c_str());
-        }
-      });
+  const Target target = target_of(globals);
+  recorder::VerifyOptions options;
+  options.keys = target.log_keys;
+  if (!anchor.empty()) {
+    auto head = parse_anchor(anchor);
+    if (!head.ok()) {
+      complain(head.error().message);
+      return kUsage;
+    }
+    options.anchor = *std::move(head);
+  }
+  options.progress = [&](std::uint64_t done, std::uint64_t total) {
+    if (!is_terminal) return;
+    std::fprintf(stderr, "\r\033[Kverify %s of %s", format_size(done).c_str(),
+                 format_size(total).c_str());
+  };
+  auto verified = recorder::verify_log(FileSystem::posix(), target.data_dir + "/log", options);
   if (is_terminal) std::fprintf(stderr, "\r\033[K");
   if (!verified.ok()) return fail_with(verified.error());
   const recorder::VerifyReport& report = *verified;
@@ -243,7 +346,13 @@ int log_verify(const Globals& globals) {
     json.begin_object().member("schema", "banyan/log-verify/1");
     json.member("segments", report.segments).member("batches", report.batches);
     json.member("records", report.records).member("bytes", report.bytes);
-    json.member("torn_tail_bytes", report.torn_tail_bytes).key("problems").begin_array();
+    json.member("torn_tail_bytes", report.torn_tail_bytes);
+    json.member("broken_footers", report.broken_footers);
+    json.member("chained_batches", report.chained_batches);
+    json.member("unchained_segments", report.unchained_segments);
+    json.member("unread_batches", report.unread_batches).key("heads").begin_array();
+    for (const auto& head : report.heads) json.string(shown_head(head));
+    json.end_array().key("problems").begin_array();
     for (const auto& problem : report.problems) {
       json.begin_object().member("file", problem.file).member("position", problem.position);
       json.member("first", problem.first.value).member("end", problem.end.value);
@@ -263,6 +372,7 @@ int log_verify(const Globals& globals) {
                 static_cast<unsigned long long>(report.records), format_size(report.bytes).c_str(),
                 report.problems.size(),
                 report.torn_tail_bytes > 0 ? ", a torn tail that the next start will cut" : "");
+    print_chain(report);
   }
   return report.problems.empty() ? kDone : kDataDamaged;
 }

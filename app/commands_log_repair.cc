@@ -71,9 +71,10 @@ void print(const recorder::RepairReport& report, bool is_dry_run) {
 
 int log_repair(const Globals& globals, bool is_dry_run) {
   FileSystem& files = FileSystem::posix();
-  const std::string directory = target_of(globals).data_dir + "/log";
+  const Target target = target_of(globals);
+  const std::string directory = target.data_dir + "/log";
   // What is to be done is said before it is done, also where that then fails.
-  auto found = recorder::repair_log(files, directory, true);
+  auto found = recorder::repair_log(files, directory, target.log_keys, true);
   if (!found.ok()) return fail_with(found.error());
   const bool is_to_repair = !is_dry_run && found->has_found();
   if (is_to_repair) {
@@ -83,7 +84,7 @@ int log_repair(const Globals& globals, bool is_dry_run) {
       std::printf("\n");
       std::fflush(stdout);
     }
-    found = recorder::repair_log(files, directory, false);
+    found = recorder::repair_log(files, directory, target.log_keys, false);
     if (!found.ok()) return fail_with(found.error());
   }
   if (globals.is_json) {

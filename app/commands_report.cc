@@ -50,8 +50,9 @@ struct DataDirectory {
 
 Result<DataDirectory> open_data(const Globals& globals) {
   DataDirectory data;
-  data.path = target_of(globals).data_dir;
-  auto log = recorder::open_log(FileSystem::posix(), data.path + "/log");
+  const Target target = target_of(globals);
+  data.path = target.data_dir;
+  auto log = recorder::open_log(FileSystem::posix(), data.path + "/log", target.log_keys);
   if (!log.ok()) return log.error();
   data.log = *std::move(log);
   return data;
@@ -264,7 +265,7 @@ int compare(const Globals& globals, const CompareOptions& options) {
   FileSystem& files = FileSystem::posix();
   Clock& clock = SystemClock::instance();
   const std::string data_dir = target_of(globals).data_dir;
-  auto log = recorder::open_log(files, data_dir + "/log");
+  auto log = recorder::open_log(files, data_dir + "/log", loaded.config.recorder.keys);
   if (!log.ok()) return fail_with(log.error());
   std::unique_ptr<recorder::Recorder> recorder;
   std::unique_ptr<model::RecordSink> sink;

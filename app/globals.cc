@@ -9,6 +9,7 @@
 #include "app/exit_codes.h"
 #include "config/config.h"
 #include "core/base/text.h"
+#include "recorder/recorder.h"
 
 namespace banyan::app {
 namespace {
@@ -38,23 +39,30 @@ int exit_code_of_status(int status) {
 }  // namespace
 
 Target target_of(const Globals& globals) {
-  Target target{globals.admin_url, globals.data_dir};
-  if (target.admin_url.empty() || target.data_dir.empty()) {
-    std::string path = globals.config_path;
-    if (path.empty() && access("banyan.toml", R_OK) == 0) path = "banyan.toml";
-    config::Config config;
-    if (!path.empty()) {
-      // Also of a file with errors: where the server is may well be told by it, and a rollback must
-      // not wait until somebody has corrected a rule.
-      config = config::load_file(path, globals.overrides).config;
-    }
-    if (target.admin_url.empty()) target.admin_url = "http://" + config.admin.address;
-    if (target.data_dir.empty()) target.data_dir = config.data_dir;
+  Target target;
+  target.admin_url = globals.admin_url;
+  target.data_dir = globals.data_dir;
+  std::string path = globals.config_path;
+  const bool is_all_said = !target.admin_url.empty() && !target.data_dir.empty();
+  if (path.empty() && !is_all_said && access("banyan.toml", R_OK) == 0) path = "banyan.toml";
+  config::Config config;
+  if (!path.empty()) {
+    // Also of a file with errors: where the server is may well be told by it, and a rollback must
+    // not wait until somebody has corrected a rule.
+    config = config::load_file(path, globals.overrides).config;
   }
+  if (target.admin_url.empty()) target.admin_url = "http://" + config.admin.address;
+  if (target.data_dir.empty()) target.data_dir = config.data_dir;
+  target.log_keys = config.recorder.keys;
   if (target.admin_url.find("://") == std::string::npos) {
     target.admin_url = "http://" + target.admin_url;
   }
   return target;
+}
+
+Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals) {
+  const Target target = target_of(globals);
+  return recorder::open_log(FileSystem::posix(), target.data_dir + "/log", target.log_keys);
 }
 
 void complain(const std::string& message) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "app/api_client.h"
 #include "core/base/error.h"
 #include "core/json/value.h"
+#include "core/model/record_io.h"
 
 namespace banyan::app {
 
@@ -21,6 +23,9 @@ struct Globals {
 
 // What the flags and the config say about where the server and its data are.
 Target target_of(const Globals& globals);
+
+// The log of that data directory, offline or beside a server, with the keys that the config names.
+Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals);
 
 // Prints to stderr: "banyan: message".
 void complain(const std::string& message);

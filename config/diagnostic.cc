@@ -18,16 +18,21 @@ bool is_bare(char c) {
          c == '-';
 }
 
-// Hides what follows "key =" ([record] key holds a secret) and the user part of a URL.
-std::string without_secrets(std::string line) {
-  for (std::size_t at = line.find("key"); at != std::string::npos; at = line.find("key", at + 1)) {
+// Where the value of this key begins in a line: behind its "="; npos where there is none.
+std::size_t value_of(std::string_view line, std::string_view key) {
+  for (std::size_t at = line.find(key); at != std::string::npos; at = line.find(key, at + 1)) {
     if (at > 0 && is_bare(line[at - 1])) continue;
-    std::size_t equals = at + 3;
-    while (equals < line.size() &&
-           std::string_view(" \t\"'").find(line[equals]) != std::string_view::npos) {
-      ++equals;
-    }
-    if (equals < line.size() && line[equals] == '=') return line.substr(0, equals + 1) + " …";
+    const std::size_t equals = line.find_first_not_of(" \t\"'", at + key.size());
+    if (equals != std::string::npos && line[equals] == '=') return equals + 1;
+  }
+  return std::string::npos;
+}
+
+// Hides the values of keys that hold secrets, and the user part of a URL.
+std::string without_secrets(std::string line) {
+  for (const char* key : {"key", "old_keys"}) {
+    const std::size_t value = value_of(line, key);
+    if (value != std::string::npos) return line.substr(0, value) + " …";
   }
   const std::size_t scheme = line.find("://");
   const std::size_t user_end = line.find('@', scheme == std::string::npos ? line.size() : scheme);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [log], [limits], [timeouts] and [mirror]: sizes, times and rates.
+// [limits], [timeouts] and [mirror]: sizes, times and rates.
 #include <string>
 
 #include "config/loaders.h"
@@ -16,54 +16,6 @@ constexpr std::int64_t kDay = 86'400 * kSecond;
 constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 constexpr std::int64_t kTiB = 1024 * 1024 * kMiB;
-
-// "5%" of the disk, or a size.
-void read_min_free(TableReader& table, recorder::RecorderOptions& out) {
-  const Node* node = table.is_present() ? table.node().find("min_free") : nullptr;
-  if (node == nullptr || node->kind != Node::Kind::kString || node->text.empty() ||
-      node->text.back() != '%') {
-    if (table.read_size("min_free", out.min_free_bytes, {0, 1024 * kTiB})) out.min_free_ratio = 0;
-    return;
-  }
-  std::uint32_t share = 0;
-  if (!table.read_percent("min_free", share)) return;
-  if (share > 9000) {
-    table.problems().error(*node, table.name_of_key("min_free") + " is at most 90%");
-    return;
-  }
-  out.min_free_ratio = share / 10000.0;
-  out.min_free_bytes = 0;
-}
-
-}  // namespace
-
-void load_log(TableReader& root, Config& config) {
-  TableReader table = root.table("log");
-  recorder::RecorderOptions& log = config.recorder;
-  table.read_size("segment_size", log.segment_bytes, {kMiB, 1024 * 1024 * kKiB * 4});
-  TableReader retention = table.table("retention");
-  retention.read_duration("age", log.retention_age_ns, {60 * kSecond, 36'500 * kDay});
-  retention.read_size("size", log.retention_bytes, {16 * kMiB, 1024 * kTiB});
-  read_min_free(retention, log);
-  retention.finish();
-  if (log.retention_bytes < log.segment_bytes * 2) {
-    const Node* at = retention.is_present() ? retention.node().find("size") : nullptr;
-    if (at == nullptr && table.is_present()) at = table.node().find("segment_size");
-    table.problems().error(
-        at != nullptr ? *at : Node(),
-        "log.retention.size must hold at least two segments (log.segment_size is " +
-            format_size(log.segment_bytes) + ")");
-  }
-  table.read_size("inline_body", config.proxy.limits.inline_body_max, {0, 16 * kMiB});
-  table.read_duration("wait", config.proxy.durable_wait_ns, {kMillisecond, 60 * kSecond});
-  table.read_duration("flush_interval", log.flush_interval_ns, {kMillisecond, 10 * kSecond});
-  if (const auto kind = table.read_name("compression", {"none", "lz4"})) {
-    log.compression = static_cast<recorder::RecorderOptions::Compression>(*kind);
-  }
-  table.finish();
-}
-
-namespace {
 
 void load_http2_limits(TableReader table, net::Http2Options& http2) {
   table.read_integer("streams", http2.streams_max, {1, 10'000});

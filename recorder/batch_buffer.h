@@ -27,7 +27,6 @@ struct BatchBuffer {
     std::size_t at = 0;   // of the header
     std::size_t end = 0;  // of the payload, without padding
     std::uint32_t records = 0;
-    Codec codec = Codec::kNone;
   };
   std::string bytes;
   std::vector<Batch> batches;

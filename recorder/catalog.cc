@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "core/obs/log.h"
-#include "recorder/segment_reader.h"
 
 namespace banyan::recorder {
 namespace {
 
-constexpr std::uint64_t kIndexFileBytesMax = 16U << 20;
+// An exchange that was open at a time and ended so many segments later is found by its index only.
+constexpr std::size_t kFootersAskedMax = 16;
 
 Result<SegmentHeader> read_header(FileSystem& files, const std::string& path) {
   auto file = files.open(path, FileSystem::Mode::kReadOnly);
@@ -49,6 +49,49 @@ Result<std::shared_ptr<const File>> Segment::open(FileSystem& files) {
   return file;
 }
 
+Result<std::shared_ptr<const DataKey>> Segment::data_key() {
+  MutexLock lock(mutex_);
+  if (data_key_ == nullptr && header_.is_encrypted()) {
+    auto key = keys_->unwrap(header_, path_);
+    if (!key.ok()) return key.error();
+    data_key_ = *std::move(key);
+  }
+  return data_key_;
+}
+
+Result<std::unique_ptr<SegmentReader>> Segment::open_reader(FileSystem& files) {
+  auto file = open(files);
+  if (!file.ok()) return file.error();
+  auto key = data_key();
+  if (!key.ok()) return key.error();
+  return std::make_unique<SegmentReader>(*std::move(file), header_, *std::move(key));
+}
+
+Result<SegmentFooter> Segment::footer(FileSystem& files) {
+  const auto none = [this](const char* why) {
+    return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk, path_ + " has no footer: " + why);
+  };
+  if (header_.version == 1) return none("its format is older than footers");
+  auto file = open(files);
+  if (!file.ok()) return file.error();
+  const auto size = (*file)->size();
+  if (!size.ok()) return size.error();
+  if (*size < kSegmentHeaderBytes + kFooterPointerBytes) return none("it holds nothing");
+  std::string bytes;
+  BANYAN_RETURN_IF_ERROR(
+      (*file)->read_at(Position{*size - kFooterPointerBytes}, kFooterPointerBytes, bytes));
+  const auto position = decode_footer_pointer(bytes);
+  if (!position || *position < Position{kSegmentHeaderBytes} || position->value >= *size) {
+    return none("it was not sealed");
+  }
+  auto reader = open_reader(files);
+  if (!reader.ok()) return reader.error();
+  (*reader)->seek(*position);
+  const auto payload = (*reader)->footer();
+  if (!payload.ok()) return payload.error();
+  return decode_footer(*payload);
+}
+
 void Segment::lend(std::shared_ptr<const File> file) {
   MutexLock lock(mutex_);
   file_ = file;
@@ -77,17 +120,15 @@ Status Segment::load_index(FileSystem& files) {
   index.end = header_.base;
   bool is_loaded = false;
   if (end().value != kOpenEnd) {
-    const auto bytes = files.read_file(index_path_of(path_), kIndexFileBytesMax);
-    if (bytes.ok()) {
-      auto decoded = decode_index(*bytes, header_);
-      is_loaded = decoded.ok();
-      if (is_loaded) index = *std::move(decoded);
-    }
+    auto closed = footer(files);
+    is_loaded = closed.ok();
+    if (is_loaded) index = std::move(closed->index);
   }
   if (!is_loaded) {
-    const auto file = open(files);
+    // Headers are not encrypted, so no key is needed.
+    auto file = open(files);
     if (!file.ok()) return file.error();
-    SegmentReader reader(*file, header_);
+    SegmentReader reader(*std::move(file), header_, nullptr);
     BANYAN_RETURN_IF_ERROR(scan_headers(reader, index));
   }
   MutexLock lock(mutex_);
@@ -133,7 +174,7 @@ Status Catalog::refresh(FileSystem& files) {
     }
     if (header->base != *base) continue;
     if (!fresh.empty() && header->uuid != fresh.front()->header().uuid) continue;
-    fresh.push_back(std::make_shared<Segment>(path, *std::move(header)));
+    fresh.push_back(std::make_shared<Segment>(path, *std::move(header), keys_));
     if (const auto file = fresh.back()->open(files); file.ok()) {
       if (const auto size = (*file)->size(); size.ok()) fresh.back()->set_bytes(*size);
     }
@@ -215,6 +256,46 @@ Result<Offset> Catalog::find_time(FileSystem& files, std::int64_t wall_ns) const
   const auto index = segment->index(files);
   if (!index.ok()) return index.error();
   return index->offset_before(wall_ns, segment->base());
+}
+
+Result<std::vector<model::LogSpan>> Catalog::find_key(FileSystem& files,
+                                                      const model::LogKey& key) const {
+  std::vector<model::LogSpan> spans;
+  const auto add = [&](Offset first, Offset end) {
+    if (!spans.empty() && spans.back().end >= first) {
+      spans.back().end = end;
+    } else {
+      spans.push_back({stream_, first, end});
+    }
+  };
+  for (const auto& segment : segments()) {
+    const auto footer = segment->footer(files);
+    if (!footer.ok()) {
+      // A disk that fails says nothing about what is in the segment; else it is to be read whole.
+      const ErrorCode code = footer.error().code;
+      if (code != ErrorCode::kNotFound && code != ErrorCode::kDamaged) return footer.error();
+      add(segment->base(), segment->end());
+      continue;
+    }
+    for (const auto& [first, end] : footer->find(key)) add(first, end);
+  }
+  return spans;
+}
+
+std::int64_t Catalog::longest_exchange_ns(FileSystem& files, std::int64_t wall_ns) const {
+  // What was open then ended then or later, so it is the footers from there on that know.
+  std::int64_t longest = 0;
+  std::size_t left = kFootersAskedMax;
+  const auto held = segments();
+  for (std::size_t i = 0; i < held.size() && left > 0; ++i) {
+    const bool is_before = i + 1 < held.size() && held[i + 1]->header().created_wall_ns <= wall_ns;
+    if (is_before) continue;
+    --left;
+    if (const auto footer = held[i]->footer(files); footer.ok()) {
+      longest = std::max(longest, footer->longest_exchange_ns);
+    }
+  }
+  return longest;
 }
 
 Result<Epoch> Catalog::oldest_epoch(FileSystem& files) const {

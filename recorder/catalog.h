@@ -17,6 +17,9 @@
 #include "core/base/mutex.h"
 #include "core/model/record_io.h"
 #include "recorder/format.h"
+#include "recorder/log_keys.h"
+#include "recorder/segment_footer.h"
+#include "recorder/segment_reader.h"
 #include "recorder/sparse_index.h"
 #include "recorder/tail.h"
 
@@ -28,8 +31,8 @@ inline constexpr std::uint64_t kOpenEnd = std::numeric_limits<std::uint64_t>::ma
 // that retention has deleted. Any thread.
 class Segment {
  public:
-  Segment(std::string path, SegmentHeader header)
-      : path_(std::move(path)), header_(std::move(header)) {}
+  Segment(std::string path, SegmentHeader header, std::shared_ptr<const LogKeys> keys)
+      : path_(std::move(path)), header_(std::move(header)), keys_(std::move(keys)) {}
 
   const std::string& path() const { return path_; }
   const SegmentHeader& header() const { return header_; }
@@ -42,21 +45,30 @@ class Segment {
 
   // One file shared by all readers, kept open while one uses it.
   Result<std::shared_ptr<const File>> open(FileSystem& files);
+  // A reader of that file, at its first batch. kPermissionDenied where it is encrypted by a key
+  // that was not given.
+  Result<std::unique_ptr<SegmentReader>> open_reader(FileSystem& files);
   // The writer lends its own file while it writes.
   void lend(std::shared_ptr<const File> file);
 
   // For the writer, per batch.
   void note_batch(const BatchHeader& header, Position position);
   SparseIndex index_snapshot() const;
-  // From what was noted, the .idx file, or a scan of the headers.
+  // From what was noted, the footer, or a scan of the headers.
   Result<SparseIndex> index(FileSystem& files);
   Result<Position> position_of(FileSystem& files, Offset offset);
+  // kNotFound where there is none: it still grows, it was never sealed, or is of an older format.
+  // kDamaged where it does not fit.
+  Result<SegmentFooter> footer(FileSystem& files);
+  // Null where it is not encrypted; kPermissionDenied where its key was not given.
+  Result<std::shared_ptr<const DataKey>> data_key();
 
  private:
   Status load_index(FileSystem& files);
 
   const std::string path_;
   const SegmentHeader header_;
+  const std::shared_ptr<const LogKeys> keys_;
   std::atomic<std::uint64_t> end_{kOpenEnd};
   std::atomic<std::uint64_t> bytes_{0};
   mutable Mutex mutex_;
@@ -64,12 +76,13 @@ class Segment {
   SparseIndex index_ GUARDED_BY(mutex_);
   bool has_index_ GUARDED_BY(mutex_) = false;
   bool is_written_here_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const DataKey> data_key_ GUARDED_BY(mutex_);
 };
 
 class Catalog {
  public:
-  Catalog(std::string directory, std::string stream)
-      : directory_(std::move(directory)), stream_(std::move(stream)) {}
+  Catalog(std::string directory, std::string stream, std::shared_ptr<const LogKeys> keys)
+      : directory_(std::move(directory)), stream_(std::move(stream)), keys_(std::move(keys)) {}
 
   const std::string& directory() const { return directory_; }  // of the stream
   const std::string& stream() const { return stream_; }
@@ -109,12 +122,16 @@ class Catalog {
   // Behind the last whole batch.
   Result<Offset> end(FileSystem& files) const;
   Result<Offset> find_time(FileSystem& files, std::int64_t wall_ns) const;
+  // The ranges of offsets outside of which no record has that key.
+  Result<std::vector<model::LogSpan>> find_key(FileSystem& files, const model::LogKey& key) const;
+  std::int64_t longest_exchange_ns(FileSystem& files, std::int64_t wall_ns) const;
   // Of all records that are left. kDamaged where a file that nobody can read may hold older ones.
   Result<Epoch> oldest_epoch(FileSystem& files) const;
 
  private:
   const std::string directory_;
   const std::string stream_;
+  const std::shared_ptr<const LogKeys> keys_;
   bool is_live_ = false;  // set once, before the catalog is shared
   alignas(64) std::atomic<std::uint64_t> written_{kOpenEnd};
   std::atomic<std::uint64_t> durable_{kOpenEnd};

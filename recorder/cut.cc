@@ -3,6 +3,7 @@
 
 #include "core/base/hash.h"
 #include "core/codec/lz4.h"
+#include "core/codec/zstd_block.h"
 #include "recorder/segment_reader.h"
 
 namespace banyan::recorder {
@@ -12,54 +13,69 @@ constexpr std::size_t kCompressBytesMin = 256;
 
 }  // namespace
 
-Cut::Cut(Offset base, std::int64_t append_wall_ns, std::uint64_t seed,
-         RecorderOptions::Compression compression, BufferPool& pool)
+Cut::Cut(Offset base, std::int64_t append_wall_ns, Storing storing, BufferPool& pool)
     : base_(base),
       end_(base),
       append_wall_ns_(append_wall_ns),
-      seed_(seed),
-      compression_(compression),
+      storing_(std::move(storing)),
+      seed_(xxh3_64(storing_.uuid)),
       pool_(&pool) {}
 
-std::shared_ptr<BatchBuffer> Cut::compress(const BatchBuffer& raw) const {
-  auto stored = pool_->take();
-  for (const BatchBuffer::Batch& batch : raw.batches) {
-    const std::string_view payload = raw.payload(batch);
-    BatchBuffer::Batch& packed = stored->begin_batch();
-    packed.records = batch.records;
-    if (payload.size() >= kCompressBytesMin && codec::lz4_compress(payload, stored->bytes) > 0) {
-      packed.codec = Codec::kLz4;
-    } else {
-      stored->bytes.append(payload);
+// Compresses, then encrypts what is to be of the payload, behind the room for its header.
+void Cut::store(std::string_view payload, BatchHeader& header, BatchBuffer& stored) const {
+  using Compression = RecorderOptions::Compression;
+  BatchBuffer::Batch& batch = stored.begin_batch();
+  std::string& out = stored.bytes;
+  const std::size_t at = out.size();
+  if (payload.size() >= kCompressBytesMin) {
+    if (storing_.compression == Compression::kLz4 && codec::lz4_compress(payload, out) > 0) {
+      header.codec = Codec::kLz4;
     }
-    packed.end = stored->bytes.size();
+    if (storing_.compression == Compression::kZstd && codec::zstd_compress(payload, out) > 0) {
+      header.codec = Codec::kZstd;
+    }
   }
-  stored->pad();
-  return stored;
+  if (storing_.key != nullptr) {
+    const std::string plain = header.codec == Codec::kNone ? std::string(payload) : out.substr(at);
+    out.resize(at);
+    header.is_encrypted = true;
+    storing_.key->encrypt(header, storing_.uuid, plain, out);
+  } else if (header.codec == Codec::kNone) {
+    out.append(payload);
+  }
+  batch.end = out.size();
+  batch.records = header.record_count;
 }
 
-void Cut::add(std::shared_ptr<BatchBuffer> buffer) {
+void Cut::add(std::shared_ptr<BatchBuffer> buffer, std::uint16_t lane, std::uint64_t last) {
   if (buffer->empty()) return;
   buffer->pad();
-  const auto stored =
-      compression_ == RecorderOptions::Compression::kLz4 ? compress(*buffer) : buffer;
-  for (std::size_t i = 0; i < stored->batches.size(); ++i) {
-    const BatchBuffer::Batch& from = stored->batches[i];
-    const std::string_view payload = stored->payload(from);
+  std::uint64_t records = 0;
+  for (const BatchBuffer::Batch& batch : buffer->batches) records += batch.records;
+  std::uint64_t sequence = last >= records ? last - records + 1 : 0;
+  const auto stored = stores_as_is() ? buffer : pool_->take(buffer->bytes.size());
+  for (std::size_t i = 0; i < buffer->batches.size(); ++i) {
+    const std::string_view raw = buffer->payload(buffer->batches[i]);
     Batch batch;
-    batch.header.codec = from.codec;
-    batch.header.stored_bytes = static_cast<std::uint32_t>(payload.size());
-    batch.header.raw_bytes = static_cast<std::uint32_t>(buffer->payload(buffer->batches[i]).size());
+    batch.header.raw_bytes = static_cast<std::uint32_t>(raw.size());
     batch.header.base = end_;
-    batch.header.record_count = from.records;
+    batch.header.record_count = buffer->batches[i].records;
     batch.header.append_wall_ns = append_wall_ns_;
+    batch.header.lane = lane;
+    batch.header.lane_sequence = sequence;
+    if (stored != buffer) store(raw, batch.header, *stored);
+    const std::string_view payload = stored->payload(stored->batches[i]);
+    batch.header.stored_bytes = static_cast<std::uint32_t>(payload.size());
     batch.header.payload_hash = xxh3_64(payload, seed_);
-    batch.place = stored->bytes.data() + from.at;
-    batch.at = bytes_ + from.at;
-    end_.value += from.records;
+    batch.buffer = stored_.size();
+    batch.at = bytes_ + stored->batches[i].at;
+    batch.place = stored->batches[i].at;
+    sequence += batch.header.record_count;
+    end_.value += batch.header.record_count;
     raw_bytes_ += batch.header.raw_bytes;
-    batches_.push_back(batch);
+    batches_.push_back(std::move(batch));
   }
+  if (stored != buffer) stored->pad();
   bytes_ += stored->bytes.size();
   stored_.push_back(stored);
   raw_.push_back(std::move(buffer));

@@ -11,6 +11,7 @@
 #include "recorder/batch_buffer.h"
 #include "recorder/format.h"
 #include "recorder/lane.h"
+#include "recorder/log_keys.h"
 #include "recorder/options.h"
 #include "recorder/tail.h"
 
@@ -20,11 +21,17 @@ namespace banyan::recorder {
 // stamped by each write.
 class Cut {
  public:
-  Cut(Offset base, std::int64_t append_wall_ns, std::uint64_t seed,
-      RecorderOptions::Compression compression, BufferPool& pool);
+  // How payloads are stored. `key` null: not encrypted.
+  struct Storing {
+    std::string uuid;  // of the log
+    RecorderOptions::Compression compression = RecorderOptions::Compression::kNone;
+    std::shared_ptr<const DataKey> key;
+  };
+  Cut(Offset base, std::int64_t append_wall_ns, Storing storing, BufferPool& pool);
 
-  // Adds what a lane held. The buffer is not written to any more but for its headers.
-  void add(std::shared_ptr<BatchBuffer> buffer);
+  // Adds what a lane held: `lane` is its number, `last` the ticket of the last record. The buffer
+  // is not written to any more but for its headers.
+  void add(std::shared_ptr<BatchBuffer> buffer, std::uint16_t lane, std::uint64_t last);
 
   bool empty() const { return batches_.empty(); }
   Offset base() const { return base_; }
@@ -44,19 +51,23 @@ class Cut {
   friend class SegmentWriter;
   struct Batch {
     BatchHeader header;
-    char* place;       // of the header, in a buffer of stored_
-    std::uint64_t at;  // in the cut
+    std::size_t buffer = 0;  // of stored_, which holds it
+    std::size_t place = 0;   // of the header in that buffer
+    std::uint64_t at = 0;    // of the header in the cut
   };
-  std::shared_ptr<BatchBuffer> compress(const BatchBuffer& raw) const;
+  bool stores_as_is() const {
+    return storing_.compression == RecorderOptions::Compression::kNone && storing_.key == nullptr;
+  }
+  void store(std::string_view payload, BatchHeader& header, BatchBuffer& stored) const;
 
   Offset base_;
   Offset end_;
   std::int64_t append_wall_ns_;
+  Storing storing_;
   std::uint64_t seed_;
-  RecorderOptions::Compression compression_;
   BufferPool* pool_;
   std::vector<std::shared_ptr<BatchBuffer>> raw_;     // for readers
-  std::vector<std::shared_ptr<BatchBuffer>> stored_;  // for the file; the same unless compressed
+  std::vector<std::shared_ptr<BatchBuffer>> stored_;  // for the file; the same if stored as is
   std::uint64_t bytes_ = 0;
   std::uint64_t raw_bytes_ = 0;
   std::vector<Batch> batches_;

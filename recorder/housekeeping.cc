@@ -29,7 +29,8 @@ void Sequencer::apply_retention() {
     if (const auto status = files_.remove(oldest.path()); !status.ok()) {
       obs::log_warning("recorder", status.error().message);
     }
-    (void)files_.remove(index_path_of(oldest.path()));
+    // Segments of format version 1 had their index beside them.
+    (void)files_.remove(oldest.path().substr(0, oldest.path().size() - 4) + ".idx");
     MutexLock lock(stats_mutex_);
     ++stats_.segments_removed;
   }
@@ -50,6 +51,9 @@ RecorderStats Sequencer::stats() const {
   copy.tail_bytes = tail.bytes;
   copy.tail_hits = tail.hits;
   copy.tail_misses = tail.misses;
+  const Sealer::Stats sealer = writer_.sealer_stats();
+  copy.segments_sealed = sealer.sealed;
+  copy.segments_unsealed = sealer.waiting + sealer.left_out;
   const auto segments = catalog_->segments();
   copy.segments = segments.size();
   for (const auto& segment : segments) copy.log_bytes += segment->bytes();

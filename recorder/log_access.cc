@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/log_access.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -11,10 +12,11 @@
 namespace banyan::recorder {
 
 LogDirectory::LogDirectory(FileSystem& files, std::string log_directory,
-                           std::shared_ptr<Catalog> own, std::shared_ptr<PublishSignal> signal,
-                           CursorTable* cursors)
+                           std::shared_ptr<const LogKeys> keys, std::shared_ptr<Catalog> own,
+                           std::shared_ptr<PublishSignal> signal, CursorTable* cursors)
     : files_(files),
       log_directory_(std::move(log_directory)),
+      keys_(std::move(keys)),
       own_(std::move(own)),
       signal_(std::move(signal)),
       cursors_(cursors) {}
@@ -24,7 +26,7 @@ std::vector<std::shared_ptr<Catalog>> LogDirectory::catalogs() const {
   if (own_) found.push_back(own_);
   for (const std::string& name : list_streams(files_, log_directory_)) {
     if (own_ && name == own_->stream()) continue;
-    auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name);
+    auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name, keys_);
     if (const auto status = catalog->refresh(files_); !status.ok()) {
       obs::log_warning("recorder", status.error().message);
       continue;
@@ -36,7 +38,8 @@ std::vector<std::shared_ptr<Catalog>> LogDirectory::catalogs() const {
 
 Result<std::unique_ptr<model::RecordSource>> LogDirectory::open_source(const model::Cursor& from,
                                                                        model::Fence fence) {
-  auto source = std::make_unique<LogSource>(files_, log_directory_, own_, signal_, from, fence);
+  auto source =
+      std::make_unique<LogSource>(files_, log_directory_, keys_, own_, signal_, from, fence);
   BANYAN_RETURN_IF_ERROR(source->open());
   return std::unique_ptr<model::RecordSource>(std::move(source));
 }
@@ -70,6 +73,24 @@ Result<model::Cursor> LogDirectory::find_time(std::int64_t wall_ns) const {
   return cursor;
 }
 
+Result<std::vector<model::LogSpan>> LogDirectory::find_key(const model::LogKey& key) const {
+  std::vector<model::LogSpan> spans;
+  for (const auto& catalog : catalogs()) {
+    auto found = catalog->find_key(files_, key);
+    if (!found.ok()) return found.error();
+    spans.insert(spans.end(), found->begin(), found->end());
+  }
+  return spans;
+}
+
+std::int64_t LogDirectory::longest_exchange_ns(std::int64_t wall_ns) const {
+  std::int64_t longest = 0;
+  for (const auto& catalog : catalogs()) {
+    longest = std::max(longest, catalog->longest_exchange_ns(files_, wall_ns));
+  }
+  return longest;
+}
+
 std::shared_ptr<void> LogDirectory::add_publish_listener(std::function<void()> listener) {
   return signal_->add_listener(std::move(listener));
 }
@@ -87,19 +108,19 @@ Result<model::Cursor> LogDirectory::load_cursor(std::string_view consumer) const
   return CursorTable(files_, log_directory_).load(consumer);
 }
 
-Result<std::unique_ptr<model::LogAccess>> open_log(FileSystem& files,
-                                                   const std::string& directory) {
+Result<std::unique_ptr<model::LogAccess>> open_log(FileSystem& files, const std::string& directory,
+                                                   std::shared_ptr<const LogKeys> keys) {
   if (const auto names = files.list(directory); !names.ok()) {
     return make_error(names.error().code, ErrorOrigin::kDisk,
                       "there is no log to read: " + names.error().message);
   }
   for (const std::string& name : list_streams(files, directory)) {
     // Says so now, rather than at the first read, where the log is of another version.
-    Catalog catalog(directory + "/" + name, name);
+    Catalog catalog(directory + "/" + name, name, keys);
     BANYAN_RETURN_IF_ERROR(catalog.refresh(files));
   }
   return std::unique_ptr<model::LogAccess>(std::make_unique<LogDirectory>(
-      files, directory, nullptr, std::make_shared<PublishSignal>(), nullptr));
+      files, directory, std::move(keys), nullptr, std::make_shared<PublishSignal>(), nullptr));
 }
 
 }  // namespace banyan::recorder

@@ -16,14 +16,17 @@ namespace banyan::recorder {
 class LogDirectory final : public model::LogAccess {
  public:
   // `own` and `cursors` null: offline; commits are then written at once.
-  LogDirectory(FileSystem& files, std::string log_directory, std::shared_ptr<Catalog> own,
-               std::shared_ptr<PublishSignal> signal, CursorTable* cursors);
+  LogDirectory(FileSystem& files, std::string log_directory, std::shared_ptr<const LogKeys> keys,
+               std::shared_ptr<Catalog> own, std::shared_ptr<PublishSignal> signal,
+               CursorTable* cursors);
 
   Result<std::unique_ptr<model::RecordSource>> open_source(const model::Cursor& from,
                                                            model::Fence fence) override;
   model::Cursor begin() const override;
   model::Cursor end() const override;
   Result<model::Cursor> find_time(std::int64_t wall_ns) const override;
+  Result<std::vector<model::LogSpan>> find_key(const model::LogKey& key) const override;
+  std::int64_t longest_exchange_ns(std::int64_t wall_ns) const override;
   std::shared_ptr<void> add_publish_listener(std::function<void()> listener) override;
   Status commit_cursor(std::string_view consumer, const model::Cursor& cursor, bool pins) override;
   Result<model::Cursor> load_cursor(std::string_view consumer) const override;
@@ -34,6 +37,7 @@ class LogDirectory final : public model::LogAccess {
 
   FileSystem& files_;
   const std::string log_directory_;
+  const std::shared_ptr<const LogKeys> keys_;
   const std::shared_ptr<Catalog> own_;
   const std::shared_ptr<PublishSignal> signal_;
   CursorTable* const cursors_;

@@ -13,10 +13,12 @@ constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
 }  // namespace
 
-LogSource::LogSource(FileSystem& files, std::string log_directory, std::shared_ptr<Catalog> own,
+LogSource::LogSource(FileSystem& files, std::string log_directory,
+                     std::shared_ptr<const LogKeys> keys, std::shared_ptr<Catalog> own,
                      std::shared_ptr<PublishSignal> signal, model::Cursor from, model::Fence fence)
     : files_(files),
       log_directory_(std::move(log_directory)),
+      keys_(std::move(keys)),
       own_(std::move(own)),
       signal_(std::move(signal)),
       fence_(fence),
@@ -50,7 +52,7 @@ Status LogSource::find_streams() {
   }
   for (const std::string& name : list_streams(files_, log_directory_)) {
     if (has_stream(name)) continue;
-    auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name);
+    auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name, keys_);
     BANYAN_RETURN_IF_ERROR(catalog->refresh(files_));
     add_stream(std::move(catalog));
   }

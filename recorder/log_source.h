@@ -22,8 +22,10 @@ namespace banyan::recorder {
 class LogSource final : public model::RecordSource {
  public:
   // `own` is null for reading only; then `signal` is never published and wait() polls.
-  LogSource(FileSystem& files, std::string log_directory, std::shared_ptr<Catalog> own,
-            std::shared_ptr<PublishSignal> signal, model::Cursor from, model::Fence fence);
+  // `keys` open the streams of other processes.
+  LogSource(FileSystem& files, std::string log_directory, std::shared_ptr<const LogKeys> keys,
+            std::shared_ptr<Catalog> own, std::shared_ptr<PublishSignal> signal, model::Cursor from,
+            model::Fence fence);
 
   // Finds the streams. Before the first next().
   Status open();
@@ -49,6 +51,7 @@ class LogSource final : public model::RecordSource {
 
   FileSystem& files_;
   const std::string log_directory_;
+  const std::shared_ptr<const LogKeys> keys_;
   const std::shared_ptr<Catalog> own_;
   const std::shared_ptr<PublishSignal> signal_;
   const model::Fence fence_;

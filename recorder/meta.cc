@@ -102,9 +102,19 @@ Result<StreamMeta> load_stream_meta(FileSystem& files, const std::string& stream
       !end) {
     return damaged(path);
   }
-  return StreamMeta{*uuid,         static_cast<std::uint16_t>(*node),
-                    Epoch{*epoch}, Offset{*reserved},
-                    *clean == 1,   Offset{*end}};
+  StreamMeta meta;
+  meta.uuid = *uuid;
+  meta.node = static_cast<std::uint16_t>(*node);
+  meta.epoch = Epoch{*epoch};
+  meta.reserved = Offset{*reserved};
+  meta.is_clean = *clean == 1;
+  meta.end = Offset{*end};
+  // Not there in a meta of format version 1.
+  if (const auto chain = bytes_of_hex(text->value("chain"));
+      chain && chain->size() == kChainBytes) {
+    std::copy(chain->begin(), chain->end(), meta.chain.begin());
+  }
+  return meta;
 }
 
 Status store_stream_meta(FileSystem& files, const std::string& stream_directory,
@@ -113,7 +123,8 @@ Status store_stream_meta(FileSystem& files, const std::string& stream_directory,
       "banyan-stream 1\nuuid " + hex_of_bytes(meta.uuid) + "\nnode " + std::to_string(meta.node) +
       "\nepoch " + std::to_string(meta.epoch.value) + "\nreserved " +
       std::to_string(meta.reserved.value) + "\nclean " + (meta.is_clean ? "1" : "0") + "\nend " +
-      std::to_string(meta.end.value) + "\n";
+      std::to_string(meta.end.value) + "\nchain " +
+      hex_of_bytes(std::string_view(meta.chain.data(), meta.chain.size())) + "\n";
   return files.write_file_atomically(meta_path(stream_directory), with_check(text));
 }
 

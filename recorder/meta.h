@@ -10,6 +10,7 @@
 #include "core/base/file_system.h"
 #include "core/base/ids.h"
 #include "core/model/record_io.h"
+#include "recorder/log_keys.h"
 
 namespace banyan::recorder {
 
@@ -19,7 +20,8 @@ struct StreamMeta {
   Epoch epoch;
   Offset reserved;  // no record has an offset at or above this
   bool is_clean = false;
-  Offset end;  // the next offset, where is_clean
+  Offset end;     // the next offset, where is_clean
+  Chain chain{};  // of the last batch, where is_clean and batches are chained
 };
 
 // A random uuid and node.

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "recorder/log_keys.h"
 
 namespace banyan::recorder {
 
@@ -19,8 +22,11 @@ struct RecorderOptions {
   // Memory of the newest cuts that readers take without the disk; 0: none. Some flush intervals of
   // a busy log, so that readers of what is durable find their place as well.
   std::uint64_t tail_bytes_max = 16ULL << 20;
-  enum class Compression { kNone, kLz4 };
+  enum class Compression { kNone, kLz4, kZstd };
   Compression compression = Compression::kNone;
+  std::shared_ptr<const LogKeys> keys = LogKeys::none();
+  bool encrypts = false;  // batches, by data keys that the first of `keys` wraps
+  bool chains = false;    // batches, so that a change of history shows
 };
 
 }  // namespace banyan::recorder

@@ -28,6 +28,9 @@ Status check_options(const RecorderOptions& options) {
   if (options.segment_bytes < kSegmentBytesMin || options.segment_bytes > (1ULL << 40)) {
     return wrong("a log segment must have between 64 KiB and 1 TiB");
   }
+  if ((options.encrypts || options.chains) && !options.keys->has_key()) {
+    return wrong("a log that is encrypted or chained needs a key");
+  }
   if (options.flush_interval_ns <= 0 || options.lane_bytes_max == 0) {
     return wrong("the log's flush interval and the bound of a lane must be above zero");
   }
@@ -49,12 +52,12 @@ void tell(const RecoveryReport& report, const std::string& directory) {
 struct Recorder::Impl {
   Impl(FileSystem& disk, Clock& clock, const RecorderOptions& options)
       : files(disk),
-        catalog(
-            std::make_shared<Catalog>(options.directory + "/" + options.stream, options.stream)),
+        catalog(std::make_shared<Catalog>(options.directory + "/" + options.stream, options.stream,
+                                          options.keys)),
         signal(std::make_shared<PublishSignal>()),
         cursors(files, options.directory),
         sequencer(files, clock, options, catalog, signal, cursors),
-        access(files, options.directory, catalog, signal, &cursors) {}
+        access(files, options.directory, options.keys, catalog, signal, &cursors) {}
 
   FileSystem& files;
   std::unique_ptr<FileLock> lock;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct RecorderStats {
   std::uint64_t accepted = 0, written_offset = 0, durable_offset = 0;
   std::uint64_t segments = 0, log_bytes = 0, oldest_append_wall_ns = 0;
   std::uint64_t segments_removed = 0;
+  // Got a footer since the start; wait for one, or stay without.
+  std::uint64_t segments_sealed = 0, segments_unsealed = 0;
   // The tail in memory: what it takes, cuts that readers took from it, and how often one had fallen
   // behind it and read the file.
   std::uint64_t tail_bytes = 0, tail_hits = 0, tail_misses = 0;
@@ -99,7 +102,10 @@ class Recorder {
 };
 
 // Reading without writing: offline, or beside another process (there up to what is whole on disk).
-Result<std::unique_ptr<model::LogAccess>> open_log(FileSystem& files, const std::string& directory);
+// `keys` open what is encrypted; a segment whose key is missing fails the read that comes to it.
+Result<std::unique_ptr<model::LogAccess>> open_log(
+    FileSystem& files, const std::string& directory,
+    std::shared_ptr<const LogKeys> keys = LogKeys::none());
 
 // `log verify`: checks every byte of every stream.
 struct VerifyReport {
@@ -111,9 +117,27 @@ struct VerifyReport {
   };
   std::uint64_t segments = 0, batches = 0, records = 0, bytes = 0;
   std::uint64_t torn_tail_bytes = 0;
+  std::uint64_t broken_footers = 0;  // no record is concerned: the next start writes them anew
   std::vector<Problem> problems;
+  // Of each stream whose last segment is chained: the head of its chain.
+  struct Head {
+    std::string stream;
+    Offset end;         // behind the last record it vouches for
+    std::string chain;  // 32 bytes
+  };
+  std::vector<Head> heads;
+  std::uint64_t chained_batches = 0;
+  // Segments beside chained ones that are not: from before the chain was on, or mended.
+  std::uint64_t unchained_segments = 0;
+  std::uint64_t unread_batches = 0;  // encrypted by a key that was not given: checksums only
+};
+struct VerifyOptions {
+  std::shared_ptr<const LogKeys> keys = LogKeys::none();
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // bytes
+  // A head that was noted earlier, elsewhere: the log must still hold it.
+  std::optional<VerifyReport::Head> anchor;
 };
 Result<VerifyReport> verify_log(FileSystem& files, const std::string& directory,
-                                const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+                                const VerifyOptions& options);
 
 }  // namespace banyan::recorder

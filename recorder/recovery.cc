@@ -60,6 +60,7 @@ Status write_again(FileSystem& files, const std::string& path, Position from) {
 
 struct Scan {
   SparseIndex index;
+  Chain chain{};  // of the last batch
   std::uint64_t records = 0;
   std::uint64_t damaged_ranges = 0;
   Position durable;  // the largest that a valid header names
@@ -74,18 +75,20 @@ Result<Scan> scan_segment(const std::shared_ptr<const File>& file, const Segment
     Offset index_end;
     std::uint64_t records;
     SparseIndex index;
+    Chain chain;
   };
   Scan scan;
   scan.index.end = header.base;
   std::vector<Bad> bad_places;
-  SegmentReader reader(file, header);
+  SegmentReader reader(file, header, nullptr);
   SegmentReader::Batch batch;
   while (true) {
-    const auto found = reader.next(batch);
+    const auto found = reader.next(batch, SegmentReader::Check::kStored);
     if (!found.ok()) return found.error();
     if (*found == SegmentReader::Found::kEnd) break;
     if (*found == SegmentReader::Found::kBad) {
-      bad_places.push_back(Bad{reader.position(), scan.index.end, scan.records, scan.index});
+      bad_places.push_back(
+          Bad{reader.position(), scan.index.end, scan.records, scan.index, scan.chain});
       const auto goes_on = reader.resync(scan.index.end);
       if (!goes_on.ok()) return goes_on.error();
       if (!*goes_on) break;
@@ -94,6 +97,7 @@ Result<Scan> scan_segment(const std::shared_ptr<const File>& file, const Segment
     scan.durable = std::max(scan.durable, batch.header.durable);
     scan.index.add(batch.header, batch.position);
     scan.records += batch.header.record_count;
+    scan.chain = batch.header.chain;
   }
   for (Bad& bad : bad_places) {
     if (bad.at < scan.durable) {
@@ -105,6 +109,7 @@ Result<Scan> scan_segment(const std::shared_ptr<const File>& file, const Segment
     scan.torn_at = bad.at;
     scan.records = bad.records;
     scan.index = std::move(bad.index);
+    scan.chain = bad.chain;
     break;
   }
   return scan;
@@ -129,9 +134,7 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
   recovered.report.damaged_ranges = scan->damaged_ranges;
   recovered.previous_end = scan->index.end;
   recovered.last_append_wall_ns = scan->index.last_append_wall_ns;
-  // Saves the next reader a scan; nobody needs it to be there.
-  (void)files.write_file_atomically(index_path_of(segment->path()),
-                                    encode(scan->index, segment->header()));
+  recovered.chain = scan->chain;
   return {};
 }
 
@@ -213,6 +216,7 @@ Result<Recovered> recover_stream(FileSystem& files, Catalog& catalog) {
   if (recovered.meta.is_clean) {
     recovered.previous_end = recovered.meta.end;
     recovered.next = recovered.meta.end;
+    recovered.chain = recovered.meta.chain;
     if (!segments.empty()) segments.back()->set_end(recovered.meta.end);
     return recovered;
   }

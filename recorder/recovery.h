@@ -23,10 +23,12 @@ struct Recovered {
   Offset previous_end;  // behind the last record that is kept
   Offset next;          // where the numbering goes on
   std::int64_t last_append_wall_ns = 0;
+  Chain chain{};  // of the last batch that is kept, where batches are chained
   RecoveryReport report;
 };
 
-// Fills the empty catalog. Holds the stream's lock already.
+// Fills the empty catalog. Holds the stream's lock already. Needs no key: a batch is judged by its
+// checksums.
 Result<Recovered> recover_stream(FileSystem& files, Catalog& catalog);
 
 // Moves a file aside into the stream's quarantine/, which keeps the newest few.

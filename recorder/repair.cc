@@ -35,9 +35,11 @@ struct Known {
 // Writes the runs of one segment into files of `directory`.
 class PartWriter {
  public:
-  PartWriter(FileSystem& files, std::string directory, const SegmentHeader& like, Offset begin)
+  PartWriter(FileSystem& files, std::string directory, std::shared_ptr<const LogKeys> keys,
+             const SegmentHeader& like, Offset begin)
       : files_(files),
         directory_(std::move(directory)),
+        keys_(std::move(keys)),
         like_(like),
         end_(begin),
         append_wall_ns_(like.created_wall_ns) {}
@@ -83,12 +85,17 @@ class PartWriter {
 
   Status begin_part(Offset previous_end) {
     SegmentHeader header = like_;
+    header.version = kFormatVersion;
+    header.key_id.clear();
+    header.wrapped_key.clear();
+    header.chain.clear();
+    data_key_ = like_.is_encrypted() ? keys_->make_data_key(header) : nullptr;
     header.uid = random_u64();
     header.base = end_;
     // The first part follows what the segment followed.
     header.previous_end =
         names_.empty() ? std::min(like_.previous_end, previous_end) : previous_end;
-    auto created = SegmentWriter::create(files_, directory_, header, kSegmentHeaderBytes);
+    auto created = SegmentWriter::create(files_, directory_, header, keys_, kSegmentHeaderBytes);
     if (!created.ok()) return created.error();
     writer_ = *std::move(created);
     names_.push_back(segment_name(header.base));
@@ -104,9 +111,9 @@ class PartWriter {
 
   Status write_cut() {
     if (buffer_ == nullptr) return {};
-    Cut cut(Offset{end_.value - waiting_}, append_wall_ns_, like_.seed(),
-            RecorderOptions::Compression::kNone, *buffers_);
-    cut.add(std::exchange(buffer_, nullptr));
+    Cut cut(Offset{end_.value - waiting_}, append_wall_ns_,
+            {like_.uuid, RecorderOptions::Compression::kNone, data_key_}, *buffers_);
+    cut.add(std::exchange(buffer_, nullptr), 0, 0);
     waiting_ = 0;
     return writer_->write(cut);
   }
@@ -115,14 +122,16 @@ class PartWriter {
     if (writer_ == nullptr) return {};
     BANYAN_RETURN_IF_ERROR(write_cut());
     BANYAN_RETURN_IF_ERROR(writer_->sync());
-    writer_->seal(files_);
+    writer_->seal();
     writer_ = nullptr;
     return {};
   }
 
   FileSystem& files_;
   const std::string directory_;
+  const std::shared_ptr<const LogKeys> keys_;
   const SegmentHeader like_;
+  std::shared_ptr<const DataKey> data_key_;  // of the present part; null: not encrypted
   const std::shared_ptr<BufferPool> buffers_ = std::make_shared<BufferPool>();
   std::unique_ptr<SegmentWriter> writer_;
   std::shared_ptr<BatchBuffer> buffer_;
@@ -134,11 +143,13 @@ class PartWriter {
 
 class StreamRepair {
  public:
-  StreamRepair(FileSystem& files, std::string directory, std::string stream, bool is_dry_run,
+  StreamRepair(FileSystem& files, std::string directory, std::string stream,
+               std::shared_ptr<const LogKeys> keys, bool is_dry_run,
                const std::set<std::string>& suspects, RepairReport& report)
       : files_(files),
         directory_(std::move(directory)),
         stream_(std::move(stream)),
+        keys_(std::move(keys)),
         is_dry_run_(is_dry_run),
         suspects_(suspects),
         report_(report) {}
@@ -256,7 +267,9 @@ class StreamRepair {
   Result<Salvage> examine(const Known& known, const std::shared_ptr<const File>& file,
                           Offset limit) {
     if (known.has_header || known.has_batches) {
-      return salvage_segment(file, known.header, limit,
+      const auto key = keys_->unwrap(known.header, known.path);
+      if (!key.ok()) return key.error();
+      return salvage_segment(file, known.header, *key, limit,
                              [](const SalvagedRecord&) { return Status(); });
     }
     const auto size = file->size();
@@ -289,10 +302,12 @@ class StreamRepair {
     for (const std::string& name : *left_over) {
       BANYAN_RETURN_IF_ERROR(files_.remove(folder + "/" + name));
     }
-    PartWriter writer(files_, folder, known.header, known.header.base);
+    PartWriter writer(files_, folder, keys_, known.header, known.header.base);
     if (known.has_header || known.has_batches) {
+      const auto key = keys_->unwrap(known.header, known.path);
+      if (!key.ok()) return key.error();
       const auto done =
-          salvage_segment(file, known.header, limit,
+          salvage_segment(file, known.header, *key, limit,
                           [&writer](const SalvagedRecord& record) { return writer.take(record); });
       if (!done.ok()) return done.error();
     }
@@ -307,15 +322,12 @@ class StreamRepair {
     bool is_replaced = false;
     for (std::size_t i = parts.size(); i > 0; --i) {
       const std::string path = directory_ + "/" + parts[i - 1];
-      const std::string index = index_path_of(folder + parts[i - 1]);
-      if (files_.exists(index)) (void)files_.rename(index, index_path_of(path));
       BANYAN_RETURN_IF_ERROR(files_.rename(folder + parts[i - 1], path));
       BANYAN_RETURN_IF_ERROR(files_.sync_directory(directory_));
       is_replaced = is_replaced || path == known.path;
     }
     if (!is_replaced) {
       BANYAN_RETURN_IF_ERROR(files_.remove(known.path));
-      (void)files_.remove(index_path_of(known.path));
       BANYAN_RETURN_IF_ERROR(files_.sync_directory(directory_));
     }
     return kept_as;
@@ -350,6 +362,7 @@ class StreamRepair {
   FileSystem& files_;
   const std::string directory_;
   const std::string stream_;
+  const std::shared_ptr<const LogKeys> keys_;
   const bool is_dry_run_;
   const std::set<std::string>& suspects_;
   RepairReport& report_;
@@ -357,8 +370,11 @@ class StreamRepair {
 };
 
 // Segments in whose bytes verify finds something wrong, be it that no record is lost by it.
-Result<std::set<std::string>> find_suspects(FileSystem& files, const std::string& directory) {
-  const auto verified = verify_log(files, directory, {});
+Result<std::set<std::string>> find_suspects(FileSystem& files, const std::string& directory,
+                                            const std::shared_ptr<const LogKeys>& keys) {
+  VerifyOptions options;
+  options.keys = keys;
+  const auto verified = verify_log(files, directory, options);
   if (!verified.ok()) return verified.error();
   std::set<std::string> suspects;
   for (const auto& problem : verified->problems) {
@@ -382,16 +398,18 @@ void check_cursors(FileSystem& files, const std::string& directory, RepairReport
 
 }  // namespace
 
-Result<RepairReport> repair_log(FileSystem& files, const std::string& directory, bool is_dry_run) {
+Result<RepairReport> repair_log(FileSystem& files, const std::string& directory,
+                                std::shared_ptr<const LogKeys> keys, bool is_dry_run) {
   if (const auto names = files.list(directory); !names.ok()) {
     return make_error(names.error().code, ErrorOrigin::kDisk,
                       "there is no log to repair: " + names.error().message);
   }
-  const auto suspects = find_suspects(files, directory);
+  const auto suspects = find_suspects(files, directory, keys);
   if (!suspects.ok()) return suspects.error();
   RepairReport report;
   for (const std::string& stream : list_streams(files, directory)) {
-    StreamRepair repair(files, directory + "/" + stream, stream, is_dry_run, *suspects, report);
+    StreamRepair repair(files, directory + "/" + stream, stream, keys, is_dry_run, *suspects,
+                        report);
     BANYAN_RETURN_IF_ERROR(repair.run());
   }
   check_cursors(files, directory, report);

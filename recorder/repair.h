@@ -7,16 +7,20 @@
 // that follows a hole stands one GAP of cause `damaged`, in the last offset of the hole; the
 // offsets before it are a jump of the numbering, which is no loss by itself. New files are
 // installed from the last to the first, and a segment ends where its successor says, so that a
-// power cut at any moment leaves a log that reads as before or better.
+// power cut at any moment leaves a log that reads as before or better. What was encrypted is again,
+// under a fresh data key; the chain of an audit ends where a segment was mended, and begins anew
+// behind it.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/base/file_system.h"
 #include "core/base/ids.h"
+#include "recorder/log_keys.h"
 
 namespace banyan::recorder {
 
@@ -45,7 +49,9 @@ struct RepairReport {
   bool has_found() const { return !holes.empty() || !ranges.empty() || !replaced.empty(); }
 };
 
-// kAlreadyExists while a server holds a stream. With `is_dry_run` nothing is changed. One thread.
-Result<RepairReport> repair_log(FileSystem& files, const std::string& directory, bool is_dry_run);
+// kAlreadyExists while a server holds a stream; kPermissionDenied where an encrypted segment is to
+// be mended and its key is missing. With `is_dry_run` nothing is changed. One thread.
+Result<RepairReport> repair_log(FileSystem& files, const std::string& directory,
+                                std::shared_ptr<const LogKeys> keys, bool is_dry_run);
 
 }  // namespace banyan::recorder

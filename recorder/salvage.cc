@@ -60,12 +60,13 @@ class Salvager {
 }  // namespace
 
 Result<Salvage> salvage_segment(const std::shared_ptr<const File>& file,
-                                const SegmentHeader& header, Offset limit,
+                                const SegmentHeader& header,
+                                const std::shared_ptr<const DataKey>& key, Offset limit,
                                 const std::function<Status(const SalvagedRecord&)>& take) {
   const auto size = file->size();
   if (!size.ok()) return size.error();
   Salvager salvager(header, limit, take);
-  SegmentReader reader(file, header);
+  SegmentReader reader(file, header, key);
   SegmentReader::Batch batch;
   while (!salvager.is_over()) {
     const Position at = reader.position();
@@ -96,14 +97,16 @@ Result<std::optional<SegmentHeader>> guess_header(const File& file, const std::s
   header.previous_end = base;
   std::string bytes;
   BANYAN_RETURN_IF_ERROR(file.read_at(Position{kSegmentHeaderBytes}, kGuessBytesMax, bytes));
-  for (std::size_t at = 0; at + kBatchHeaderBytes <= bytes.size(); at += kBatchAlignment) {
-    if (bytes[at] != 'B' || bytes[at + 1] != 'N') continue;
-    const auto batch =
-        decode_batch_header(std::string_view(bytes).substr(at, kBatchHeaderBytes), header.seed());
-    if (!batch || batch->base < base) continue;
-    header.uid = batch->segment_uid;
-    header.created_wall_ns = batch->append_wall_ns;
-    return std::optional<SegmentHeader>(std::move(header));
+  for (std::size_t at = 0; at < bytes.size(); at += kBatchAlignment) {
+    const std::string_view rest = std::string_view(bytes).substr(at);
+    if (!rest.starts_with("BN")) continue;
+    for (header.version = kFormatVersion; header.version > 0; --header.version) {
+      const auto batch = decode_batch_header(rest, header.seed(), header.version);
+      if (!batch || batch->base < base || batch->is_encrypted || batch->is_footer) continue;
+      header.uid = batch->segment_uid;
+      header.created_wall_ns = batch->append_wall_ns;
+      return std::optional<SegmentHeader>(std::move(header));
+    }
   }
   return std::optional<SegmentHeader>();
 }

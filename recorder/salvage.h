@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 #include "core/base/file_system.h"
 #include "recorder/format.h"
+#include "recorder/log_keys.h"
 
 namespace banyan::recorder {
 
@@ -34,13 +35,15 @@ struct Salvage {
 };
 
 // Of a segment that ends at `limit`; its successor, or the meta file, says so. Errors are those of
-// the disk and of the callback.
+// the disk and of the callback. `key` is that of the segment, null where it is not encrypted.
 Result<Salvage> salvage_segment(const std::shared_ptr<const File>& file,
-                                const SegmentHeader& header, Offset limit,
+                                const SegmentHeader& header,
+                                const std::shared_ptr<const DataKey>& key, Offset limit,
                                 const std::function<Status(const SalvagedRecord&)>& take);
 
 // What can be said of a segment whose header is not valid: the batches behind it name its uid.
-// nullopt where there is no valid batch near its beginning. `uuid` is that of the log.
+// nullopt where there is no valid batch near its beginning. `uuid` is that of the log. What was
+// encrypted stays so: the data key was in the header.
 Result<std::optional<SegmentHeader>> guess_header(const File& file, const std::string& uuid,
                                                   Offset base);
 

@@ -11,6 +11,7 @@
 
 #include "core/base/file_system.h"
 #include "recorder/format.h"
+#include "recorder/log_keys.h"
 
 namespace banyan::recorder {
 
@@ -24,12 +25,18 @@ class SegmentReader {
   };
   enum class Found {
     kBatch,
-    kEnd,  // the file ends exactly here
+    kEnd,  // the file ends exactly here, or its footer begins
     kBad,  // bytes follow that are no whole valid batch
   };
-  enum class Check { kHeader, kAll };
+  enum class Check {
+    kHeader,  // the payload is neither read nor given
+    kStored,  // the payload's checksum holds; it is not given
+    kAll,
+  };
 
-  SegmentReader(std::shared_ptr<const File> file, const SegmentHeader& header);
+  // `key` is that of the segment (LogKeys::unwrap()); null where it is not encrypted.
+  SegmentReader(std::shared_ptr<const File> file, const SegmentHeader& header,
+                std::shared_ptr<const DataKey> key);
 
   Position position() const { return at_; }
   void seek(Position position) { at_ = position; }
@@ -37,24 +44,33 @@ class SegmentReader {
   void forget() { buffer_.clear(); }
 
   // Steps over the batch it found; stays where it is otherwise. Errors are errors of the disk.
-  // With Check::kHeader the payload is neither read nor given.
   Result<Found> next(Batch& out, Check check = Check::kAll);
 
-  // Moves to the next place behind the present one where a whole valid batch of an offset >=
-  // `least` stands. False, and stays, where there is none.
+  // The payload of the footer at the present place, checked; kDamaged where there is no whole one.
+  Result<std::string_view> footer();
+
+  // Moves to the next place behind the present one where a whole batch (by its checksums) of an
+  // offset >= `least` stands. False, and stays, where there is none.
   Result<bool> resync(Offset least);
 
  private:
   // Bytes [position, position + size), fewer at the end of the file.
   Result<std::string_view> view(Position position, std::size_t size);
+  // False where the stored bytes are not there, or are not those that the header promises.
+  Result<bool> read_payload(Batch& out, Check check);
 
   const std::shared_ptr<const File> file_;
+  const std::uint16_t version_;
+  const std::size_t header_bytes_;
+  const std::string uuid_;
   const std::uint64_t seed_;
   const std::uint64_t uid_;
+  const std::shared_ptr<const DataKey> key_;
   Position at_{kSegmentHeaderBytes};
   std::string buffer_;
   Position buffer_at_;
   std::size_t step_;
+  std::string plain_;
   std::string raw_;
 };
 

@@ -1,20 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/segment_writer.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace banyan::recorder {
 
-SegmentWriter::SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment)
-    : file_(std::move(file)), segment_(std::move(segment)), seed_(segment_->header().seed()) {}
+SegmentWriter::SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment,
+                             std::shared_ptr<const crypto::KeyedHash> chain_key)
+    : file_(std::move(file)),
+      segment_(std::move(segment)),
+      seed_(segment_->header().seed()),
+      chain_key_(std::move(chain_key)) {
+  const std::string& before = segment_->header().chain;
+  std::copy(before.begin(), before.end(), chain_.begin());
+  durable_chain_ = chain_;
+}
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& files,
                                                              const std::string& stream_directory,
                                                              SegmentHeader header,
+                                                             std::shared_ptr<const LogKeys> keys,
                                                              std::uint64_t reserve_bytes) {
   const std::string path = stream_directory + "/" + segment_name(header.base);
+  auto chain_key = keys->chain_key(header, path);
+  if (!chain_key.ok()) return chain_key.error();
   auto opened = files.open(path, FileSystem::Mode::kCreateNew);
   if (!opened.ok()) return opened.error();
   const std::shared_ptr<File> file = *std::move(opened);
@@ -33,21 +45,33 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& files,
   if (auto status = files.sync_directory(stream_directory); !status.ok()) {
     return undo(status.error());
   }
-  auto segment = std::make_shared<Segment>(path, std::move(header));
+  auto segment = std::make_shared<Segment>(path, std::move(header), std::move(keys));
   segment->lend(file);
   segment->set_bytes(kSegmentHeaderBytes);
-  return std::unique_ptr<SegmentWriter>(new SegmentWriter(file, std::move(segment)));
+  return std::unique_ptr<SegmentWriter>(
+      new SegmentWriter(file, std::move(segment), *std::move(chain_key)));
+}
+
+void SegmentWriter::stamp(Cut& cut) {
+  for (Cut::Batch& batch : cut.batches_) {
+    BatchBuffer& buffer = *cut.stored_[batch.buffer];
+    char* const place = buffer.bytes.data() + batch.place;
+    batch.header.segment_uid = segment_->header().uid;
+    batch.header.durable = durable_;
+    batch.header.previous_hash = previous_hash_;
+    batch.header.is_chained = chain_key_ != nullptr;
+    if (chain_key_ != nullptr) {
+      const std::string_view stored(place + kBatchHeaderBytes, batch.header.stored_bytes);
+      chain_ = next_chain(*chain_key_, chain_, batch.header, stored);
+      batch.header.chain = chain_;
+    }
+    encode_batch_header(batch.header, seed_, place);
+    previous_hash_ = batch.header.hash;
+  }
 }
 
 Status SegmentWriter::write(Cut& cut) {
-  std::uint64_t previous = previous_hash_;
-  for (Cut::Batch& batch : cut.batches_) {
-    batch.header.segment_uid = segment_->header().uid;
-    batch.header.durable = durable_;
-    batch.header.previous_hash = previous;
-    encode_batch_header(batch.header, seed_, batch.place);
-    previous = batch.header.hash;
-  }
+  stamp(cut);
   std::vector<std::string_view> pieces;
   for (const auto& buffer : cut.stored_) pieces.push_back(buffer->bytes);
   BANYAN_RETURN_IF_ERROR(file_->write_pieces_at(at_, pieces));
@@ -55,7 +79,6 @@ Status SegmentWriter::write(Cut& cut) {
     segment_->note_batch(batch.header, Position{at_.value + batch.at});
   }
   at_.value += cut.bytes();
-  previous_hash_ = previous;
   segment_->set_bytes(at_.value);
   return {};
 }
@@ -63,6 +86,7 @@ Status SegmentWriter::write(Cut& cut) {
 Status SegmentWriter::sync() {
   BANYAN_RETURN_IF_ERROR(file_->sync());
   durable_ = at_;
+  durable_chain_ = chain_;
   forget_cached();
   return {};
 }
@@ -76,11 +100,7 @@ void SegmentWriter::forget_cached() {
   forgotten_ = end;
 }
 
-void SegmentWriter::seal(FileSystem& files) {
-  // Both only save space and time: a failure changes nothing for anybody.
-  (void)file_->truncate(at_.value);
-  (void)files.write_file_atomically(index_path_of(segment_->path()),
-                                    encode(segment_->index_snapshot(), segment_->header()));
-}
+// It only saves space: a failure changes nothing for anybody.
+void SegmentWriter::seal() { (void)file_->truncate(at_.value); }
 
 }  // namespace banyan::recorder

@@ -19,33 +19,42 @@ inline constexpr std::uint64_t kCachedBytes = 16U << 20;
 
 class SegmentWriter {
  public:
-  // Creates the file and claims `reserve_bytes` of disk; the directory is synced.
+  // Creates the file and claims `reserve_bytes` of disk; the directory is synced. Batches are
+  // chained where `header.chain` says so, by the keys in force.
   static Result<std::unique_ptr<SegmentWriter>> create(FileSystem& files,
                                                        const std::string& stream_directory,
                                                        SegmentHeader header,
+                                                       std::shared_ptr<const LogKeys> keys,
                                                        std::uint64_t reserve_bytes);
 
   // One write. After a failure of write or sync this object must only be dropped.
   Status write(Cut& cut);
   Status sync();
-  // Cuts off the disk space that was claimed and not used, and writes the .idx file. After sync().
-  void seal(FileSystem& files);
+  // Cuts off the disk space that was claimed and not used. After sync().
+  void seal();
 
   const std::shared_ptr<Segment>& segment() const { return segment_; }
   std::uint64_t bytes() const { return at_.value; }
+  // Of the last batch that was synced; meaningless where batches are not chained.
+  const Chain& durable_chain() const { return durable_chain_; }
 
  private:
-  SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment);
+  SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment,
+                std::shared_ptr<const crypto::KeyedHash> chain_key);
+  void stamp(Cut& cut);
 
   void forget_cached();
 
   const std::shared_ptr<File> file_;
   const std::shared_ptr<Segment> segment_;
   const std::uint64_t seed_;
+  const std::shared_ptr<const crypto::KeyedHash> chain_key_;  // null: not chained
   Position at_{kSegmentHeaderBytes};
   Position durable_;
   Position forgotten_;  // What lies before it is no longer in the page cache.
   std::uint64_t previous_hash_ = 0;
+  Chain chain_{};
+  Chain durable_chain_{};
 };
 
 }  // namespace banyan::recorder

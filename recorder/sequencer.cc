@@ -78,6 +78,7 @@ std::shared_ptr<Lane> Sequencer::add_lane(std::function<void()> wake_sink) {
   slot->lane = lane;
   slot->buffer = writer_.buffers().take();
   MutexLock lock(lanes_mutex_);
+  slot->number = ++lanes_opened_;
   slots_.push_back(std::move(slot));
   return lane;
 }
@@ -181,6 +182,9 @@ void Sequencer::adopt(const RecorderOptions& next) {
   options_.min_free_ratio = next.min_free_ratio;
   options_.min_free_bytes = next.min_free_bytes;
   options_.compression = next.compression;
+  options_.keys = next.keys;
+  options_.encrypts = next.encrypts;
+  options_.chains = next.chains;
 }
 
 // One consistent cut: all lanes are held while their buffers are swapped.
@@ -207,7 +211,8 @@ Cut Sequencer::cut_of_slots() {
       // The largest of late: it fades by an eighth each time.
       slot->usual_bytes =
           std::max(slot->buffer->bytes.size(), slot->usual_bytes - slot->usual_bytes / 8);
-      cut.add(std::exchange(slot->buffer, writer_.buffers().take(slot->usual_bytes)));
+      cut.add(std::exchange(slot->buffer, writer_.buffers().take(slot->usual_bytes)), slot->number,
+              slot->ticket);
       cut.lane_ends.emplace_back(slot->lane, slot->ticket);
     }
     if (slot->loss.records == 0) continue;
@@ -223,7 +228,7 @@ Cut Sequencer::cut_of_slots() {
     gaps->add(encoded);
   }
   // Behind what was accepted before the loss, before what is accepted after it.
-  if (gaps != nullptr) cut.add(std::move(gaps));
+  if (gaps != nullptr) cut.add(std::move(gaps), 0, 0);
   return cut;
 }
 

@@ -70,6 +70,7 @@ class Sequencer final : public LaneOwner {
   enum class State : int { kAwake, kLingering, kIdle };
   struct Slot {
     std::shared_ptr<Lane> lane;
+    std::uint16_t number = 0;             // from 1, for batches to name
     std::shared_ptr<BatchBuffer> buffer;  // empty but while a cut is taken
     std::size_t usual_bytes = 0;          // of what the lane fills between two cuts
     LaneLoss loss;
@@ -117,6 +118,7 @@ class Sequencer final : public LaneOwner {
 
   Mutex lanes_mutex_;
   std::vector<std::unique_ptr<Slot>> slots_ GUARDED_BY(lanes_mutex_);
+  std::uint16_t lanes_opened_ GUARDED_BY(lanes_mutex_) = 0;
 
   std::atomic<State> state_{State::kAwake};
   std::atomic<bool> is_wanted_{false};

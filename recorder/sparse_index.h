@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A place every 64 KiB of a segment: for opening at an offset or a time. Derivable; the .idx file
-// is believed only if it belongs to the segment and is whole.
+// A place every 64 KiB of a segment: for opening at an offset or a time. Part of the footer.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "core/base/error.h"
-#include "core/base/file_system.h"
 #include "recorder/format.h"
 
 namespace banyan::recorder {
@@ -36,9 +33,5 @@ struct SparseIndex {
   // Where to begin for the first record appended at `wall_ns` or later.
   Offset offset_before(std::int64_t wall_ns, Offset fallback) const;
 };
-
-std::string index_path_of(const std::string& segment_path);
-std::string encode(const SparseIndex& index, const SegmentHeader& header);
-Result<SparseIndex> decode_index(std::string_view bytes, const SegmentHeader& header);
 
 }  // namespace banyan::recorder

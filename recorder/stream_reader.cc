@@ -72,7 +72,7 @@ bool StreamReader::follow_tail() {
   row_ = tail_batch_.get();
   // The place in the file is not followed meanwhile.
   segment_ = nullptr;
-  reader_.reset();
+  reader_ = nullptr;
   return true;
 }
 
@@ -99,9 +99,9 @@ Result<StreamReader::Step> StreamReader::enter_segment() {
   for (int i = 0; i < kLocateTriesMax; ++i) {
     const Catalog::Place place = catalog_->locate(next_);
     if (place.segment == nullptr) return Step::kNothing;
-    const auto file = place.segment->open(files_);
-    if (!file.ok()) {
-      last = file.error();
+    auto reader = place.segment->open_reader(files_);
+    if (!reader.ok()) {
+      last = reader.error();
       if (last.code != ErrorCode::kNotFound) return last;
       if (!catalog_->is_live()) BANYAN_RETURN_IF_ERROR(catalog_->refresh(files_));
       continue;
@@ -109,7 +109,7 @@ Result<StreamReader::Step> StreamReader::enter_segment() {
     const auto position = place.segment->position_of(files_, place.offset);
     if (!position.ok()) return position.error();
     segment_ = place.segment;
-    reader_.emplace(*file, segment_->header());
+    reader_ = *std::move(reader);
     reader_->seek(*position);
     if (place.has_hole) {
       hole_ = Hole{place.offset, place.hole_cause};

@@ -66,7 +66,7 @@ class StreamReader {
   std::shared_ptr<const TailBatch> tail_batch_;
 
   std::shared_ptr<Segment> segment_;
-  std::optional<SegmentReader> reader_;
+  std::unique_ptr<SegmentReader> reader_;
   // The batch of the file that is being delivered row by row; `at_` is behind file_row_.
   PayloadReader payload_;
   Offset at_;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base/hash.h"
 #include "core/model/record_codec.h"
 
 namespace banyan::recorder {
@@ -21,11 +20,12 @@ Status StreamWriter::start(const Recovered& recovered) {
   meta_.end = Offset{0};
   next_ = recovered.next;
   meta_.reserved = Offset{next_.value + kReserveStep};
-  seed_ = xxh3_64(meta_.uuid);
+  chain_ = recovered.chain;
   BANYAN_RETURN_IF_ERROR(store_stream_meta(files_, catalog_->directory(), meta_));
   catalog_->set_live(next_, options_.tail_bytes_max);
   BANYAN_RETURN_IF_ERROR(clear_the_way(next_));
-  BANYAN_RETURN_IF_ERROR(create_segment(next_, recovered.previous_end));
+  auto sealed_before = catalog_->segments();
+  BANYAN_RETURN_IF_ERROR(create_segment(next_, recovered.previous_end, false));
   std::vector<std::string> records{checkpoint_record()};
   if (recovered.report.was_unclean) {
     model::GapRecord gap;
@@ -37,8 +37,12 @@ Status StreamWriter::start(const Recovered& recovered) {
   auto status = append(cut_of(records));
   if (status.ok()) status = sync([](const Cut&) {});
   // A file whose sync failed must not be taken for whole by the next start.
-  if (!status.ok()) (void)files_.remove(writer_->segment()->path());
-  return status;
+  if (!status.ok()) {
+    (void)files_.remove(writer_->segment()->path());
+    return status;
+  }
+  sealer_.start(std::move(sealed_before));
+  return {};
 }
 
 std::string StreamWriter::checkpoint_record() const {
@@ -59,18 +63,40 @@ std::int64_t StreamWriter::append_time() {
 }
 
 Cut StreamWriter::begin_cut() {
-  return Cut(next_, append_time(), seed_, options_.compression, *buffers_);
+  return Cut(next_, append_time(), {meta_.uuid, options_.compression, data_key_}, *buffers_);
 }
 
 Cut StreamWriter::cut_of(const std::vector<std::string>& records) {
   auto buffer = buffers_->take();
   for (const std::string& record : records) buffer->add(record);
   Cut cut = begin_cut();
-  cut.add(std::move(buffer));
+  cut.add(std::move(buffer), 0, 0);
   return cut;
 }
 
-Status StreamWriter::create_segment(Offset base, Offset previous_end) {
+// What replaces a failed segment holds the batches that were encrypted for that one, whatever was
+// configured since.
+void StreamWriter::set_keys(SegmentHeader& header, bool replaces) {
+  if (!replaces) {
+    keys_ = options_.keys;
+    is_chaining_ = options_.chains;
+    data_key_ = options_.encrypts ? keys_->make_data_key(header) : nullptr;
+  } else if (data_key_ != nullptr) {
+    keys_->wrap(*data_key_, header);
+  }
+  if (!is_chaining_) return;
+  header.key_id = keys_->current_id();
+  header.chain.assign(chain_.begin(), chain_.end());
+}
+
+bool StreamWriter::has_other_keys(const SegmentHeader& header) const {
+  if (header.is_encrypted() != options_.encrypts || header.is_chained() != options_.chains) {
+    return true;
+  }
+  return (options_.encrypts || options_.chains) && header.key_id != options_.keys->current_id();
+}
+
+Status StreamWriter::create_segment(Offset base, Offset previous_end, bool replaces) {
   SegmentHeader header;
   header.uuid = meta_.uuid;
   header.uid = random_u64();
@@ -78,8 +104,9 @@ Status StreamWriter::create_segment(Offset base, Offset previous_end) {
   header.base = base;
   header.previous_end = previous_end;
   header.created_wall_ns = append_time();
+  set_keys(header, replaces);
   auto created =
-      SegmentWriter::create(files_, catalog_->directory(), header, options_.segment_bytes);
+      SegmentWriter::create(files_, catalog_->directory(), header, keys_, options_.segment_bytes);
   if (!created.ok()) return created.error();
   if (writer_) writer_->segment()->set_end(base);
   writer_ = *std::move(created);
@@ -90,13 +117,17 @@ Status StreamWriter::create_segment(Offset base, Offset previous_end) {
 bool StreamWriter::is_roll_due() const {
   const std::int64_t roll_age_ns = std::min(kRollAgeNsMax, options_.retention_age_ns / 2);
   const std::int64_t age_ns = clock_.wall_ns() - writer_->segment()->header().created_wall_ns;
-  return writer_->bytes() >= options_.segment_bytes || age_ns >= roll_age_ns;
+  return writer_->bytes() >= options_.segment_bytes || age_ns >= roll_age_ns ||
+         has_other_keys(writer_->segment()->header());
 }
 
 Status StreamWriter::roll() {
   CHECK(pending_.empty());  // So that a failure leaves only the new segment to try again.
-  writer_->seal(files_);
-  BANYAN_RETURN_IF_ERROR(create_segment(next_, next_));
+  chain_ = writer_->durable_chain();
+  writer_->seal();
+  const auto sealed = writer_->segment();
+  BANYAN_RETURN_IF_ERROR(create_segment(next_, next_, false));
+  sealer_.add(sealed);
   return append(cut_of({checkpoint_record()}));
 }
 
@@ -167,6 +198,7 @@ Status StreamWriter::fail_over(const OnDurable& on_durable) {
   // Readers wait at what is durable until the rest stands in its new place.
   catalog_->set_written(base);
   if (writer_) {
+    chain_ = writer_->durable_chain();
     const auto& suspect = writer_->segment();
     suspect->set_end(base);
     if (suspect->base() >= base) catalog_->remove(*suspect);
@@ -177,7 +209,7 @@ Status StreamWriter::fail_over(const OnDurable& on_durable) {
     hold(cut_of({checkpoint_record()}));
     has_pending_checkpoint_ = true;
   }
-  BANYAN_RETURN_IF_ERROR(create_segment(base, base));
+  BANYAN_RETURN_IF_ERROR(create_segment(base, base, true));
   for (Cut& cut : pending_) BANYAN_RETURN_IF_ERROR(write_pending(cut));
   BANYAN_RETURN_IF_ERROR(writer_->sync());
   for (Cut& cut : pending_) give_to_tail(cut);  // Those that were not written before.
@@ -188,9 +220,13 @@ Status StreamWriter::fail_over(const OnDurable& on_durable) {
 
 Status StreamWriter::finish() {
   CHECK(pending_.empty());
-  writer_->seal(files_);
+  writer_->seal();
+  writer_->segment()->set_end(next_);
+  sealer_.add(writer_->segment());
+  sealer_.stop();
   meta_.is_clean = true;
   meta_.end = next_;
+  meta_.chain = writer_->durable_chain();
   return store_stream_meta(files_, catalog_->directory(), meta_);
 }
 

@@ -19,6 +19,7 @@
 #include "recorder/cut.h"
 #include "recorder/options.h"
 #include "recorder/recovery.h"
+#include "recorder/sealer.h"
 #include "recorder/segment_writer.h"
 
 namespace banyan::recorder {
@@ -27,7 +28,11 @@ class StreamWriter {
  public:
   StreamWriter(FileSystem& files, Clock& clock, const RecorderOptions& options,
                std::shared_ptr<Catalog> catalog)
-      : files_(files), clock_(clock), options_(options), catalog_(std::move(catalog)) {}
+      : files_(files),
+        clock_(clock),
+        options_(options),
+        catalog_(std::move(catalog)),
+        sealer_(files) {}
 
   // The next epoch: meta, a first segment with CHECKPOINT and, after an unclean stop, a GAP;
   // durable when it returns. The catalog is live then.
@@ -49,6 +54,8 @@ class StreamWriter {
   Status fail_over(const OnDurable& on_durable);
   // Seals and marks the stop as clean. After a sync().
   Status finish();
+  // Any thread.
+  Sealer::Stats sealer_stats() const { return sealer_.stats(); }
 
   std::uint64_t pending_bytes() const { return pending_bytes_; }
   std::uint64_t batches() const { return batches_; }
@@ -61,7 +68,10 @@ class StreamWriter {
   }
 
  private:
-  Status create_segment(Offset base, Offset previous_end);
+  // `replaces` a segment that failed: it will hold the same batches.
+  Status create_segment(Offset base, Offset previous_end, bool replaces);
+  void set_keys(SegmentHeader& header, bool replaces);
+  bool has_other_keys(const SegmentHeader& header) const;
   Status reserve_offsets(Offset end);
   Status clear_the_way(Offset base);
   Status write_pending(Cut& cut);
@@ -78,8 +88,13 @@ class StreamWriter {
   const std::shared_ptr<Catalog> catalog_;
   const std::shared_ptr<BufferPool> buffers_ = std::make_shared<BufferPool>();
   StreamMeta meta_;
-  std::uint64_t seed_ = 0;
   std::unique_ptr<SegmentWriter> writer_;
+  Sealer sealer_;
+  // Of the present segment.
+  std::shared_ptr<const LogKeys> keys_ = LogKeys::none();
+  std::shared_ptr<const DataKey> data_key_;  // null: not encrypted
+  bool is_chaining_ = false;
+  Chain chain_{};            // of what is durable and lies before it
   Offset next_;              // of the next record
   std::deque<Cut> pending_;  // not durable, in order
   std::uint64_t pending_bytes_ = 0;

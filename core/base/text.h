@@ -65,7 +65,8 @@ bool equal_in_constant_time(std::string_view a, std::string_view b);
 
 // RFC 3339 in UTC with microseconds, from wall nanoseconds since 1970: 2026-11-23T20:44:00.123456Z
 std::string format_time(std::int64_t wall_ns);
-// RFC 3339, or relative "-15m" (before `now_ns`), or "now"; nanoseconds since 1970.
+// RFC 3339, or relative "-15m" (before `now_ns`), or "14:03" or "14:03:20" (UTC, the last one not
+// after `now_ns`), or "now"; nanoseconds since 1970.
 std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t now_ns);
 
 }  // namespace banyan

@@ -25,12 +25,35 @@ std::string format_time(std::int64_t wall_ns) {
   return buffer;
 }
 
+namespace {
+
+constexpr std::int64_t kDayNs = 86'400'000'000'000;
+
+// HH:MM or HH:MM:SS, in nanoseconds since midnight.
+std::optional<std::int64_t> parse_time_of_day(std::string_view text) {
+  if ((text.size() != 5 && text.size() != 8) || text[2] != ':') return std::nullopt;
+  if (text.size() == 8 && text[5] != ':') return std::nullopt;
+  const auto hour = parse_u64(text.substr(0, 2));
+  const auto minute = parse_u64(text.substr(3, 2));
+  const auto second = text.size() == 8 ? parse_u64(text.substr(6, 2)) : std::uint64_t{0};
+  if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 59) {
+    return std::nullopt;
+  }
+  return static_cast<std::int64_t>((*hour * 60 + *minute) * 60 + *second) * 1'000'000'000;
+}
+
+}  // namespace
+
 std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t now_ns) {
   if (text == "now") return now_ns;
   if (!text.empty() && text[0] == '-') {
     const auto back = parse_duration_ns(text.substr(1));
     if (!back) return std::nullopt;
     return now_ns - *back;
+  }
+  if (const auto of_day = parse_time_of_day(text)) {
+    const std::int64_t today = now_ns - now_ns % kDayNs + *of_day;
+    return today <= now_ns ? today : today - kDayNs;
   }
   // YYYY-MM-DD[T ]HH:MM[:SS[.frac]](Z|±HH:MM)
   const auto number = [&](std::size_t at, std::size_t size) -> std::optional<int> {

@@ -9,6 +9,9 @@
 namespace banyan::model {
 namespace {
 
+// Spans that are no further apart are read through, which is cheaper than a new source.
+constexpr std::uint64_t kNearRecords = 1000;
+
 Error bad_cursor(std::string_view text) {
   return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient,
                     "'" + escape_for_terminal(text, 100) +
@@ -79,6 +82,35 @@ Result<Cursor> Cursor::parse(std::string_view text) {
     cursor.set(part.substr(0, colon), Offset{*offset});
   }
   return cursor;
+}
+
+Status read_spans(LogAccess& log, const std::vector<LogSpan>& spans,
+                  const std::function<bool(const SourcedRecord&)>& on_record) {
+  std::unique_ptr<RecordSource> source;
+  SourcedRecord item;
+  const LogSpan* before = nullptr;
+  for (const LogSpan& span : spans) {
+    // A source may go on to the next span where that is near; else a new one jumps there.
+    const bool is_near = before != nullptr && before->stream == span.stream &&
+                         span.first.value - before->end.value < kNearRecords;
+    if (!is_near) {
+      Cursor cursor = log.end();  // Other streams are of no interest: start at their ends.
+      cursor.set(span.stream, span.first);
+      auto opened = log.open_source(cursor, Fence::kWritten);
+      if (!opened.ok()) return opened.error();
+      source = *std::move(opened);
+    }
+    before = &span;
+    for (Offset at = span.first; at < span.end;) {
+      const auto more = source->next(item);
+      if (!more.ok()) return more.error();
+      if (!*more) break;
+      if (item.stream != span.stream) continue;
+      at = item.kind == SourcedRecord::Kind::kHole ? item.hole_end : item.offset.next();
+      if (item.offset >= span.first && !on_record(item)) return {};
+    }
+  }
+  return {};
 }
 
 Status read_chunks(LogAccess& log, std::string_view stream, Offset from, ExchangeId exchange,

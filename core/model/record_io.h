@@ -107,6 +107,29 @@ class RecordSource {
 
 enum class Fence { kWritten, kDurable };
 
+// What an index of the log may be asked for.
+struct LogKey {
+  enum class Kind { kExchange, kSession, kRoutes, kGaps };
+  Kind kind = Kind::kExchange;
+  ExchangeId exchange;
+  std::string session;  // its keyed token
+
+  // All records of one exchange; the REQUESTs of one session; all ROUTE or all GAP records.
+  static LogKey of_exchange(ExchangeId exchange) { return {Kind::kExchange, exchange, {}}; }
+  static LogKey of_session(std::string_view token) {
+    return {Kind::kSession, {}, std::string(token)};
+  }
+  static LogKey routes() { return {Kind::kRoutes, {}, {}}; }
+  static LogKey gaps() { return {Kind::kGaps, {}, {}}; }
+};
+// Offsets [first, end) of one stream.
+struct LogSpan {
+  std::string stream;
+  Offset first;
+  Offset end;
+  bool operator==(const LogSpan&) const = default;
+};
+
 // Opens sources; any thread. Each consumer holds its own source.
 class LogAccess {
  public:
@@ -117,6 +140,13 @@ class LogAccess {
   virtual Cursor end() const = 0;
   // Nearest place at or before the first record appended at `wall_ns` or later.
   virtual Result<Cursor> find_time(std::int64_t wall_ns) const = 0;
+  // Where records with this key may be: nowhere else, but not everywhere there. By stream and
+  // offset. What was not sealed yet is one span.
+  virtual Result<std::vector<LogSpan>> find_key(const LogKey& key) const = 0;
+  // The longest exchange that is known to have ended at `wall_ns` or soon after, in nanoseconds:
+  // how far before that time an exchange may have begun that was open then. 0 where nothing is
+  // known.
+  virtual std::int64_t longest_exchange_ns(std::int64_t wall_ns) const = 0;
   // Called (recorder thread) whenever more was published, until the handle dies. Must not block.
   virtual std::shared_ptr<void> add_publish_listener(std::function<void()> listener) = 0;
   // A consumer's name and committed place; retention keeps what a pinning consumer still needs, and
@@ -124,6 +154,10 @@ class LogAccess {
   virtual Status commit_cursor(std::string_view consumer, const Cursor& cursor, bool pins) = 0;
   virtual Result<Cursor> load_cursor(std::string_view consumer) const = 0;  // empty when unknown
 };
+
+// The records and holes in these spans, in their order, until `on_record` answers false.
+Status read_spans(LogAccess& log, const std::vector<LogSpan>& spans,
+                  const std::function<bool(const SourcedRecord&)>& on_record);
 
 // Convenience for random access: collects the CHUNKs of one side of one exchange from `from` up to
 // the record that closes it, calling `on_piece` in order; stops when it answers false.

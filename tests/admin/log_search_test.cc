@@ -52,7 +52,7 @@ class LogSearchTest : public ::testing::Test {
     return record;
   }
   json::Value exchange(ExchangeId id, std::optional<model::Cursor::Place> hint = std::nullopt) {
-    return parsed(exchange_json(log_, clock_, id, hint, false, kPatience));
+    return parsed(exchange_json(log_, id, hint, false, kPatience));
   }
 
   ManualClock clock_{1'700'000'000'000'000'000};
@@ -127,7 +127,7 @@ TEST_F(LogSearchTest, StatesOfTheMirrorAreTold) {
 TEST_F(LogSearchTest, UnknownExchangeIsNotFound) {
   log_.append(support::request(support::exchange_id(1)));
   const auto told =
-      exchange_json(log_, clock_, support::exchange_id(9), std::nullopt, false, kPatience);
+      exchange_json(log_, support::exchange_id(9), std::nullopt, false, kPatience);
   ASSERT_FALSE(told.ok());
   EXPECT_EQ(told.error().code, ErrorCode::kNotFound);
 }

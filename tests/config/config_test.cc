@@ -113,7 +113,10 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(c.recorder.min_free_bytes, 10ULL << 30);
   EXPECT_EQ(c.recorder.min_free_ratio, 0);
   EXPECT_EQ(c.recorder.flush_interval_ns, 20'000'000);
-  EXPECT_EQ(c.recorder.compression, recorder::RecorderOptions::Compression::kLz4);
+  EXPECT_EQ(c.recorder.compression, recorder::RecorderOptions::Compression::kZstd);
+  EXPECT_TRUE(c.recorder.keys->has_key());
+  EXPECT_TRUE(c.recorder.encrypts);
+  EXPECT_TRUE(c.recorder.chains);
   EXPECT_EQ(c.proxy.limits.inline_body_max, 128U * 1024);
   EXPECT_EQ(c.proxy.durable_wait_ns, 100'000'000);
   EXPECT_EQ(c.proxy.limits.head_bytes_max, 32U * 1024);

@@ -14,8 +14,8 @@
 #include "core/base/hash.h"
 #include "core/model/record_codec.h"
 #include "recorder/format.h"
+#include "recorder/segment_footer.h"
 #include "recorder/segment_reader.h"
-#include "recorder/sparse_index.h"
 
 namespace {
 
@@ -39,8 +39,9 @@ class BytesFile final : public banyan::File {
   std::string bytes_;
 };
 
-recorder::SegmentHeader header() {
+recorder::SegmentHeader header(std::uint16_t version) {
   recorder::SegmentHeader result;
+  result.version = version;
   result.uuid = std::string(16, 'u');
   result.uid = 7;
   return result;
@@ -52,26 +53,34 @@ void put_u64(std::string& bytes, std::size_t at, std::uint64_t value) {
   bytes.replace(at, 8, text);
 }
 
-// Gives each 80 bytes that begin like a batch the checksums of what they hold.
-void mend(std::string& bytes, std::uint64_t seed) {
-  for (std::size_t at = 0; at + recorder::kBatchHeaderBytes <= bytes.size(); at += 8) {
+// Gives what begins like a batch the checksums of what it holds.
+void mend(std::string& bytes, const recorder::SegmentHeader& of) {
+  const std::uint64_t seed = of.seed();
+  const std::size_t header_bytes = of.batch_header_bytes();
+  for (std::size_t at = 0; at + header_bytes <= bytes.size(); at += 8) {
     if (std::string_view(bytes).substr(at, 4) != std::string_view("BNYB")) continue;
     banyan::ByteReader length(std::string_view(bytes).substr(at + 8, 4));
     const std::size_t stored = length.u32();
     put_u64(bytes, at + 32, 7);
-    put_u64(bytes, at + 64, banyan::xxh3_64(std::string_view(bytes).substr(at + 80, stored), seed));
-    put_u64(bytes, at + 72, banyan::xxh3_64(std::string_view(bytes).substr(at, 72), seed));
+    const std::string_view view = bytes;
+    put_u64(bytes, at + 64, banyan::xxh3_64(view.substr(at + header_bytes, stored), seed));
+    put_u64(bytes, at + header_bytes - 8, banyan::xxh3_64(view.substr(at, header_bytes - 8), seed));
   }
 }
 
-void walk(const std::string& content) {
-  recorder::SegmentReader reader(std::make_shared<BytesFile>(content), header());
+void walk(const std::string& content, const recorder::SegmentHeader& of) {
+  recorder::SegmentReader reader(std::make_shared<BytesFile>(content), of, nullptr);
   recorder::SegmentReader::Batch batch;
   banyan::Offset expected;
   for (int steps = 0; steps < 10'000; ++steps) {
     const auto found = reader.next(batch);
     CHECK(found.ok());
-    if (*found == recorder::SegmentReader::Found::kEnd) return;
+    if (*found == recorder::SegmentReader::Found::kEnd) {
+      if (const auto footer = reader.footer(); footer.ok()) {
+        (void)recorder::decode_footer(*footer).ok();
+      }
+      return;
+    }
     if (*found == recorder::SegmentReader::Found::kBad) {
       const auto goes_on = reader.resync(expected);
       CHECK(goes_on.ok());
@@ -95,8 +104,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   (void)recorder::decode_segment_header(bytes, "segment").ok();
-  (void)recorder::decode_index(bytes, header()).ok();
-  if ((data[0] & 1) != 0) mend(bytes, header().seed());
-  walk(std::string(recorder::kSegmentHeaderBytes, '\0') + bytes);
+  (void)recorder::decode_footer(bytes).ok();
+  (void)recorder::decode_footer_pointer(bytes).has_value();
+  // The corpus of format version 1 has its first bits 0 and 1.
+  const recorder::SegmentHeader of = header((data[0] & 2) != 0 ? recorder::kFormatVersion : 1);
+  if ((data[0] & 1) != 0) mend(bytes, of);
+  walk(std::string(recorder::kSegmentHeaderBytes, '\0') + bytes, of);
   return 0;
 }

@@ -124,7 +124,7 @@ TEST_P(RecorderTest, RollsToNewSegmentsAndReadsAcrossThem) {
   }));
   EXPECT_EQ(numbers_of(items), sequence(1, 2000));
   EXPECT_EQ(count_holes(items), 0U);
-  // Each offset alone finds its record, with .idx files and without.
+  // Each offset alone finds its record, with footers and without.
   for (std::uint64_t offset = 0; offset < items.size(); offset += 37) {
     model::Cursor cursor;
     cursor.set("main", Offset{offset});

@@ -194,12 +194,12 @@ TEST_P(RecoveryTest, RefusesALogOfAnotherVersion) {
   close();
   const std::string path = segment_files().front();
   std::string bytes = files_.content(path);
-  bytes[8] = 2;
+  bytes[8] = 3;
   ASSERT_TRUE(files_.write_file_atomically(path, bytes).ok());
   const auto opened = try_open();
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(opened.error().message, HasSubstr("format version 2"));
+  EXPECT_THAT(opened.error().message, HasSubstr("format version 3"));
   EXPECT_THAT(opened.error().message, HasSubstr(path));
   EXPECT_EQ(open_log(files_, kDirectory).error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(verify_log(files_, kDirectory, {}).error().code, ErrorCode::kUnsupported);
@@ -256,7 +256,7 @@ TEST_P(RecoveryTest, AnUnbornSegmentIsSetAside) {
   EXPECT_EQ(numbers_of(read_all(recorder_->access())), sequence(1, 3));
 }
 
-TEST_P(RecoveryTest, AWrongIndexFileIsNotBelieved) {
+TEST_P(RecoveryTest, AWrongFooterIsNotBelieved) {
   open();
   for (int i = 0; i < 4; ++i) {
     append(static_cast<std::uint64_t>(i) * 200, 200, 500);
@@ -264,13 +264,13 @@ TEST_P(RecoveryTest, AWrongIndexFileIsNotBelieved) {
   }
   close();
   for (const std::string& path : segment_files()) {
-    const std::string index = path.substr(0, path.size() - 4) + ".idx";
-    if (files_.exists(index)) files_.flip_byte(index, 30);
+    files_.flip_byte(path, files_.content(path).size() - 40);
   }
-  open();
+  auto offline = open_log(files_, kDirectory);
+  ASSERT_TRUE(offline.ok());
   model::Cursor cursor;
   cursor.set("main", Offset{500});
-  const auto items = read_all(recorder_->access(), Fence::kWritten, cursor);
+  const auto items = read_all(**offline, Fence::kWritten, cursor);
   ASSERT_FALSE(items.empty());
   EXPECT_EQ(items.front().offset.value, 500U);
   EXPECT_EQ(count_holes(items), 0U);
@@ -434,11 +434,12 @@ TEST_P(RecoveryTest, VerifyCountsASoundLog) {
   flush();
   close();
   std::uint64_t last = 0;
-  const auto report =
-      verify_log(files_, kDirectory, [&last](std::uint64_t done, std::uint64_t total) {
-        EXPECT_LE(done, total);
-        last = done == total ? done : last;
-      });
+  VerifyOptions options;
+  options.progress = [&last](std::uint64_t done, std::uint64_t total) {
+    EXPECT_LE(done, total);
+    last = done == total ? done : last;
+  };
+  const auto report = verify_log(files_, kDirectory, options);
   ASSERT_TRUE(report.ok());
   EXPECT_TRUE(report->problems.empty());
   EXPECT_EQ(report->bytes, last);
@@ -460,7 +461,8 @@ TEST_P(RecoveryTest, VerifyFindsEveryFlippedByte) {
   for (std::size_t at = 0; at < bytes.size(); at += at < 100 || at > 4080 ? 1 : 97) {
     files_.flip_byte(path, at);
     const auto report = verify_log(files_, kDirectory, {});
-    const bool is_found = !report.ok() || !report->problems.empty() || report->torn_tail_bytes > 0;
+    const bool is_found = !report.ok() || !report->problems.empty() ||
+                          report->torn_tail_bytes > 0 || report->broken_footers > 0;
     const bool is_padding = at >= kSegmentHeaderBytes && bytes[at] == '\0' && report.ok() &&
                             report->records == sound->records;
     EXPECT_TRUE(is_found || is_padding) << at;

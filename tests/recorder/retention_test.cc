@@ -18,7 +18,8 @@ RetentionInput five_segments() {
     header.uuid = std::string(16, 'u');
     header.base = Offset{i * 10};
     header.created_wall_ns = static_cast<std::int64_t>(i) * kHourNs;
-    input.segments.push_back(std::make_shared<Segment>("s" + std::to_string(i), header));
+    input.segments.push_back(
+        std::make_shared<Segment>("s" + std::to_string(i), header, LogKeys::none()));
     input.segments.back()->set_bytes(100);
     if (i < 4) input.segments.back()->set_end(Offset{i * 10 + 10});
   }

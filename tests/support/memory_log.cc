@@ -243,6 +243,15 @@ model::Cursor MemoryLog::end() const {
   return cursor;
 }
 
+Result<std::vector<model::LogSpan>> MemoryLog::find_key(const model::LogKey& /*key*/) const {
+  const model::Cursor first = begin();
+  std::vector<model::LogSpan> spans;
+  for (const model::Cursor::Place& place : end().places) {
+    spans.push_back({place.stream, first.next_of(place.stream), place.next});
+  }
+  return spans;
+}
+
 Result<model::Cursor> MemoryLog::find_time(std::int64_t wall_ns) const {
   model::Cursor cursor = end();
   MutexLock lock(mutex_);

@@ -73,6 +73,9 @@ class MemoryLog final : public model::LogAccess {
   model::Cursor begin() const override;
   model::Cursor end() const override;
   Result<model::Cursor> find_time(std::int64_t wall_ns) const override;
+  // Everything: it has no index.
+  Result<std::vector<model::LogSpan>> find_key(const model::LogKey& key) const override;
+  std::int64_t longest_exchange_ns(std::int64_t /*wall_ns*/) const override { return 0; }
   std::shared_ptr<void> add_publish_listener(std::function<void()> listener) override;
   Status commit_cursor(std::string_view consumer, const model::Cursor& cursor, bool pins) override;
   Result<model::Cursor> load_cursor(std::string_view consumer) const override;

@@ -69,6 +69,13 @@ TEST(TextTest, TimesRoundTripInRfc3339) {
   EXPECT_EQ(parse_time("2025-11-24T16:00:00Z", 0), parse_time("2025-11-24T17:30:00+01:30", 0));
   EXPECT_EQ(at - 900'000'000'000, parse_time("-15m", at));
   EXPECT_EQ(at, parse_time("now", at));
+  const auto now = *parse_time("2025-11-24T16:00:00Z", 0);
+  EXPECT_EQ(parse_time("14:03", now), parse_time("2025-11-24T14:03:00Z", 0));
+  EXPECT_EQ(parse_time("16:00:00", now), now);
+  EXPECT_EQ(parse_time("16:00:01", now), parse_time("2025-11-23T16:00:01Z", 0));
+  for (const char* bad : {"24:00", "1:03", "14:60", "14-03", "14:03:60", "14:03:2"}) {
+    EXPECT_FALSE(parse_time(bad, now)) << bad;
+  }
   EXPECT_EQ("1969-12-31T23:59:59.500000Z", format_time(-500'000'000));
   for (const char* bad : {"", "yesterday", "2025-13-01", "2025-11-24T25:00:00Z",
                           "2025-11-24T16:00:00", "2025-11-24T16:00:00Zx", "-15x"}) {

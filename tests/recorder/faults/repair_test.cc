@@ -70,10 +70,10 @@ class RepairTest : public testing::Test {
         loses_something = true;
       }
     }
-    const auto planned = repair_log(disk, kLog, true);
+    const auto planned = repair_log(disk, kLog, LogKeys::none(), true);
     ASSERT_TRUE(planned.ok()) << planned.error().message;
     EXPECT_EQ(disk.image().files, damaged.files) << "a dry run changed something";
-    const auto done = repair_log(disk, kLog, false);
+    const auto done = repair_log(disk, kLog, LogKeys::none(), false);
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(planned->records_lost, done->records_lost);
     EXPECT_TRUE(done->has_found());
@@ -86,7 +86,7 @@ class RepairTest : public testing::Test {
     expect_sound(disk, readable, *done);
     disk.drop_unsynced();  // All of it is durable.
     expect_sound(disk, readable, *done);
-    const auto again = repair_log(disk, kLog, false);
+    const auto again = repair_log(disk, kLog, LogKeys::none(), false);
     ASSERT_TRUE(again.ok());
     EXPECT_FALSE(again->has_found());
     expect_goes_on(disk, readable);
@@ -162,12 +162,12 @@ class RepairTest : public testing::Test {
 TEST_F(RepairTest, LeavesASoundLogAlone) {
   MemoryFileSystem disk;
   disk.load(image_);
-  const auto report = repair_log(disk, kLog, false);
+  const auto report = repair_log(disk, kLog, LogKeys::none(), false);
   ASSERT_TRUE(report.ok());
   EXPECT_FALSE(report->has_found());
   EXPECT_TRUE(report->left.empty());
   EXPECT_EQ(disk.image().files, image_.files);
-  EXPECT_EQ(repair_log(disk, "/nowhere", true).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(repair_log(disk, "/nowhere", LogKeys::none(), true).error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(RepairTest, RotAtAnyPlaceOfAnySegmentBecomesAGap) {
@@ -231,7 +231,7 @@ TEST_F(RepairTest, ASegmentWithALostHeaderGivesAllItsRecordsBack) {
     SCOPED_TRACE(path);
     MemoryFileSystem disk;
     disk.load(flipped(path, 40));
-    const auto report = repair_log(disk, kLog, false);
+    const auto report = repair_log(disk, kLog, LogKeys::none(), false);
     ASSERT_TRUE(report.ok()) << report.error().message;
     EXPECT_EQ(report->records_lost, 0U);
     ASSERT_EQ(report->replaced.size(), 1U);
@@ -253,7 +253,7 @@ TEST_F(RepairTest, IsRefusedBesideAServer) {
   auto opened = Recorder::open(disk, clock, fault_options());
   ASSERT_TRUE(opened.ok());
   for (const bool is_dry_run : {true, false}) {
-    const auto report = repair_log(disk, kLog, is_dry_run);
+    const auto report = repair_log(disk, kLog, LogKeys::none(), is_dry_run);
     ASSERT_FALSE(report.ok());
     EXPECT_EQ(report.error().code, ErrorCode::kAlreadyExists);
     EXPECT_THAT(report.error().message, HasSubstr("stop it first"));
@@ -271,7 +271,7 @@ TEST_F(RepairTest, LeavesATornTailToTheNextStart) {
   disk.flip_byte(segments_[0], kSegmentHeaderBytes + 300);
   disk.flip_byte(segments_.back(), disk.content(segments_.back()).size() - 100);
   const std::string newest = disk.content(segments_.back());
-  const auto report = repair_log(disk, kLog, false);
+  const auto report = repair_log(disk, kLog, LogKeys::none(), false);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->replaced.size(), 1U);
   EXPECT_EQ(disk.content(segments_.back()), newest);
@@ -282,7 +282,7 @@ TEST_F(RepairTest, SaysWhatItDoesNotMend) {
   disk.load(image_);
   disk.flip_byte(std::string(kLog) + "/cursors/mirror", 20);
   disk.flip_byte(std::string(kStream) + "/meta", 30);
-  const auto report = repair_log(disk, kLog, false);
+  const auto report = repair_log(disk, kLog, LogKeys::none(), false);
   ASSERT_TRUE(report.ok());
   ASSERT_EQ(report->left.size(), 2U);
   EXPECT_THAT(report->left[0], HasSubstr("/meta"));
@@ -305,7 +305,7 @@ TEST_F(RepairTest, EveryCrashImageOfARepairIsRepairedInTheEnd) {
     }
   }
   CrashDisk disk(damaged);
-  ASSERT_TRUE(repair_log(disk, kLog, false).ok());
+  ASSERT_TRUE(repair_log(disk, kLog, LogKeys::none(), false).ok());
   std::mt19937_64 random(fault_seed());
   for (std::size_t count = 0; count <= disk.operations(); ++count) {
     for (const Loss loss : support::kLosses) {
@@ -316,7 +316,7 @@ TEST_F(RepairTest, EveryCrashImageOfARepairIsRepairedInTheEnd) {
       std::map<Offset, std::string> now;
       for (Item& item : read(after)) now[item.offset] = std::move(item.encoded);
       for (const auto& [offset, encoded] : readable) ASSERT_EQ(now[offset], encoded);
-      ASSERT_TRUE(repair_log(after, kLog, false).ok());
+      ASSERT_TRUE(repair_log(after, kLog, LogKeys::none(), false).ok());
       const auto verified = verify_log(after, kLog, {});
       ASSERT_TRUE(verified.ok());
       ASSERT_TRUE(verified->problems.empty()) << verified->problems.front().what;
