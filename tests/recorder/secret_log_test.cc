@@ -235,11 +235,14 @@ TEST_F(ChainTest, ALogThatWasCutShortDoesNotHoldItsAnchor) {
   flush();
   const std::vector<std::string> paths = segment_files();
   const std::string before = files_.content(paths.front());
+  const std::string meta = std::string(kDirectory) + "/main/meta";
+  const std::string meta_before = files_.content(meta);
   append(6, 5);
   flush();
   close();
   const auto head = verify().heads.front();
   ASSERT_TRUE(files_.write_file_atomically(paths.front(), before).ok());
+  ASSERT_TRUE(files_.write_file_atomically(meta, meta_before).ok());
   EXPECT_TRUE(verify().problems.empty());
   const auto report = verify(head);
   ASSERT_FALSE(report.problems.empty());
