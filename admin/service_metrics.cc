@@ -131,6 +131,11 @@ void add_recorder(Registrar& add, const recorder::Recorder& recorder) {
        [](const Stats& s) { return number(s.log_bytes); });
   stat("banyan_log_segments_removed_total", "counter", "Segments that retention removed.",
        [](const Stats& s) { return number(s.segments_removed); });
+  stat("banyan_log_segments_sealed_total", "counter", "Segments that got their indexes.",
+       [](const Stats& s) { return number(s.segments_sealed); });
+  stat("banyan_log_segments_unsealed", "gauge",
+       "Closed segments that wait for their indexes, or stay without.",
+       [](const Stats& s) { return number(s.segments_unsealed); });
   stat("banyan_log_records_refused_total", "counter",
        "Records that could not be kept; all of them are in GAP records.",
        [](const Stats& s) { return number(s.records_refused); });

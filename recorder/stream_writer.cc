@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/text.h"
 #include "core/model/record_codec.h"
+#include "core/obs/log.h"
 
 namespace banyan::recorder {
 namespace {
@@ -121,9 +123,18 @@ bool StreamWriter::is_roll_due() const {
          has_other_keys(writer_->segment()->header());
 }
 
+// The operator's log is kept elsewhere, so that the head there vouches for the files here.
+void StreamWriter::tell_chain() const {
+  if (!is_chaining_) return;
+  obs::log_info("recorder", "the audit chain stands at " + catalog_->stream() + ":" +
+                                std::to_string(next_.value) + ":" +
+                                hex_of_bytes(std::string_view(chain_.data(), chain_.size())));
+}
+
 Status StreamWriter::roll() {
   CHECK(pending_.empty());  // So that a failure leaves only the new segment to try again.
   chain_ = writer_->durable_chain();
+  tell_chain();
   writer_->seal();
   const auto sealed = writer_->segment();
   BANYAN_RETURN_IF_ERROR(create_segment(next_, next_, false));
@@ -220,13 +231,15 @@ Status StreamWriter::fail_over(const OnDurable& on_durable) {
 
 Status StreamWriter::finish() {
   CHECK(pending_.empty());
+  chain_ = writer_->durable_chain();
+  tell_chain();
   writer_->seal();
   writer_->segment()->set_end(next_);
   sealer_.add(writer_->segment());
   sealer_.stop();
   meta_.is_clean = true;
   meta_.end = next_;
-  meta_.chain = writer_->durable_chain();
+  meta_.chain = chain_;
   return store_stream_meta(files_, catalog_->directory(), meta_);
 }
 

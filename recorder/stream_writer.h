@@ -72,6 +72,7 @@ class StreamWriter {
   Status create_segment(Offset base, Offset previous_end, bool replaces);
   void set_keys(SegmentHeader& header, bool replaces);
   bool has_other_keys(const SegmentHeader& header) const;
+  void tell_chain() const;
   Status reserve_offsets(Offset end);
   Status clear_the_way(Offset base);
   Status write_pending(Cut& cut);
