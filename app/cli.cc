@@ -242,8 +242,48 @@ void add_reports(CLI::App& app, Choice& choice) {
   });
 }
 
+void add_interchange(CLI::App& log, Choice& choice) {
+  auto* export_verb = verb(log, "export", "Write exchanges in a format that others read");
+  auto exporting = std::make_shared<ExportOptions>();
+  export_verb->add_option("--as", exporting->as, "har, curl, ndjson or gor")
+      ->check(CLI::IsMember({"har", "curl", "ndjson", "gor"}))
+      ->required();
+  export_verb->add_option("-o,--output", exporting->output, "File (default: standard output)");
+  export_verb->add_option("--from", exporting->from, "Time (RFC 3339 or -15m) or offset");
+  export_verb->add_option("--to", exporting->to, "Time or offset, not included");
+  export_verb->add_option("--filter", exporting->filter,
+                          "route:R method:M path:GLOB status:N kind:read|write id:EXCHANGE");
+  export_verb->add_option("--side", exporting->side, "Whose answers")
+      ->check(CLI::IsMember({"both", "legacy", "candidate"}))
+      ->capture_default_str();
+  export_verb->add_option("--base-url", exporting->base_url,
+                          "Of curl commands, in the place of the recorded host");
+  export_verb->callback([&choice, exporting] {
+    choice.run = [&choice, exporting] { return log_export(choice.globals, *exporting); };
+  });
+  auto* import_verb = verb(log, "import", "Append exchanges of a file to the log");
+  auto importing = std::make_shared<ImportOptions>();
+  import_verb->add_option("file", importing->file, "File, or - for standard input")->required();
+  import_verb
+      ->add_option("--as", importing->as, "har, ndjson, gor or capture (default: by looking)")
+      ->check(CLI::IsMember({"har", "ndjson", "gor", "capture"}));
+  import_verb
+      ->add_option("--answered-by", importing->answered_by,
+                   "Which system gave the answers of a foreign file")
+      ->check(CLI::IsMember({"legacy", "candidate"}))
+      ->capture_default_str();
+  import_verb->add_option("--route", importing->route,
+                          "Route of a foreign file's exchanges (default: by the config)");
+  import_verb->add_flag("--keep-going", importing->keeps_going,
+                        "Skip and count what is malformed, rather than stop");
+  import_verb->callback([&choice, importing] {
+    choice.run = [&choice, importing] { return log_import(choice.globals, *importing); };
+  });
+}
+
 void add_log(CLI::App& app, Choice& choice) {
-  auto* log = verb(app, "log", "Read the log")->require_subcommand(1);
+  auto* log = verb(app, "log", "Read the log, export and import")->require_subcommand(1);
+  add_interchange(*log, choice);
   auto options = std::make_shared<LogRangeOptions>();
   auto* cat = verb(*log, "cat", "Print records");
   cat->add_option("--from", options->from, "Time (RFC 3339 or -15m) or offset");

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "app/globals.h"
+#include "core/json/json_writer.h"
+#include "interchange/tally.h"
 
 namespace banyan::app {
 
@@ -67,6 +69,28 @@ int log_at(const Globals& globals, const LogRangeOptions& options);
 int log_stat(const Globals& globals);
 int log_verify(const Globals& globals, const std::string& anchor);
 int log_repair(const Globals& globals, bool is_dry_run);
+
+struct ExportOptions {
+  std::string as;
+  std::string output;  // "" and "-": standard output
+  std::string from, to, filter;
+  std::string side = "both";  // or legacy, candidate
+  std::string base_url;       // of curl commands
+};
+int log_export(const Globals& globals, const ExportOptions& options);
+
+struct ImportOptions {
+  std::string file;  // "-": standard input
+  std::string as;    // "" = found out by looking
+  std::string answered_by = "legacy";
+  std::string route;  // "" = the configured one that matches
+  bool keeps_going = false;
+};
+int log_import(const Globals& globals, const ImportOptions& options);
+
+// What an export or import left out: lines on stderr, and the member "losses".
+void print_losses(const interchange::Tally& losses);
+void write_losses(json::JsonWriter& json, const interchange::Tally& losses);
 
 struct CompareOptions {
   std::string from, to;

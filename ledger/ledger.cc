@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/mutex.h"
+#include "core/model/import_stream.h"
 #include "core/model/follower_thread.h"
 #include "core/model/record_codec.h"
 #include "core/obs/log.h"
@@ -57,6 +58,7 @@ class Feeder {
       auto more = source.next(sourced);
       if (!more.ok()) return more.error();
       if (!*more) return false;
+      if (model::is_imported(sourced.stream)) continue;
       if (sourced.kind == model::SourcedRecord::Kind::kRecord) {
         if (!LedgerFold::wants(sourced.type) || give(sourced, apply)) continue;
         // Whole by its checksum, but not a record we know: as good as a hole.

@@ -53,6 +53,15 @@ std::string binding_of(ExchangeId exchange) {
   return bytes;
 }
 
+// 32 lower-case hex digits behind the prefix.
+bool is_token(std::string_view value) {
+  constexpr std::size_t kDigits = 32;
+  if (value.size() != kTokenPrefix.size() + kDigits || !value.starts_with(kTokenPrefix)) {
+    return false;
+  }
+  return value.find_first_not_of("0123456789abcdef", kTokenPrefix.size()) == std::string_view::npos;
+}
+
 // The secret in "name=value"; all of it where there is no name.
 std::string_view cookie_value(std::string_view pair) {
   const auto equals = pair.find('=');
@@ -108,7 +117,9 @@ struct Redactor::Impl {
     return nullptr;
   }
 
+  // A token stands for itself, so that what was exported with tokens is imported as it is.
   std::string token_of(std::string_view value) const {
+    if (is_token(value)) return std::string(value);
     return std::string(kTokenPrefix) + hex_of_bytes(keys.token("redact", value));
   }
 
