@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "core/base/mutex.h"
-#include "core/model/import_stream.h"
 #include "core/model/follower_thread.h"
+#include "core/model/import_stream.h"
 #include "core/model/record_codec.h"
 #include "core/obs/log.h"
 #include "ledger/checkpoint.h"
