@@ -79,6 +79,8 @@ Result<Scan> scan_segment(const std::shared_ptr<const File>& file, const Segment
   };
   Scan scan;
   scan.index.end = header.base;
+  // Of a segment that holds no batch yet the chain is that of what it follows.
+  std::copy(header.chain.begin(), header.chain.end(), scan.chain.begin());
   std::vector<Bad> bad_places;
   SegmentReader reader(file, header, nullptr);
   SegmentReader::Batch batch;

@@ -61,9 +61,6 @@ void live(CrashDisk& disk, ManualClock& clock, const Life& life, Promises& promi
   disk.disk().clear_failures();
 }
 
-// The acknowledged of a life that retention may have taken are no promise any more.
-void forget_expired(Promises& promises, const DiskImage&) { promises.acknowledged.clear(); }
-
 class CrashImageTest : public testing::Test {
  protected:
   CrashImageTest() : random_(fault_seed()) {}
@@ -111,6 +108,17 @@ TEST_F(CrashImageTest, EveryImageOfAFirstLifeKeepsEveryPromise) {
   const Life life;
   live(disk, clock, life, promises);
   ASSERT_GE(promises.acknowledged.size(), 9U);
+  check_all(disk, 0, promises, life.options);
+}
+
+TEST_F(CrashImageTest, EveryImageOfAnEncryptedAndChainedLifeKeepsEveryPromise) {
+  CrashDisk disk;
+  ManualClock clock;
+  Promises promises;
+  Life life;
+  life.has_sync_failure = true;
+  life.options = secret_options();
+  live(disk, clock, life, promises);
   check_all(disk, 0, promises, life.options);
 }
 
@@ -179,7 +187,7 @@ TEST_F(CrashImageTest, EveryImageUnderRetentionRecoversWithoutFalseAlarm) {
   life.first = 101;
   live(disk, clock, life, promises);
   ASSERT_GT(disk.disk().calls(Call::kRemove), 0U);
-  forget_expired(promises, {});
+  promises.acknowledged.clear();  // What retention may have taken is promised no more.
   check_all(disk, 0, promises, life.options);
 }
 

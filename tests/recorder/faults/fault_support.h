@@ -47,6 +47,17 @@ inline RecorderOptions fault_options() {
   return options;
 }
 
+// The same, encrypted and chained.
+inline RecorderOptions secret_options() {
+  RecorderOptions options = fault_options();
+  auto keys = LogKeys::create({"the secret of this log, for tests"});
+  EXPECT_TRUE(keys.ok());
+  options.keys = *std::move(keys);
+  options.encrypts = true;
+  options.chains = true;
+  return options;
+}
+
 // What a log has told the world, and when: in operations of the disk, or any other growing count.
 struct Promises {
   struct Acknowledged {
@@ -133,7 +144,9 @@ inline std::string broken_promise(FileSystem& files, const Promises& promises, s
   }
   lane = nullptr;
   *opened = nullptr;
-  const auto report = verify_log(files, options.directory, {});
+  VerifyOptions verify;
+  verify.keys = options.keys;
+  const auto report = verify_log(files, options.directory, verify);
   if (!report.ok()) return "verify fails: " + report.error().message;
   if (!may_have_holes && !report->problems.empty()) {
     return "verify finds in " + report->problems.front().file + ": " +

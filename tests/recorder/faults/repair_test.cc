@@ -22,13 +22,23 @@ using testing::HasSubstr;
 
 constexpr const char* kStream = "/data/log/main";
 
-class RepairTest : public testing::Test {
+// In the clear, and encrypted and chained.
+class RepairTest : public testing::TestWithParam<bool> {
  protected:
+  Result<RepairReport> repair(FileSystem& disk, bool is_dry_run) const {
+    return repair_log(disk, kLog, options_.keys, is_dry_run);
+  }
+  Result<VerifyReport> verify(MemoryFileSystem& disk) const {
+    VerifyOptions options;
+    options.keys = options_.keys;
+    return verify_log(disk, kLog, options);
+  }
+
   // Three segments or more, stopped in order.
   RepairTest() {
     MemoryFileSystem disk;
     ManualClock clock;
-    auto opened = Recorder::open(disk, clock, fault_options());
+    auto opened = Recorder::open(disk, clock, options_);
     EXPECT_TRUE(opened.ok());
     auto lane = (*opened)->open_lane();
     for (std::uint64_t i = 1; i <= 24; ++i) {
@@ -42,7 +52,7 @@ class RepairTest : public testing::Test {
     lane = nullptr;
     *opened = nullptr;
     image_ = disk.image();
-    auto log = open_log(disk, kLog);
+    auto log = open_log(disk, kLog, options_.keys);
     EXPECT_TRUE(log.ok());
     for (Item& item : read_all(**log)) records_[item.offset] = std::move(item.encoded);
     for (const auto& [path, content] : image_.files) {
@@ -51,8 +61,8 @@ class RepairTest : public testing::Test {
     EXPECT_GE(segments_.size(), 3U);
   }
 
-  static std::vector<Item> read(MemoryFileSystem& disk) {
-    auto log = open_log(disk, kLog);
+  std::vector<Item> read(MemoryFileSystem& disk) const {
+    auto log = open_log(disk, kLog, options_.keys);
     EXPECT_TRUE(log.ok());
     return log.ok() ? read_all(**log) : std::vector<Item>();
   }
@@ -70,10 +80,10 @@ class RepairTest : public testing::Test {
         loses_something = true;
       }
     }
-    const auto planned = repair_log(disk, kLog, LogKeys::none(), true);
+    const auto planned = repair(disk, true);
     ASSERT_TRUE(planned.ok()) << planned.error().message;
     EXPECT_EQ(disk.image().files, damaged.files) << "a dry run changed something";
-    const auto done = repair_log(disk, kLog, LogKeys::none(), false);
+    const auto done = repair(disk, false);
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(planned->records_lost, done->records_lost);
     EXPECT_TRUE(done->has_found());
@@ -86,7 +96,7 @@ class RepairTest : public testing::Test {
     expect_sound(disk, readable, *done);
     disk.drop_unsynced();  // All of it is durable.
     expect_sound(disk, readable, *done);
-    const auto again = repair_log(disk, kLog, LogKeys::none(), false);
+    const auto again = repair(disk, false);
     ASSERT_TRUE(again.ok());
     EXPECT_FALSE(again->has_found());
     expect_goes_on(disk, readable);
@@ -94,7 +104,7 @@ class RepairTest : public testing::Test {
 
   void expect_sound(MemoryFileSystem& disk, const std::map<Offset, std::string>& readable,
                     const RepairReport& report) {
-    const auto verified = verify_log(disk, kLog, {});
+    const auto verified = verify(disk);
     ASSERT_TRUE(verified.ok());
     ASSERT_TRUE(verified->problems.empty()) << verified->problems.front().what;
     std::map<Offset, Item> items;
@@ -121,11 +131,10 @@ class RepairTest : public testing::Test {
   }
 
   // A server takes the log as it is.
-  static void expect_goes_on(MemoryFileSystem& disk,
-                             const std::map<Offset, std::string>& readable) {
+  void expect_goes_on(MemoryFileSystem& disk, const std::map<Offset, std::string>& readable) {
     Promises promises;
     for (const auto& [offset, encoded] : readable) promises.seen.push_back({0, offset, encoded});
-    EXPECT_EQ(broken_promise(disk, promises, 0, fault_options()), "");
+    EXPECT_EQ(broken_promise(disk, promises, 0, options_), "");
   }
 
   // One blow behind the header of one segment.
@@ -154,15 +163,16 @@ class RepairTest : public testing::Test {
     return image;
   }
 
+  const RecorderOptions options_ = GetParam() ? secret_options() : fault_options();
   DiskImage image_;
   std::map<Offset, std::string> records_;
   std::vector<std::string> segments_;
 };
 
-TEST_F(RepairTest, LeavesASoundLogAlone) {
+TEST_P(RepairTest, LeavesASoundLogAlone) {
   MemoryFileSystem disk;
   disk.load(image_);
-  const auto report = repair_log(disk, kLog, LogKeys::none(), false);
+  const auto report = repair(disk, false);
   ASSERT_TRUE(report.ok());
   EXPECT_FALSE(report->has_found());
   EXPECT_TRUE(report->left.empty());
@@ -170,7 +180,7 @@ TEST_F(RepairTest, LeavesASoundLogAlone) {
   EXPECT_EQ(repair_log(disk, "/nowhere", LogKeys::none(), true).error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(RepairTest, RotAtAnyPlaceOfAnySegmentBecomesAGap) {
+TEST_P(RepairTest, RotAtAnyPlaceOfAnySegmentBecomesAGap) {
   for (const std::string& path : segments_) {
     const std::size_t size = image_.files.at(path).size();
     for (std::size_t at = kSegmentHeaderBytes + 40; at < size; at += 3001) {
@@ -181,7 +191,7 @@ TEST_F(RepairTest, RotAtAnyPlaceOfAnySegmentBecomesAGap) {
   }
 }
 
-TEST_F(RepairTest, SeveralHolesOfOneSegmentAreKeptApart) {
+TEST_P(RepairTest, SeveralHolesOfOneSegmentAreKeptApart) {
   DiskImage image = image_;
   std::string& content = image.files.at(segments_[1]);
   for (std::size_t at = kSegmentHeaderBytes + 200; at < content.size(); at += 20'000) {
@@ -190,27 +200,27 @@ TEST_F(RepairTest, SeveralHolesOfOneSegmentAreKeptApart) {
   expect_repaired(image);
 }
 
-TEST_F(RepairTest, AJunkBlockAndACutSegmentBecomeGaps) {
+TEST_P(RepairTest, AJunkBlockAndACutSegmentBecomeGaps) {
   DiskImage image = image_;
   image.files.at(segments_[0]).replace(kSegmentHeaderBytes + 9'000, 20'000, 20'000, '\xee');
   image.files.at(segments_[1]).resize(kSegmentHeaderBytes + 30'000);
   expect_repaired(image);
 }
 
-TEST_F(RepairTest, TheEndOfTheLogThatIsMissingIsNamed) {
+TEST_P(RepairTest, TheEndOfTheLogThatIsMissingIsNamed) {
   DiskImage image = image_;
   image.files.at(segments_.back()).resize(kSegmentHeaderBytes);
   expect_repaired(image);
 }
 
-TEST_F(RepairTest, ASegmentThatIsGoneIsNamed) {
+TEST_P(RepairTest, ASegmentThatIsGoneIsNamed) {
   DiskImage image = image_;
   image.files.erase(segments_[1]);
   expect_repaired(image);
 }
 
 // Damage as it comes: several kinds of it, anywhere, more than once.
-TEST_F(RepairTest, AnyMixOfDamageIsRepaired) {
+TEST_P(RepairTest, AnyMixOfDamageIsRepaired) {
   std::mt19937_64 random(fault_seed());
   const std::uint64_t trials = from_environment("BANYAN_REPAIR_TRIALS", 60);
   std::printf("seed %llu, %llu damaged logs\n", static_cast<unsigned long long>(fault_seed()),
@@ -226,12 +236,16 @@ TEST_F(RepairTest, AnyMixOfDamageIsRepaired) {
 }
 
 // Readers do not believe such a segment; its batches still say whose they are.
-TEST_F(RepairTest, ASegmentWithALostHeaderGivesAllItsRecordsBack) {
+TEST_P(RepairTest, ASegmentWithALostHeaderGivesAllItsRecordsBack) {
+  if (GetParam()) {  // The key was in the header; what is gone is named.
+    for (const std::string& path : segments_) expect_repaired(flipped(path, 40));
+    return;
+  }
   for (const std::string& path : segments_) {
     SCOPED_TRACE(path);
     MemoryFileSystem disk;
     disk.load(flipped(path, 40));
-    const auto report = repair_log(disk, kLog, LogKeys::none(), false);
+    const auto report = repair(disk, false);
     ASSERT_TRUE(report.ok()) << report.error().message;
     EXPECT_EQ(report->records_lost, 0U);
     ASSERT_EQ(report->replaced.size(), 1U);
@@ -240,20 +254,20 @@ TEST_F(RepairTest, ASegmentWithALostHeaderGivesAllItsRecordsBack) {
   }
 }
 
-TEST_F(RepairTest, ASegmentOfWhichNothingIsLeftIsNamed) {
+TEST_P(RepairTest, ASegmentOfWhichNothingIsLeftIsNamed) {
   DiskImage image = image_;
   image.files.at(segments_[1]) = std::string(30'000, '\x7f');
   expect_repaired(image);
 }
 
-TEST_F(RepairTest, IsRefusedBesideAServer) {
+TEST_P(RepairTest, IsRefusedBesideAServer) {
   MemoryFileSystem disk;
   disk.load(flipped(segments_[0], kSegmentHeaderBytes + 300));
   ManualClock clock;
-  auto opened = Recorder::open(disk, clock, fault_options());
+  auto opened = Recorder::open(disk, clock, options_);
   ASSERT_TRUE(opened.ok());
   for (const bool is_dry_run : {true, false}) {
-    const auto report = repair_log(disk, kLog, LogKeys::none(), is_dry_run);
+    const auto report = repair(disk, is_dry_run);
     ASSERT_FALSE(report.ok());
     EXPECT_EQ(report.error().code, ErrorCode::kAlreadyExists);
     EXPECT_THAT(report.error().message, HasSubstr("stop it first"));
@@ -261,7 +275,7 @@ TEST_F(RepairTest, IsRefusedBesideAServer) {
 }
 
 // The newest segment of a killed server is for its next start; what lies before it is repaired.
-TEST_F(RepairTest, LeavesATornTailToTheNextStart) {
+TEST_P(RepairTest, LeavesATornTailToTheNextStart) {
   MemoryFileSystem disk;
   disk.load(image_);
   auto meta = load_stream_meta(disk, kStream);
@@ -271,18 +285,18 @@ TEST_F(RepairTest, LeavesATornTailToTheNextStart) {
   disk.flip_byte(segments_[0], kSegmentHeaderBytes + 300);
   disk.flip_byte(segments_.back(), disk.content(segments_.back()).size() - 100);
   const std::string newest = disk.content(segments_.back());
-  const auto report = repair_log(disk, kLog, LogKeys::none(), false);
+  const auto report = repair(disk, false);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->replaced.size(), 1U);
   EXPECT_EQ(disk.content(segments_.back()), newest);
 }
 
-TEST_F(RepairTest, SaysWhatItDoesNotMend) {
+TEST_P(RepairTest, SaysWhatItDoesNotMend) {
   MemoryFileSystem disk;
   disk.load(image_);
   disk.flip_byte(std::string(kLog) + "/cursors/mirror", 20);
   disk.flip_byte(std::string(kStream) + "/meta", 30);
-  const auto report = repair_log(disk, kLog, LogKeys::none(), false);
+  const auto report = repair(disk, false);
   ASSERT_TRUE(report.ok());
   ASSERT_EQ(report->left.size(), 2U);
   EXPECT_THAT(report->left[0], HasSubstr("/meta"));
@@ -291,7 +305,7 @@ TEST_F(RepairTest, SaysWhatItDoesNotMend) {
 
 // A repair that ends at any operation, by a power cut or a failing disk, leaves what was readable
 // readable, and the next one completes it.
-TEST_F(RepairTest, EveryCrashImageOfARepairIsRepairedInTheEnd) {
+TEST_P(RepairTest, EveryCrashImageOfARepairIsRepairedInTheEnd) {
   DiskImage damaged = image_;
   for (const std::size_t at : {9'000U, 30'000U}) damaged.files.at(segments_[1])[at] ^= 0x11;
   std::map<Offset, std::string> readable;
@@ -305,7 +319,7 @@ TEST_F(RepairTest, EveryCrashImageOfARepairIsRepairedInTheEnd) {
     }
   }
   CrashDisk disk(damaged);
-  ASSERT_TRUE(repair_log(disk, kLog, LogKeys::none(), false).ok());
+  ASSERT_TRUE(repair(disk, false).ok());
   std::mt19937_64 random(fault_seed());
   for (std::size_t count = 0; count <= disk.operations(); ++count) {
     for (const Loss loss : support::kLosses) {
@@ -316,8 +330,8 @@ TEST_F(RepairTest, EveryCrashImageOfARepairIsRepairedInTheEnd) {
       std::map<Offset, std::string> now;
       for (Item& item : read(after)) now[item.offset] = std::move(item.encoded);
       for (const auto& [offset, encoded] : readable) ASSERT_EQ(now[offset], encoded);
-      ASSERT_TRUE(repair_log(after, kLog, LogKeys::none(), false).ok());
-      const auto verified = verify_log(after, kLog, {});
+      ASSERT_TRUE(repair(after, false).ok());
+      const auto verified = verify(after);
       ASSERT_TRUE(verified.ok());
       ASSERT_TRUE(verified->problems.empty()) << verified->problems.front().what;
       now.clear();
@@ -326,6 +340,10 @@ TEST_F(RepairTest, EveryCrashImageOfARepairIsRepairedInTheEnd) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Secrets, RepairTest, testing::Bool(), [](const auto& row) {
+  return row.param ? "EncryptedAndChained" : "Clear";
+});
 
 }  // namespace
 }  // namespace banyan::recorder
