@@ -167,6 +167,16 @@ Status Server::Impl::open_log() {
   auto made = model::Redactor::create(config.redaction, *keys);
   if (!made.ok()) return made.error();
   redactor = *std::move(made);
+  const auto count = [this](std::string_view name, std::string_view help, auto read) {
+    metrics.collected(name, help, "counter", [this, read](const obs::Metrics::Emit& emit) {
+      emit({}, static_cast<double>(read(redactor->counts())));
+    });
+  };
+  count("banyan_redaction_messages_total", "Messages in which something was redacted.",
+        [](const model::Redactor::Counts& counts) { return counts.redacted; });
+  count("banyan_redaction_bodies_left_out_total",
+        "Bodies that were not recorded, since a rule may apply and they could not be read.",
+        [](const model::Redactor::Counts& counts) { return counts.left_out; });
 
   std::vector<std::string> warnings;
   auto book =

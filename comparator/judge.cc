@@ -10,6 +10,9 @@
 namespace banyan::comparator {
 namespace {
 
+// What the sender says of a copy that went without a secret which a rule drops.
+constexpr std::string_view kDroppedSecret = "dropped_secret";
+
 // Takes the fields over, and leaves its own for the next answer to be decoded into.
 void lift(model::Answer& answer, bool is_truncated, LiftedAnswer& lifted) {
   lifted.status = answer.status;
@@ -139,6 +142,11 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   const LiftedAnswer& legacy = shadow_is_legacy ? lifted_shadow_ : lifted_primary_;
   const LiftedAnswer& candidate = shadow_is_legacy ? lifted_primary_ : lifted_shadow_;
   draft.comparison = compare_answers(*rules_, draft.route, exchange.method, legacy, candidate);
+  const bool is_copy_less = shadow_.answer.status != 0 && shadow_.cause == kDroppedSecret;
+  if (is_copy_less && draft.comparison.verdict == Verdict::kDifferent) {
+    draft.comparison = Comparison{};
+    return incomparable(kDroppedSecret);
+  }
   return draft;
 }
 

@@ -3,6 +3,7 @@
 // [[compare]] and [record]: what is tolerated, what is secret.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "comparator/compare.h"
 #include "config/loaders.h"
@@ -73,22 +74,74 @@ void check_rule_routes(TableReader& table, const std::vector<std::string>& globs
   }
 }
 
-// "header:NAME", "query:NAME" or a body path, as redaction takes them.
-void read_redaction(TableReader& table, const Node& item, const std::string& field, bool is_dropped,
-                    Config& config) {
+constexpr std::pair<std::string_view, std::uint8_t> kPlaces[] = {{"body", model::kInBody},
+                                                                 {"query", model::kInQuery},
+                                                                 {"path", model::kInPath},
+                                                                 {"headers", model::kInHeaders}};
+
+void add_redaction(TableReader& table, const Node& item, model::RedactionRule rule,
+                   Config& config) {
+  const Status status = model::Redactor::check(rule);
+  if (!status.ok()) {
+    const std::string whose = rule.name.empty() ? "" : "\"" + rule.name + "\": ";
+    table.problems().error(item, "record.redact: " + whose + status.error().message,
+                           "\"header:X-Secret\", \"query:token\", \"body:$..password\" or "
+                           "\"pattern:card\"");
+    return;
+  }
+  config.redaction.rules.push_back(std::move(rule));
+}
+
+// Where a pattern looks; everywhere without the key.
+std::uint8_t read_places(TableReader& entry) {
+  std::vector<std::string> names;
+  if (!entry.read_strings("in", names)) return model::kInEverything;
+  const Node* node = entry.node().find("in");
+  std::uint8_t places = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto* place = std::find_if(std::begin(kPlaces), std::end(kPlaces),
+                                     [&](const auto& one) { return one.first == names[i]; });
+    if (place == std::end(kPlaces)) {
+      entry.problems().error(node->items[i], "record.redact: in holds no \"" + names[i] + "\"",
+                             "\"body\", \"query\", \"path\" or \"headers\"");
+    } else {
+      places |= place->second;
+    }
+  }
+  if (names.empty()) {
+    entry.problems().error(*node, "record.redact: in names no place; leave it out for everywhere");
+  }
+  return places;
+}
+
+// { field = "…" } or { pattern = "…", name = "…" }, with keep and in.
+void read_redaction_table(TableReader& table, const Node& item, Config& config) {
+  TableReader entry(table.problems(), &item, "record.redact");
+  model::RedactionRule rule;
+  const bool has_field = entry.read("field", rule.field);
+  const bool has_pattern = entry.read("pattern", rule.expression);
+  entry.read("name", rule.name);
+  rule.is_dropped = entry.read_name("keep", {"sealed", "drop"}) == std::size_t{1};
+  rule.places = read_places(entry);
+  entry.finish();
+  const bool looks_anywhere = has_pattern || rule.field.rfind("pattern:", 0) == 0;
   std::string problem;
-  if (field.rfind("header:", 0) == 0 || field.rfind("body:", 0) == 0) {
-    const Status status = comparator::check_rule_path(field);
-    if (!status.ok()) problem = status.error().message;
-  } else if (field.rfind("query:", 0) != 0 || field.size() == 6) {
-    problem = "names no field";
+  if (has_field == has_pattern) {
+    problem = "a table has either field or pattern";
+  } else if (has_pattern && rule.expression.empty()) {
+    problem = "the pattern is empty";
+  } else if (has_pattern && rule.name.empty()) {
+    problem = "a pattern needs a name, to speak of it";
+  } else if (!looks_anywhere && item.find("in") != nullptr) {
+    problem = "only a pattern takes in; a field says itself where it is";
   }
   if (!problem.empty()) {
     table.problems().error(item, "record.redact: " + problem,
-                           "\"header:X-Secret\", \"query:token\" or \"body:$..password\"");
+                           "{ pattern = \"KD-[0-9]{8}\", name = \"customer number\", in = "
+                           "[\"body\"] }");
     return;
   }
-  config.redaction.rules.push_back({field, is_dropped});
+  add_redaction(table, item, std::move(rule), config);
 }
 
 void read_redact(TableReader& table, Config& config) {
@@ -101,19 +154,23 @@ void read_redact(TableReader& table, Config& config) {
   for (const Node& item : node->items) {
     if (item.kind == Node::Kind::kString) {
       const auto field = table.resolve(item);
-      if (field) read_redaction(table, item, *field, false, config);
+      if (field) add_redaction(table, item, {*field}, config);
     } else if (item.kind == Node::Kind::kTable) {
-      TableReader entry(table.problems(), &item, "record.redact");
-      std::string field;
-      entry.read("field", field);
-      const auto keep = entry.read_name("keep", {"sealed", "drop"});
-      entry.finish();
-      read_redaction(table, item, field, keep == std::size_t{1}, config);
+      read_redaction_table(table, item, config);
     } else {
       table.problems().error(item,
                              "record.redact holds strings, or tables such as "
                              "{ field = \"header:X-Secret\", keep = \"drop\" }");
     }
+  }
+  const auto patterns = std::count_if(
+      config.redaction.rules.begin(), config.redaction.rules.end(), [](const auto& rule) {
+        return !rule.expression.empty() || rule.field.rfind("pattern:", 0) == 0;
+      });
+  if (static_cast<std::size_t>(patterns) > model::SecretPatterns::kRulesMax) {
+    table.problems().error(*node, "record.redact holds more than " +
+                                      std::to_string(model::SecretPatterns::kRulesMax) +
+                                      " patterns");
   }
 }
 

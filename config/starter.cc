@@ -50,7 +50,7 @@ sticky = "client_ip"                    # or "cookie:NAME", "header:NAME"
 
 # Secrets that the log must never hold readable, added to the defaults (Authorization, Cookie, …).
 # [record]
-# redact = ["header:X-Partner-Secret", "body:$..password"]
+# redact = ["header:X-Partner-Secret", "body:$..password", "pattern:card", "pattern:email", "pattern:bearer"]
 
 # [log]
 # retention = { age = "7d", size = "50GiB", min_free = "5%" }

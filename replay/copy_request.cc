@@ -106,6 +106,7 @@ Status build_copy(const model::RequestRecord& request, const model::Redactor& re
   copy.head.clear();
   copy.body.clear();
   copy.idempotency_key.clear();
+  copy.dropped_fields = 0;
   // Most requests hold no secret and go out as they are.
   if (request.sealed.empty()) {
     return write_copy(request, {request.target, &request.fields, request.body.bytes}, host,
@@ -114,6 +115,7 @@ Status build_copy(const model::RequestRecord& request, const model::Redactor& re
   auto restored = redactor.restore(request.exchange, request.target, request.fields,
                                    request.body.bytes, request.sealed);
   if (!restored.ok()) return restored.error();
+  copy.dropped_fields = restored->dropped_fields;
   http::HeaderList fields;
   fields.reserve(restored->fields.size());
   for (const auto& [name, value] : restored->fields) fields.push_back({name, value});

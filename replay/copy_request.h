@@ -23,6 +23,7 @@ struct StreamedBody {
 struct CopyMessage {
   std::string head;
   std::string body;             // whole, already framed; "" where it is streamed
+  int dropped_fields = 0;       // that the original had and nobody kept
   std::string idempotency_key;  // what the copy of a write carries, the client's or ours
   http::HeaderList fields;      // of the head; kept for its room, its views are gone
 };

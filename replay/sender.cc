@@ -142,6 +142,8 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     if (is_unavailable()) return end(CopyEnd{CopyEndKind::kUnavailable, 503, {}, "unavailable"});
     model::RedactedMessage redacted;
     model::ShadowRecord shadow = opened_shadow();
+    // The copy was less than the original: what differs in its answer proves nothing.
+    if (message_.dropped_fields > 0) shadow.cause = "dropped_secret";
     capture_.finish(trailers, parts_.turn_clock.now(), redacted, shadow.answer);
     end_recorded(CopyEndKind::kAnswered, shadow);
   }
@@ -160,14 +162,19 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     end_recorded(CopyEndKind::kNoAnswer, shadow);
   }
 
-  model::ShadowRecord opened_shadow() const {
+  model::ShadowRecord opened_shadow() {
     model::ShadowRecord shadow;
     shadow.exchange = job_.request->exchange;
     shadow.run = job_.run;
     shadow.route = job_.request->route;
     shadow.is_write = job_.request->is_write;
     shadow.sent = sent_;
-    shadow.idempotency_key = message_.idempotency_key;
+    // A client's own key may be what a rule names.
+    shown_key_.clear();
+    if (!message_.idempotency_key.empty()) {
+      shown_key_ = parts_.redactor.shown_field("idempotency-key", message_.idempotency_key);
+    }
+    shadow.idempotency_key = shown_key_;
     return shadow;
   }
 
@@ -191,6 +198,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
   CopyOwner* owner_ = nullptr;
   AnswerCapture capture_;
   CopyMessage message_;
+  std::string shown_key_;  // of the message, as the log holds it
   Instant sent_;
   std::unique_ptr<ChunkStream> chunks_;
   std::shared_ptr<int> alive_;  // while a body is streamed: what posted steps hold weakly

@@ -5,125 +5,23 @@
 #include <utility>
 
 #include "core/base/text.h"
-#include "core/json/value.h"
+#include "core/codec/content_encoding.h"
+#include "core/model/json_redaction.h"
+#include "core/model/multipart.h"
 
 namespace banyan::model {
 namespace {
 
-// Places of all rules at one value of the tree.
-using States = std::vector<json::PathPattern::State>;
-
-class JsonRedaction {
- public:
-  JsonRedaction(const std::vector<BodyRule>& rules, const TokenOf& token_of)
-      : rules_(rules), token_of_(token_of) {}
-
-  States start() const {
-    States states;
-    for (const BodyRule& rule : rules_) states.push_back(rule.path.start());
-    return states;
-  }
-
-  Redaction decide(const States& states) const {
-    Redaction result = Redaction::kNone;
-    for (std::size_t i = 0; i < rules_.size(); ++i) {
-      if (!rules_[i].path.accepts(states[i])) continue;
-      if (rules_[i].is_dropped) return Redaction::kDrop;
-      result = Redaction::kToken;
-    }
-    return result;
-  }
-
-  States enter(const States& states, const std::string* member) const {
-    States inner(states.size());
-    for (std::size_t i = 0; i < rules_.size(); ++i) {
-      inner[i] = member != nullptr ? rules_[i].path.enter_member(states[i], *member)
-                                   : rules_[i].path.enter_item(states[i]);
-    }
-    return inner;
-  }
-
-  // Puts tokens in place; answers how many.
-  int replace(json::Value& value, const States& states) const {
-    if (decide(states) != Redaction::kNone) {
-      replace_by_token(value);
-      return 1;
-    }
-    int count = 0;
-    for (json::Value& item : value.items) count += replace(item, enter(states, nullptr));
-    for (auto& [name, member] : value.members) count += replace(member, enter(states, &name));
-    return count;
-  }
-
-  // Takes away what is dropped; answers how many.
-  int drop(json::Value& value, const States& states) const {
-    int count = 0;
-    std::erase_if(value.members, [&](auto& member) {
-      const States inner = enter(states, &member.first);
-      if (decide(inner) == Redaction::kDrop) {
-        ++count;
-        return true;
-      }
-      count += drop(member.second, inner);
-      return false;
-    });
-    std::erase_if(value.items, [&](json::Value& item) {
-      const States inner = enter(states, nullptr);
-      if (decide(inner) == Redaction::kDrop) {
-        ++count;
-        return true;
-      }
-      count += drop(item, inner);
-      return false;
-    });
-    return count;
-  }
-
- private:
-  void replace_by_token(json::Value& value) const {
-    std::string secret;
-    if (value.type == json::Value::Type::kString) {
-      secret = std::move(value.text);
-    } else {
-      json::write(value, secret);
-    }
-    value = json::Value{};
-    value.type = json::Value::Type::kString;
-    value.text = token_of_(secret);
-  }
-
-  const std::vector<BodyRule>& rules_;
-  const TokenOf& token_of_;
-};
-
-RedactedText redact_json(std::string_view body, const std::vector<BodyRule>& rules,
-                         const TokenOf& token_of) {
-  RedactedText result;
-  auto parsed = json::parse(body);
-  if (!parsed.ok()) {
-    result.is_unreadable = true;
-    return result;
-  }
-  const JsonRedaction redaction(rules, token_of);
-  const States start = redaction.start();
-  json::Value to_send = *parsed;
-  const bool is_all_dropped = redaction.decide(start) == Redaction::kDrop;
-  result.dropped = is_all_dropped ? 1 : redaction.drop(to_send, start);
-  if (result.dropped == 0) {
-    result.to_send = body;
-  } else if (!is_all_dropped) {
-    json::write(to_send, result.to_send);
-  }
-  result.is_changed = redaction.replace(*parsed, start) > 0;
-  if (result.is_changed) json::write(*parsed, result.text);
-  return result;
-}
-
-enum class BodyForm { kOther, kJson, kForm };
+enum class BodyForm { kOther, kJson, kJsonLines, kForm, kMultipart };
 
 BodyForm form_of(std::string_view content_type, std::string_view body) {
   const std::string type = to_lower(trim(content_type.substr(0, content_type.find(';'))));
   if (type == "application/x-www-form-urlencoded") return BodyForm::kForm;
+  if (type.starts_with("multipart/")) return BodyForm::kMultipart;
+  if (type == "application/x-ndjson" || type == "application/ndjson" ||
+      type == "application/jsonl" || type == "application/jsonlines") {
+    return BodyForm::kJsonLines;
+  }
   if (type == "application/json" || type.ends_with("+json") || type == "text/json") {
     return BodyForm::kJson;
   }
@@ -133,34 +31,288 @@ BodyForm form_of(std::string_view content_type, std::string_view body) {
   return begins_like_json ? BodyForm::kJson : BodyForm::kOther;
 }
 
-bool is_encoded(const http::HeaderList& fields) {
-  const auto coding = http::find_header(fields, "Content-Encoding");
-  return coding && !coding->empty() && !equal_ignoring_case(*coding, "identity");
+// All codings in the order in which they were applied; "" for none.
+std::string coding_of(const http::HeaderList& fields) {
+  std::string codings;
+  for (const http::Header& field : fields) {
+    if (!equal_ignoring_case(field.name, "Content-Encoding")) continue;
+    if (trim(field.value).empty() || equal_ignoring_case(trim(field.value), "identity")) continue;
+    if (!codings.empty()) codings += ',';
+    codings.append(field.value);
+  }
+  return codings;
+}
+
+// True: nothing that the pattern would find stands in `body`, however it is written there.
+bool shows_no_match(std::string_view body, BodyForm form, const SecretPatterns& patterns) {
+  switch (form) {
+    case BodyForm::kMultipart: return false;  // A part may have a coding of its own.
+    case BodyForm::kForm:
+      if (body.find_first_of("%+") != std::string_view::npos) return false;
+      break;
+    case BodyForm::kJson:
+    case BodyForm::kJsonLines:
+      if (body.find("\\u") != std::string_view::npos) return false;
+      break;
+    case BodyForm::kOther: break;
+  }
+  return !patterns.may_match(body, kInBody);
+}
+
+// A "%" that begins no escape stands for itself.
+std::string decode_loosely(std::string_view text, bool is_plus_space) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char lower = static_cast<char>(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  };
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 &&
+        digit(text[i + 2]) >= 0) {
+      out += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+      i += 2;
+    } else {
+      out += is_plus_space && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+void append_escape(char c, std::string& out) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  const auto byte = static_cast<unsigned char>(c);
+  out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+}
+
+std::string encode_again(std::string_view text) {
+  constexpr std::string_view kPlain = "-._~:@,!'()*";
+  std::string out;
+  for (const char c : text) {
+    const bool is_word = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    if (is_word || kPlain.find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      append_escape(c, out);
+    }
+  }
+  return out;
+}
+
+// Only what may not stand in a field.
+std::string encode_controls(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte >= 0x7f || c == '%') {
+      append_escape(c, out);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// One percent-encoded piece through the patterns.
+bool replace_encoded(std::string_view piece, bool is_plus_space, const SecretPatterns& patterns,
+                     SecretPlace place, const TokenOf& token_of, std::size_t& matches_left,
+                     ReplacedText& out) {
+  if (!patterns.has(place) || piece.empty()) return false;
+  const bool is_plain = piece.find_first_of(is_plus_space ? "%+" : "%") == std::string_view::npos;
+  const std::string decoded = is_plain ? std::string() : decode_loosely(piece, is_plus_space);
+  const std::string_view text = is_plain ? piece : std::string_view(decoded);
+  if (!patterns.replace(text, place, token_of, matches_left, out)) return false;
+  out.text = encode_again(out.text);
+  out.to_send = out.dropped > 0 ? encode_again(out.to_send) : std::string(piece);
+  return true;
+}
+
+class BodyRedaction {
+ public:
+  explicit BodyRedaction(const BodyRules& rules) : rules_(rules), json_(rules, matches_left_) {}
+
+  RedactedText redact(std::string_view body, std::string_view content_type) {
+    const BodyForm form = form_of(content_type, body);
+    RedactedText result;
+    if (rules_.paths.empty() && shows_no_match(body, form, rules_.patterns)) return result;
+    switch (form) {
+      case BodyForm::kJson: result = redact_json(body, json_.start()); break;
+      case BodyForm::kJsonLines: result = redact_lines(body); break;
+      case BodyForm::kForm: result = redact_form(body); break;
+      case BodyForm::kMultipart: result = redact_multipart(body, content_type); break;
+      case BodyForm::kOther: result = redact_text(body); break;
+    }
+    if (matches_left_ == 0) result.is_unreadable = true;
+    return result;
+  }
+
+ private:
+  RedactedText redact_text(std::string_view text) {
+    RedactedText result;
+    ReplacedText replaced;
+    if (!rules_.patterns.has(kInBody) ||
+        !rules_.patterns.replace(text, kInBody, rules_.token_of, matches_left_, replaced)) {
+      return result;
+    }
+    result.is_changed = true;
+    result.text = std::move(replaced.text);
+    result.to_send = replaced.dropped > 0 ? std::move(replaced.to_send) : std::string(text);
+    result.dropped = replaced.dropped;
+    return result;
+  }
+
+  RedactedText redact_json(std::string_view text, const JsonRedaction::States& states) {
+    RedactedText result = json_.redact(text, states);
+    // Text that only looks like JSON: without a backslash it stands there as it is.
+    const bool is_plain_text =
+        result.is_unreadable && rules_.paths.empty() && text.find('\\') == std::string_view::npos;
+    return is_plain_text ? redact_text(text) : result;
+  }
+
+  // Adds what became of one piece of the body to that of the whole.
+  static void add(const RedactedText& piece, std::string_view original, RedactedText& whole) {
+    whole.is_changed |= piece.is_changed;
+    whole.is_unreadable |= piece.is_unreadable;
+    whole.dropped += piece.dropped;
+    whole.text.append(piece.is_changed ? std::string_view(piece.text) : original);
+    whole.to_send.append(piece.is_changed ? std::string_view(piece.to_send) : original);
+  }
+
+  RedactedText redact_lines(std::string_view body) {
+    RedactedText result;
+    const auto states = json_.start();
+    while (!body.empty() && !result.is_unreadable && matches_left_ > 0) {
+      const std::size_t end = std::min(body.find('\n'), body.size());
+      const std::string_view line = body.substr(0, end);
+      const bool is_blank = line.find_first_not_of(" \t\r") == std::string_view::npos;
+      add(is_blank ? RedactedText() : redact_json(line, states), line, result);
+      add({}, body.substr(end, 1), result);
+      body.remove_prefix(std::min(end + 1, body.size()));
+    }
+    return result;
+  }
+
+  RedactedText redact_form(std::string_view body) {
+    const auto decide = [this](std::string_view name) { return redaction_of(name); };
+    return redact_pairs(body, decide, rules_.patterns, kInBody, rules_.token_of, matches_left_);
+  }
+
+  Redaction redaction_of(std::string_view name) const {
+    const std::string member(name);
+    return json_.decide(json_.enter(json_.start(), &member));
+  }
+
+  RedactedText redact_multipart(std::string_view body, std::string_view content_type) {
+    RedactedText result;
+    const auto parsed = parse_multipart(body, content_type);
+    if (!parsed) {
+      result.is_unreadable = true;
+      return result;
+    }
+    add(redact_text(parsed->preamble), parsed->preamble, result);
+    for (const MultipartPart& part : parsed->parts) {
+      if (!part.is_readable) result.is_unreadable = true;
+      if (result.is_unreadable || matches_left_ == 0) break;
+      redact_part(part, result);
+    }
+    add(redact_text(parsed->closing), parsed->closing, result);
+    // The line end before a delimiter belongs to the part before it, which may be dropped.
+    if (parsed->preamble.empty() && result.to_send.starts_with("\r\n")) result.to_send.erase(0, 2);
+    return result;
+  }
+
+  void redact_part(const MultipartPart& part, RedactedText& result) {
+    const Redaction decision = redaction_of(part.name);
+    if (decision == Redaction::kNone) {
+      add({}, part.delimiter, result);
+      add(redact_text(part.headers), part.headers, result);
+      add(redact_content(part), part.content, result);
+      return;
+    }
+    result.is_changed = true;
+    result.text.append(part.delimiter).append(part.headers).append(rules_.token_of(part.content));
+    if (decision == Redaction::kDrop) {
+      ++result.dropped;
+    } else {
+      result.to_send.append(part.delimiter).append(part.headers).append(part.content);
+    }
+  }
+
+  // A part may be JSON itself; a form is an object of its parts.
+  RedactedText redact_content(const MultipartPart& part) {
+    const BodyForm form = form_of(part.content_type, part.content);
+    const bool is_json = form == BodyForm::kJson || form == BodyForm::kJsonLines;
+    if (!is_json) return redact_text(part.content);
+    return redact_json(part.content, json_.enter(json_.start(), &part.name));
+  }
+
+  const BodyRules& rules_;
+  // With one more than may be, the limit itself still passes.
+  std::size_t matches_left_ = SecretPatterns::kMatchesMax + 1;
+  JsonRedaction json_;
+};
+
+RedactedText redact_encoded(std::string_view body, const std::string& coding,
+                            std::string_view content_type, const BodyRules& rules) {
+  RedactedText result;
+  result.is_unreadable = true;
+  const auto plain = codec::decode_content(coding, body, kRedactionDecodeLimits);
+  if (!plain.ok()) return result;
+  RedactedText inner = BodyRedaction(rules).redact(*plain, content_type);
+  if (inner.is_unreadable) return result;
+  if (!inner.is_changed) return {};
+  // In its coding again, so that the fields beside it still tell the truth.
+  auto text = codec::encode_content(coding, inner.text);
+  auto to_send = inner.dropped > 0 ? codec::encode_content(coding, inner.to_send)
+                                   : Result<std::string>(std::string(body));
+  if (!text.ok() || !to_send.ok()) return result;
+  inner.text = *std::move(text);
+  inner.to_send = *std::move(to_send);
+  return inner;
 }
 
 }  // namespace
 
-RedactedText redact_pairs(std::string_view pairs,
-                          const std::function<Redaction(std::string_view name)>& decide,
-                          const TokenOf& token_of) {
+RedactedText redact_pairs(std::string_view pairs, const DecideByName& decide,
+                          const SecretPatterns& patterns, SecretPlace place,
+                          const TokenOf& token_of, std::size_t& matches_left) {
   RedactedText result;
   bool is_first_sent = true;
   bool is_first = true;
+  const auto match = [&](std::string_view piece, std::string& to_send) {
+    ReplacedText replaced;
+    if (!replace_encoded(piece, true, patterns, place, token_of, matches_left, replaced)) {
+      result.text += piece;
+      to_send += piece;
+      return;
+    }
+    result.is_changed = true;
+    result.dropped += replaced.dropped;
+    result.text += replaced.text;
+    to_send += replaced.to_send;
+  };
   for (const std::string_view pair : split(pairs, '&')) {
     const auto equals = pair.find('=');
     const std::string_view raw_name = pair.substr(0, equals);
-    std::string name(raw_name);
-    std::replace(name.begin(), name.end(), '+', ' ');
-    if (auto decoded = percent_decode(name)) name = *std::move(decoded);
     const bool has_value = equals != std::string_view::npos;
-    const Redaction decision = has_value ? decide(name) : Redaction::kNone;
+    const Redaction decision =
+        has_value ? decide(decode_loosely(raw_name, true)) : Redaction::kNone;
     if (!is_first) result.text += '&';
     is_first = false;
-    if (decision == Redaction::kNone) {
-      result.text += pair;
-    } else {
-      result.is_changed = true;
-      result.text.append(raw_name).append("=").append(token_of(pair.substr(equals + 1)));
+    std::string to_send;
+    match(raw_name, to_send);
+    if (has_value) {
+      const std::string_view value = pair.substr(equals + 1);
+      result.text += '=';
+      to_send += '=';
+      if (decision == Redaction::kNone) {
+        match(value, to_send);
+      } else {
+        result.is_changed = true;
+        result.text += token_of(value);
+        to_send += value;
+      }
     }
     if (decision == Redaction::kDrop) {
       ++result.dropped;
@@ -168,33 +320,73 @@ RedactedText redact_pairs(std::string_view pairs,
     }
     if (!is_first_sent) result.to_send += '&';
     is_first_sent = false;
-    result.to_send += pair;
+    result.to_send += to_send;
   }
   return result;
 }
 
-RedactedText redact_body(std::string_view body, std::string_view content_type,
-                         const http::HeaderList& fields, const std::vector<BodyRule>& rules,
-                         const TokenOf& token_of) {
-  const BodyForm form = form_of(content_type, body);
+RedactedText redact_path(std::string_view path, const SecretPatterns& patterns,
+                         const TokenOf& token_of, std::size_t& matches_left) {
   RedactedText result;
-  if (is_encoded(fields)) {
-    // Compressed bytes show nothing of what is inside, whatever their type says.
-    result.is_unreadable = true;
+  bool is_first = true;
+  for (const std::string_view segment : split(path, '/')) {
+    if (!is_first) {
+      result.text += '/';
+      result.to_send += '/';
+    }
+    is_first = false;
+    ReplacedText replaced;
+    if (replace_encoded(segment, false, patterns, kInPath, token_of, matches_left, replaced)) {
+      result.is_changed = true;
+      result.dropped += replaced.dropped;
+      result.text += replaced.text;
+      result.to_send += replaced.to_send;
+    } else {
+      result.text += segment;
+      result.to_send += segment;
+    }
+  }
+  return result;
+}
+
+RedactedText redact_field(std::string_view value, const SecretPatterns& patterns,
+                          const TokenOf& token_of, std::size_t& matches_left) {
+  RedactedText result;
+  ReplacedText replaced;
+  // References (Referer, Location …) hold what they say percent-encoded.
+  const bool has_escape = value.find('%') != std::string_view::npos;
+  const std::string decoded = has_escape ? decode_loosely(value, false) : std::string();
+  const auto replace = [&](std::string_view text) {
+    return patterns.replace(text, kInHeaders, token_of, matches_left, replaced);
+  };
+  if (has_escape && replace(decoded)) {
+    result.text = encode_controls(replaced.text);
+    result.to_send = encode_controls(replaced.to_send);
+  } else if (replace(value)) {
+    result.text = std::move(replaced.text);
+    result.to_send = std::move(replaced.to_send);
+  } else {
     return result;
   }
-  if (form == BodyForm::kJson) return redact_json(body, rules, token_of);
-  if (form == BodyForm::kOther) return result;
-  const auto decide = [&rules](std::string_view name) {
-    Redaction decision = Redaction::kNone;
-    for (const BodyRule& rule : rules) {
-      if (!rule.path.accepts(rule.path.enter_member(rule.path.start(), name))) continue;
-      if (rule.is_dropped) return Redaction::kDrop;
-      decision = Redaction::kToken;
-    }
-    return decision;
-  };
-  return redact_pairs(body, decide, token_of);
+  result.is_changed = true;
+  result.dropped = replaced.dropped;
+  if (result.dropped == 0) result.to_send = value;
+  return result;
+}
+
+RedactedText redact_body(std::string_view body, std::string_view content_type,
+                         const http::HeaderList& fields, const BodyRules& rules) {
+  const std::string coding = coding_of(fields);
+  if (coding.empty()) return BodyRedaction(rules).redact(body, content_type);
+  return redact_encoded(body, coding, content_type, rules);
+}
+
+bool is_body_clean(std::string_view body, const http::HeaderList& fields,
+                   const SecretPatterns& patterns) {
+  if (body.empty() || !patterns.has(kInBody)) return true;
+  if (!coding_of(fields).empty()) return false;
+  const auto type = http::find_header(fields, "content-type").value_or(std::string_view());
+  return shows_no_match(body, form_of(type, body), patterns);
 }
 
 }  // namespace banyan::model

@@ -138,8 +138,9 @@ struct ShadowRecord {
   std::string_view route;
   bool is_write = false;
   Instant sent;
-  Answer answer;           // status 0: no_answer, bytes were sent and no whole answer came
-  std::string_view cause;  // of no_answer
+  Answer answer;  // status 0: no_answer, bytes were sent and no whole answer came
+  // Of no_answer; or "dropped_secret": the copy went without what a rule keeps from being sent.
+  std::string_view cause;
   std::string_view idempotency_key;  // what a write carried
 };
 

@@ -27,7 +27,20 @@ enum class Sealed : std::uint8_t {
   kDroppedField = 2,  // index
   kTarget = 3,        // dropped count, target to send
   kBody = 4,          // dropped count, body to send
+  kPieces = 5,        // how many pieces of fields were dropped
 };
+
+// Fields that say how the message is to be read: patterns leave them alone.
+constexpr std::string_view kFramingFields[] = {"content-type", "content-length", "content-encoding",
+                                               "transfer-encoding"};
+// Fields whose value is a reference with a query of its own.
+constexpr std::string_view kReferenceFields[] = {"referer", "location", "content-location"};
+
+template <std::size_t size>
+bool is_one_of(std::string_view name, const std::string_view (&names)[size]) {
+  return std::any_of(std::begin(names), std::end(names),
+                     [name](std::string_view one) { return equal_ignoring_case(one, name); });
+}
 
 struct FieldRule {
   std::string name;  // lower case
@@ -42,7 +55,7 @@ struct QueryRule {
 Error bad_rule(const std::string& field, const std::string& why) {
   return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
                     "'" + escape_for_terminal(field, 200) + "' " + why +
-                        "; write header:NAME, query:NAME or body:$.path");
+                        "; write header:NAME, query:NAME, body:$.path or pattern:card");
 }
 
 std::string binding_of(ExchangeId exchange) {
@@ -71,7 +84,8 @@ std::string_view cookie_value(std::string_view pair) {
 }  // namespace
 
 struct Redactor::Impl {
-  explicit Impl(const crypto::KeyRing& the_keys) : keys(the_keys) {}
+  // Without keys only to check rules.
+  explicit Impl(const crypto::KeyRing* the_keys) : keys(the_keys) {}
 
   void add_field(std::string name, bool is_dropped) {
     std::vector<FieldRule>& fields = fields_of(name);
@@ -85,9 +99,18 @@ struct Redactor::Impl {
 
   Status add(const RedactionRule& rule) {
     const std::string_view field = rule.field;
+    if (!rule.expression.empty()) {
+      return patterns.add_expression(rule.expression, rule.places, rule.is_dropped);
+    }
+    if (field.starts_with("pattern:")) {
+      return patterns.add_known(field.substr(8), rule.places, rule.is_dropped);
+    }
     if (starts_with_ignoring_case(field, "header:")) {
       std::string name = to_lower(trim(field.substr(7)));
       if (name.empty()) return bad_rule(rule.field, "names no header");
+      if (name.find_first_of("* :\t") != std::string::npos) {
+        return bad_rule(rule.field, "names no single header (there is no wildcard here)");
+      }
       add_field(std::move(name), rule.is_dropped);
       return {};
     }
@@ -120,7 +143,7 @@ struct Redactor::Impl {
   // A token stands for itself, so that what was exported with tokens is imported as it is.
   std::string token_of(std::string_view value) const {
     if (is_token(value)) return std::string(value);
-    return std::string(kTokenPrefix) + hex_of_bytes(keys.token("redact", value));
+    return std::string(kTokenPrefix) + hex_of_bytes(keys->token("redact", value));
   }
 
   // "a=1; b=2" with each value replaced; of Set-Cookie only the first, attributes stay.
@@ -159,23 +182,90 @@ struct Redactor::Impl {
     return decision;
   }
 
-  // The query behind the "?".
-  RedactedText redact_query(std::string_view query) const {
-    return redact_pairs(
-        query, [this](std::string_view name) { return redaction_of_query(name); },
-        [this](std::string_view value) { return token_of(value); });
+  // A target, or a reference in a field: named parameters of its query, and with `has_patterns`
+  // also what patterns find in path and query.
+  RedactedText redact_target_text(std::string_view target, bool has_patterns) const {
+    static const SecretPatterns kNone;
+    const SecretPatterns& used = has_patterns ? patterns : kNone;
+    std::size_t matches_left = kFieldMatchesMax;
+    const auto mark = std::min(target.find('?'), target.size());
+    RedactedText path = redact_path(target.substr(0, mark), used, tokens, matches_left);
+    RedactedText whole;
+    whole.text = std::move(path.text);
+    whole.to_send = std::move(path.to_send);
+    whole.is_changed = path.is_changed;
+    whole.dropped = path.dropped;
+    if (mark == target.size()) return whole;
+    const RedactedText query = redact_pairs(
+        target.substr(mark + 1), [this](std::string_view name) { return redaction_of_query(name); },
+        used, kInQuery, tokens, matches_left);
+    whole.is_changed |= query.is_changed;
+    whole.dropped += query.dropped;
+    whole.text += "?" + query.text;
+    if (!query.to_send.empty() || !query.is_changed) whole.to_send += "?" + query.to_send;
+    return whole;
+  }
+
+  // What stays of a field that no rule names.
+  RedactedText redact_unnamed(const http::Header& field) const {
+    RedactedText result;
+    if (!queries.empty() && is_one_of(field.name, kReferenceFields)) {
+      result = redact_target_text(field.value, false);
+    }
+    if (!patterns.has(kInHeaders) || is_one_of(field.name, kFramingFields)) return result;
+    std::size_t matches_left = kFieldMatchesMax;
+    if (!result.is_changed) return redact_field(field.value, patterns, tokens, matches_left);
+    RedactedText found = redact_field(result.text, patterns, tokens, matches_left);
+    if (!found.is_changed) return result;
+    // Both kinds of rules met: what is sent loses the dropped ones of each.
+    result.text = std::move(found.text);
+    result.dropped += found.dropped;
+    const RedactedText sent = redact_field(result.to_send, patterns, tokens, matches_left);
+    if (sent.is_changed) result.to_send = sent.to_send;
+    return result;
+  }
+
+  bool is_field_clean(const http::Header& field) const {
+    if (find_field(field.name) != nullptr) return false;
+    if (!queries.empty() && is_one_of(field.name, kReferenceFields)) return false;
+    return !patterns.has(kInHeaders) || (field.value.find('%') == std::string_view::npos &&
+                                         !patterns.may_match(field.value, kInHeaders));
+  }
+
+  bool is_target_clean(std::string_view target) const {
+    const auto mark = std::min(target.find('?'), target.size());
+    if (mark < target.size() && !queries.empty()) return false;
+    const std::string_view path = target.substr(0, mark);
+    const std::string_view query = target.substr(mark);
+    if (patterns.has(kInPath) &&
+        (path.find('%') != std::string_view::npos || patterns.may_match(path, kInPath))) {
+      return false;
+    }
+    return !patterns.has(kInQuery) || (query.find_first_of("%+") == std::string_view::npos &&
+                                       !patterns.may_match(query, kInQuery));
   }
 
   void redact_fields(RedactedMessage& message, ByteWriter& secrets) const;
   void redact_target(RedactedMessage& message, ByteWriter& secrets) const;
-  void redact_body(RedactedMessage& message, std::string_view content_type,
+  // True: the body was left out.
+  bool redact_body(RedactedMessage& message, std::string_view content_type,
                    const http::HeaderList& original, ByteWriter& secrets) const;
+  bool has_dropping_body_rule() const {
+    return patterns.has_dropping(kInBody) ||
+           std::any_of(bodies.begin(), bodies.end(),
+                       [](const auto& rule) { return rule.is_dropped; });
+  }
 
-  const crypto::KeyRing& keys;
+  // The head as a whole is bounded already.
+  static constexpr std::size_t kFieldMatchesMax = 1U << 20;
+
+  const crypto::KeyRing* const keys;
+  const TokenOf tokens = [this](std::string_view value) { return token_of(value); };
   static constexpr std::size_t kLengths = 64;
   std::array<std::vector<FieldRule>, kLengths> fields_by_length;  // modulo kLengths
   std::vector<QueryRule> queries;
   std::vector<BodyRule> bodies;
+  SecretPatterns patterns;
 };
 
 namespace {
@@ -188,46 +278,64 @@ std::string_view keep(RedactedMessage& message, std::string text) {
 }  // namespace
 
 void Redactor::Impl::redact_fields(RedactedMessage& message, ByteWriter& secrets) const {
+  const auto seal = [&secrets](std::size_t index, std::string_view value) {
+    secrets.u8(static_cast<std::uint8_t>(Sealed::kField));
+    secrets.varint(index);
+    secrets.bytes(value);
+  };
+  std::uint64_t dropped_pieces = 0;
   for (std::size_t i = 0; i < message.fields.size(); ++i) {
     http::Header& field = message.fields[i];
     const FieldRule* rule = find_field(field.name);
-    if (rule == nullptr) continue;
+    if (rule == nullptr) {
+      RedactedText found = redact_unnamed(field);
+      if (!found.is_changed) continue;
+      seal(i, found.to_send);
+      dropped_pieces += static_cast<std::uint64_t>(found.dropped);
+      field.value = keep(message, std::move(found.text));
+      continue;
+    }
     if (rule->is_dropped) {
       secrets.u8(static_cast<std::uint8_t>(Sealed::kDroppedField));
       secrets.varint(i);
     } else {
-      secrets.u8(static_cast<std::uint8_t>(Sealed::kField));
-      secrets.varint(i);
-      secrets.bytes(field.value);
+      seal(i, field.value);
     }
     field.value = keep(message, redact_value(*rule, field.value));
   }
+  if (dropped_pieces == 0) return;
+  secrets.u8(static_cast<std::uint8_t>(Sealed::kPieces));
+  secrets.varint(dropped_pieces);
 }
 
 void Redactor::Impl::redact_target(RedactedMessage& message, ByteWriter& secrets) const {
-  const auto mark = message.target.find('?');
-  if (queries.empty() || mark == std::string_view::npos) return;
-  const RedactedText redacted = redact_query(message.target.substr(mark + 1));
+  if (is_target_clean(message.target)) return;
+  RedactedText redacted = redact_target_text(message.target, true);
   if (!redacted.is_changed) return;
-  const std::string path(message.target.substr(0, mark));
   secrets.u8(static_cast<std::uint8_t>(Sealed::kTarget));
   secrets.varint(static_cast<std::uint64_t>(redacted.dropped));
-  secrets.bytes(redacted.to_send.empty() ? path : path + "?" + redacted.to_send);
-  message.target = keep(message, path + "?" + redacted.text);
+  secrets.bytes(redacted.dropped == 0 ? message.target : std::string_view(redacted.to_send));
+  message.target = keep(message, std::move(redacted.text));
 }
 
-void Redactor::Impl::redact_body(RedactedMessage& message, std::string_view content_type,
+bool Redactor::Impl::redact_body(RedactedMessage& message, std::string_view content_type,
                                  const http::HeaderList& original, ByteWriter& secrets) const {
-  if (bodies.empty() || message.body.empty()) return;
+  if (message.body.empty() || (bodies.empty() && !patterns.has(kInBody))) return false;
   RedactedText redacted =
-      model::redact_body(message.body, content_type, original, bodies,
-                         [this](std::string_view value) { return token_of(value); });
-  if (!redacted.is_changed && !redacted.is_unreadable) return;
+      model::redact_body(message.body, content_type, original, {bodies, patterns, tokens});
+  if (!redacted.is_changed && !redacted.is_unreadable) return false;
+  if (redacted.is_unreadable) {
+    redacted.text.clear();
+    // Where something in it may have to be dropped, nothing of it is kept.
+    redacted.dropped = has_dropping_body_rule() ? 1 : 0;
+    redacted.to_send = redacted.dropped == 0 ? std::string(message.body) : std::string();
+  }
   secrets.u8(static_cast<std::uint8_t>(Sealed::kBody));
   secrets.varint(static_cast<std::uint64_t>(redacted.dropped));
-  secrets.bytes(redacted.is_unreadable ? message.body : std::string_view(redacted.to_send));
+  secrets.bytes(redacted.to_send);
   message.body = keep(message, std::move(redacted.text));
   message.body_is_redacted = true;
+  return redacted.is_unreadable;
 }
 
 // Every set of rules that was ever in force, so that a reader of one never loses it.
@@ -252,7 +360,7 @@ struct Redactor::Sets {
                         "record.redact has changed " + std::to_string(kRuleSetsMax) +
                             " times since the start; restart to change it again");
     }
-    auto rules = std::make_unique<Impl>(keys);
+    auto rules = std::make_unique<Impl>(&keys);
     for (const std::string_view name : kDefaultFields) rules->add_field(std::string(name), false);
     for (const RedactionRule& rule : options.rules) BANYAN_RETURN_IF_ERROR(rules->add(rule));
     sets.push_back({options, std::move(rules)});
@@ -262,6 +370,8 @@ struct Redactor::Sets {
 
 Redactor::Redactor() = default;
 Redactor::~Redactor() = default;
+
+Status Redactor::check(const RedactionRule& rule) { return Impl(nullptr).add(rule); }
 
 Result<std::unique_ptr<Redactor>> Redactor::create(const RedactionOptions& options,
                                                    const crypto::KeyRing& keys) {
@@ -281,11 +391,11 @@ Status Redactor::replace_rules(const RedactionOptions& options) {
 bool Redactor::is_clean(std::string_view target, const http::HeaderList& fields,
                         std::string_view body) const {
   const Impl& now = rules();
-  if (!now.queries.empty() && target.find('?') != std::string_view::npos) return false;
   if (!now.bodies.empty() && !body.empty()) return false;
-  return std::none_of(fields.begin(), fields.end(), [&now](const http::Header& field) {
-    return now.find_field(field.name) != nullptr;
-  });
+  return now.is_target_clean(target) &&
+         std::all_of(fields.begin(), fields.end(),
+                     [&now](const http::Header& field) { return now.is_field_clean(field); }) &&
+         is_body_clean(body, fields, now.patterns);
 }
 
 RedactedMessage Redactor::redact(ExchangeId exchange, std::string_view target,
@@ -300,26 +410,36 @@ RedactedMessage Redactor::redact(ExchangeId exchange, std::string_view target,
   const Impl& now = rules();
   now.redact_fields(message, writer);
   now.redact_target(message, writer);
-  now.redact_body(message, content_type, fields, writer);
-  if (!secrets.empty()) message.sealed = now.keys.seal(secrets, binding_of(exchange));
+  if (now.redact_body(message, content_type, fields, writer)) {
+    left_out_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (secrets.empty()) return message;
+  redacted_.fetch_add(1, std::memory_order_relaxed);
+  message.sealed = now.keys->seal(secrets, binding_of(exchange));
   return message;
 }
 
-bool Redactor::has_body_rules() const { return !rules().bodies.empty(); }
+bool Redactor::has_body_rules() const {
+  const Impl& now = rules();
+  return !now.bodies.empty() || now.patterns.has(kInBody);
+}
+
+Redactor::Counts Redactor::counts() const {
+  return {redacted_.load(std::memory_order_relaxed), left_out_.load(std::memory_order_relaxed)};
+}
 
 std::string Redactor::shown_target(std::string_view target) const {
   const Impl& now = rules();
-  const auto mark = target.find('?');
-  if (now.queries.empty() || mark == std::string_view::npos) return std::string(target);
-  const RedactedText redacted = now.redact_query(target.substr(mark + 1));
-  if (!redacted.is_changed) return std::string(target);
-  return std::string(target.substr(0, mark + 1)) + redacted.text;
+  if (now.is_target_clean(target)) return std::string(target);
+  RedactedText redacted = now.redact_target_text(target, true);
+  return redacted.is_changed ? std::move(redacted.text) : std::string(target);
 }
 
 std::string Redactor::shown_field(std::string_view name, std::string_view value) const {
   const Impl& now = rules();
   if (const FieldRule* rule = now.find_field(name)) return now.redact_value(*rule, value);
-  return equal_ignoring_case(name, "referer") ? shown_target(value) : std::string(value);
+  RedactedText redacted = now.redact_unnamed({name, value});
+  return redacted.is_changed ? std::move(redacted.text) : std::string(value);
 }
 
 std::string Redactor::token_of(std::string_view value) const { return rules().token_of(value); }
@@ -335,14 +455,15 @@ Result<Redactor::Restored> Redactor::restore(ExchangeId exchange, std::string_vi
   values.reserve(fields.size());
   for (const http::Header& field : fields) values.emplace_back(field.value);
   if (!sealed.empty()) {
-    auto secrets = rules().keys.unseal(sealed, binding_of(exchange));
+    auto secrets = rules().keys->unseal(sealed, binding_of(exchange));
     if (!secrets.ok()) return secrets.error();
     ByteReader reader(*secrets);
     while (reader.ok() && reader.remaining() > 0) {
       const auto kind = static_cast<Sealed>(reader.u8());
       const std::uint64_t number = reader.varint();
       const bool is_field = kind == Sealed::kField || kind == Sealed::kDroppedField;
-      const bool is_known = is_field || kind == Sealed::kTarget || kind == Sealed::kBody;
+      const bool is_known =
+          is_field || kind == Sealed::kTarget || kind == Sealed::kBody || kind == Sealed::kPieces;
       if (!is_known || (is_field && number >= fields.size())) {
         reader.fail();
         break;
@@ -352,6 +473,7 @@ Result<Redactor::Restored> Redactor::restore(ExchangeId exchange, std::string_vi
         case Sealed::kDroppedField: is_dropped[number] = true; break;
         case Sealed::kTarget: restored.target = std::string(reader.bytes()); break;
         case Sealed::kBody: restored.body = std::string(reader.bytes()); break;
+        case Sealed::kPieces: break;
       }
       if (!is_field)
         restored.dropped_fields += static_cast<int>(std::min<std::uint64_t>(number, 1'000'000));

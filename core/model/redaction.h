@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "core/base/error.h"
 #include "core/base/ids.h"
 #include "core/http/message.h"
+#include "core/model/secret_patterns.h"
 
 namespace banyan::crypto {
 class KeyRing;
@@ -22,8 +24,13 @@ class KeyRing;
 namespace banyan::model {
 
 struct RedactionRule {
-  std::string field;        // "header:X-Partner-Secret", "query:token", "body:$..password"
-  bool is_dropped = false;  // keep = "drop": not sealed; a replayed request goes without it
+  // "header:X-Partner-Secret", "query:token", "body:$..password", "pattern:card"; "" where
+  // `expression` says what a secret looks like.
+  std::string field;
+  bool is_dropped = false;   // keep = "drop": not sealed; a replayed request goes without it
+  std::string expression{};  // RE2 syntax
+  std::string name{};        // of the expression, for messages
+  std::uint8_t places = kInEverything;  // of a pattern; see SecretPlace
   bool operator==(const RedactionRule&) const = default;
 };
 
@@ -55,18 +62,27 @@ class Redactor {
   // be using them; kExhausted past kRuleSetsMax different sets.
   Status replace_rules(const RedactionOptions& options);
   static constexpr std::size_t kRuleSetsMax = 1000;
+  // kInvalidArgument where create() would refuse the rule.
+  static Status check(const RedactionRule& rule);
 
   // True: redact() would replace nothing. (False does not say that it would.)
   bool is_clean(std::string_view target, const http::HeaderList& fields,
                 std::string_view body) const;
   // `content_type` tells how to read the body. `exchange` binds the sealed part to its record.
-  // An inline body with a body rule that does not parse is left out (answer's body empty,
-  // redacted).
+  // An inline body that a rule may apply to and that cannot be read (it does not parse, decodes to
+  // too much, or holds too many matches) is left out: the answer's body is empty and redacted.
   RedactedMessage redact(ExchangeId exchange, std::string_view target,
                          const http::HeaderList& fields, std::string_view body,
                          std::string_view content_type) const;
   // A body that is streamed cannot be redacted: true if some rule would apply to it.
   bool has_body_rules() const;
+
+  // Since the start: messages in which something was replaced, and bodies that were left out.
+  struct Counts {
+    std::uint64_t redacted = 0;
+    std::uint64_t left_out = 0;
+  };
+  Counts counts() const;
 
   // Puts the real values back, for sending a copy. A dropped field is left out and counted.
   struct Restored {
@@ -94,6 +110,8 @@ class Redactor {
   const Impl& rules() const { return *rules_.load(std::memory_order_acquire); }
   std::atomic<const Impl*> rules_{nullptr};
   std::unique_ptr<Sets> sets_;
+  mutable std::atomic<std::uint64_t> redacted_{0};
+  mutable std::atomic<std::uint64_t> left_out_{0};
 };
 
 }  // namespace banyan::model

@@ -115,6 +115,24 @@ TEST_F(ComparatorTest, ACopyWithoutAnswerIsDifferentAtStatus) {
   EXPECT_EQ(all[0].candidate_duration_ns, -1);
 }
 
+TEST_F(ComparatorTest, ACopyWithoutADroppedSecretIsNoFindingWhereItsAnswerDiffers) {
+  const auto comparator = start();
+  for (const std::uint64_t number : {1U, 2U}) {
+    log_.append(support::request(exchange_id(number)));
+    log_.append(support::response(exchange_id(number)));
+    auto copy =
+        support::shadow(exchange_id(number), "orders", number == 1 ? "{\"b\":2}" : "{\"a\":1}");
+    copy.cause = "dropped_secret";
+    log_.append(copy);
+  }
+  ASSERT_TRUE(reaches(2));
+  const auto all = verdicts();
+  EXPECT_EQ(all[0].verdict, Verdict::kIncomparable);
+  EXPECT_EQ(all[0].reason, "dropped_secret");
+  EXPECT_TRUE(all[0].differences.empty());
+  EXPECT_EQ(all[1].verdict, Verdict::kEqual);
+}
+
 TEST_F(ComparatorTest, ReadsChunksBackWhereBodiesDiffer) {
   const auto comparator = start();
   log_.append(support::request(exchange_id(1)));

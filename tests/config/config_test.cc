@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -185,7 +186,7 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(c.comparator.rules[0].unordered[0].path, "body:$.items");
   EXPECT_EQ(c.comparator.rules[0].unordered[0].by, "sku");
   EXPECT_EQ(c.comparator.rules[0].tolerance[0].absolute, 0.005);
-  ASSERT_EQ(c.redaction.rules.size(), 3U);
+  ASSERT_EQ(c.redaction.rules.size(), 4U);
   EXPECT_TRUE(c.redaction.rules[2].is_dropped);
 }
 
@@ -357,7 +358,7 @@ TEST(ConfigTest, TheStarterLoadsUncommented) {
   const LoadResult result = load_text(text, "starter", {});
   EXPECT_TRUE(result.diagnostics.empty()) << all_text(result);
   EXPECT_EQ(result.config.comparator.rules.size(), 1U);
-  EXPECT_EQ(result.config.redaction.rules.size(), 2U);
+  EXPECT_EQ(result.config.redaction.rules.size(), 5U);
 }
 
 // The fenced toml blocks of the reference load; those marked "toml part" on top of the minimal
@@ -459,6 +460,38 @@ TEST(ConfigAccessLogTest, HasAPathAndOneOfFourFormats) {
     const LoadResult result = load(bad);
     ASSERT_EQ(result.diagnostics.size(), 1U) << bad << all_text(result);
     EXPECT_FALSE(result.ok());
+  }
+}
+
+TEST(ConfigTest, RedactionTakesPatternsAndSaysWhatIsWrongWithThem) {
+  const LoadResult good = load(R"(
+[record]
+redact = ["pattern:card", { field = "pattern:email", keep = "drop", in = ["body", "query"] },
+          { pattern = "KD-[0-9]{8}", name = "customer", in = ["path", "headers"] }]
+)");
+  ASSERT_TRUE(good.ok()) << all_text(good);
+  const auto& rules = good.config.redaction.rules;
+  ASSERT_EQ(rules.size(), 3U);
+  EXPECT_EQ(rules[0].places, model::kInEverything);
+  EXPECT_TRUE(rules[1].is_dropped);
+  EXPECT_EQ(rules[1].places, model::kInBody | model::kInQuery);
+  EXPECT_EQ(rules[2].expression, "KD-[0-9]{8}");
+  EXPECT_EQ(rules[2].name, "customer");
+  EXPECT_EQ(rules[2].places, model::kInPath | model::kInHeaders);
+  for (const auto& [rule, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"\"pattern:ssn\"", "no known pattern"},
+           {"\"header:X-*\"", "no wildcard"},
+           {"\"body:/a/b\"", "can be redacted"},
+           {"{ pattern = \"a\" }", "needs a name"},
+           {"{ pattern = \"(\", name = \"x\" }", "\"x\": the pattern does not compile"},
+           {"{ pattern = \"a*\", name = \"x\" }", "empty text"},
+           {"{ field = \"query:a\", pattern = \"a\", name = \"x\" }", "either field or pattern"},
+           {"{ field = \"query:a\", in = [\"body\"] }", "only a pattern takes in"},
+           {"{ field = \"pattern:card\", in = [\"cookies\"] }", "in holds no"},
+           {"{ field = \"pattern:card\", in = [] }", "names no place"}}) {
+    const LoadResult bad = load("[record]\nredact = [" + rule + "]\n");
+    EXPECT_FALSE(bad.ok()) << rule;
+    EXPECT_THAT(all_text(bad), testing::HasSubstr(problem)) << rule;
   }
 }
 
