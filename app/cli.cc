@@ -281,6 +281,26 @@ void add_interchange(CLI::App& log, Choice& choice) {
   });
 }
 
+void add_keys(CLI::App& app, Choice& choice) {
+  auto* keys = verb(app, "keys", "Keys of the data directory")->require_subcommand(1);
+  verb(*keys, "list", "What lies in data_dir/keys")->callback([&choice] {
+    choice.run = [&choice] { return keys_list(choice.globals); };
+  });
+  verb(*keys, "rotate", "Write a new token key, for the next start of the server")
+      ->callback([&choice] { choice.run = [&choice] { return keys_rotate(choice.globals); }; });
+  auto* rewrap =
+      verb(*keys, "rewrap", "Wrap the keys by the config's [record] key; server stopped");
+  auto old_key_file = std::make_shared<std::string>();
+  auto is_plain = std::make_shared<bool>(false);
+  rewrap->add_option("--old-key-file", *old_key_file, "Holds the key that wraps them now");
+  rewrap->add_flag("--plain", *is_plain, "Unwrap: the config has no [record] key any more");
+  rewrap->callback([&choice, old_key_file, is_plain] {
+    choice.run = [&choice, old_key_file, is_plain] {
+      return keys_rewrap(choice.globals, *old_key_file, *is_plain);
+    };
+  });
+}
+
 void add_log(CLI::App& app, Choice& choice) {
   auto* log = verb(app, "log", "Read the log, export and import")->require_subcommand(1);
   add_interchange(*log, choice);
@@ -387,6 +407,7 @@ int run_cli(int argc, char** argv) {
   add_findings(app, choice);
   add_reports(app, choice);
   add_log(app, choice);
+  add_keys(app, choice);
   add_replay(app, choice);
   try {
     app.parse(argc, argv);

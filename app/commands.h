@@ -92,6 +92,13 @@ int log_import(const Globals& globals, const ImportOptions& options);
 void print_losses(const interchange::Tally& losses);
 void write_losses(json::JsonWriter& json, const interchange::Tally& losses);
 
+int keys_list(const Globals& globals);
+// Writes a new token key, for the next start of the server.
+int keys_rotate(const Globals& globals);
+// Wraps the keys by the [record] key of the config; `old_key_file` holds the one before, "" for
+// none. The server must be stopped.
+int keys_rewrap(const Globals& globals, const std::string& old_key_file, bool is_plain_wanted);
+
 struct CompareOptions {
   std::string from, to;
   bool is_dry_run = false;

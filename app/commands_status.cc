@@ -232,6 +232,39 @@ int status(const Globals& globals, bool is_watching) {
   }
 }
 
+namespace {
+
+// What stays out of the log, and the price of it, in words.
+void tell_redaction(const std::string& path, const model::RedactionOptions& redaction) {
+  bool looks_into_bodies = false;
+  for (const model::RedactionRule& rule : redaction.rules) {
+    const bool is_pattern = !rule.expression.empty() || rule.field.starts_with("pattern:");
+    looks_into_bodies |=
+        is_pattern ? (rule.places & model::kInBody) != 0 : rule.field.starts_with("body:");
+    const std::string what =
+        rule.expression.empty() ? rule.field : "\"" + rule.name + "\" (" + rule.expression + ")";
+    std::string places;
+    if (is_pattern && rule.places == model::kInEverything) {
+      places = " everywhere";
+    } else if (is_pattern) {
+      if ((rule.places & model::kInBody) != 0) places += " body";
+      if ((rule.places & model::kInQuery) != 0) places += " query";
+      if ((rule.places & model::kInPath) != 0) places += " path";
+      if ((rule.places & model::kInHeaders) != 0) places += " headers";
+      places = " in" + places;
+    }
+    std::printf("%s: redacts %s%s, the real value %s\n", path.c_str(),
+                escape_for_terminal(what).c_str(), places.c_str(),
+                rule.is_dropped ? "is dropped" : "is sealed for copies");
+  }
+  if (looks_into_bodies) {
+    std::printf("%s: bodies that are not read whole (log.inline_body) are not recorded\n",
+                path.c_str());
+  }
+}
+
+}  // namespace
+
 int check(const Globals& globals) {
   const std::string path = globals.config_path.empty() ? "banyan.toml" : globals.config_path;
   config::LoadResult loaded = config::load_file(path, globals.overrides);
@@ -259,6 +292,7 @@ int check(const Globals& globals) {
     }
   }
   std::printf("%s: ok, %zu routes\n", path.c_str(), loaded.config.routing.routes.size());
+  tell_redaction(path, loaded.config.redaction);
   return kDone;
 }
 

@@ -37,6 +37,7 @@ model::Difference at_status(DifferenceKind kind, int legacy, int candidate) {
 Comparison finish(DifferenceSink& sink, std::string reason) {
   Comparison out;
   const bool has_uncovered = sink.has_uncovered();
+  if (reason.empty() && sink.has_other_key()) reason = "key_rotated";
   out.differences = sink.take();
   if (has_uncovered) {
     out.verdict = Verdict::kDifferent;

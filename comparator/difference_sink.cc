@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "comparator/token_keys.h"
+
 namespace banyan::comparator {
 
 std::string cut_shown(std::string_view text, std::size_t bytes_max) {
@@ -24,6 +26,10 @@ void DifferenceSink::omit(bool is_covered) {
 }
 
 void DifferenceSink::add(model::Difference difference) {
+  if (difference.rule.empty() && differ_only_by_key(difference.legacy, difference.candidate)) {
+    has_other_key_ = true;
+    return;
+  }
   if (!has_room()) {
     omit(!difference.rule.empty());
     return;

@@ -20,10 +20,12 @@ class DifferenceSink {
   // False past differences_max: call omit() then and save the work of describing.
   bool has_room() const { return differences_.size() < options_.differences_max; }
   void omit(bool is_covered);
-  // Cuts what is shown; omits past the bound.
+  // Cuts what is shown; omits past the bound. Drops what differs by the key of a token alone.
   void add(model::Difference difference);
 
   std::size_t shown_bytes_max() const { return options_.shown_bytes_max; }
+  // True once two tokens of different keys met, which is no difference and no equality either.
+  bool has_other_key() const { return has_other_key_; }
   // True once a difference came that no rule covers.
   bool has_uncovered() const { return has_uncovered_; }
   // All of them; those past the bound as one.
@@ -34,6 +36,7 @@ class DifferenceSink {
   std::vector<model::Difference> differences_;
   std::uint64_t omitted_ = 0;
   bool has_uncovered_ = false;
+  bool has_other_key_ = false;
   bool has_uncovered_omitted_ = false;
 };
 

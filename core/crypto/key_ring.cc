@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,9 @@ namespace {
 constexpr std::uint64_t kKeyFileBytesMax = 4096;
 constexpr std::string_view kFirstLine = "banyan-key 1\n";
 constexpr std::string_view kSealPrefix = "seal-";
+constexpr std::string_view kFirstTokenName = "token";  // number 1, from before keys had numbers
+constexpr std::string_view kTokenPrefix = "token-";
+constexpr std::string_view kDigestName = "digest";
 constexpr std::uint8_t kSealVersion = 1;
 constexpr std::size_t kTokenBytes = 16;
 
@@ -43,8 +47,7 @@ class KeyStore {
     auto content = files_.read_file(path, kKeyFileBytesMax);
     if (!content.ok()) return content.error();
     const auto lines = split(*content, '\n');
-    if (lines.size() != 4 || !content->starts_with(kFirstLine) || !lines[2].starts_with("check ") ||
-        check_of(lines[1]) != lines[2].substr(6)) {
+    if (!is_whole(*content, lines)) {
       return key_error(ErrorCode::kDamaged, path,
                        "is damaged; restore it from a backup (without it what was sealed is lost)");
     }
@@ -97,7 +100,21 @@ class KeyStore {
   FileSystem& files() const { return files_; }
   const std::string& directory() const { return directory_; }
 
+  // Of the file alone: what stands in it, but not the key.
+  KeyRing::KeyFile describe(KeyRing::KeyFile file) const {
+    const auto content = files_.read_file(directory_ + "/" + file.name, kKeyFileBytesMax);
+    const auto lines = content.ok() ? split(*content, '\n') : std::vector<std::string_view>();
+    file.is_damaged = !content.ok() || !is_whole(*content, lines);
+    file.is_wrapped = !file.is_damaged && lines[1].starts_with("wrapped ");
+    return file;
+  }
+
  private:
+  static bool is_whole(const std::string& content, const std::vector<std::string_view>& lines) {
+    return lines.size() == 4 && content.starts_with(kFirstLine) && lines[2].starts_with("check ") &&
+           check_of(lines[1]) == lines[2].substr(6);
+  }
+
   static std::string check_of(std::string_view line) { return hex_of_u64(xxh3_64(line)); }
 
   Result<std::string> unwrap(const std::string& path, const std::string& name,
@@ -134,6 +151,39 @@ std::optional<Epoch> parse_seal_name(std::string_view name) {
   return Epoch{*value};
 }
 
+std::string token_name(std::uint32_t number) {
+  if (number == 1) return std::string(kFirstTokenName);
+  const std::string digits = std::to_string(number);
+  return std::string(kTokenPrefix) + std::string(10 - digits.size(), '0') + digits;
+}
+
+std::optional<std::uint32_t> parse_token_name(std::string_view name) {
+  if (name == kFirstTokenName) return 1;
+  if (name.size() != kTokenPrefix.size() + 10 || !name.starts_with(kTokenPrefix)) {
+    return std::nullopt;
+  }
+  const auto value = parse_u64(name.substr(kTokenPrefix.size()));
+  if (!value || *value < 2 || *value >= UINT32_MAX) return std::nullopt;
+  return static_cast<std::uint32_t>(*value);
+}
+
+// Sorted; none where the directory is not there yet.
+Result<std::vector<std::uint32_t>> token_numbers(const KeyStore& store) {
+  std::vector<std::uint32_t> numbers;
+  const auto names = store.files().list(store.directory());
+  if (!names.ok()) {
+    if (names.error().code == ErrorCode::kNotFound) return numbers;
+    return names.error();
+  }
+  for (const std::string& name : *names) {
+    if (const auto number = parse_token_name(name)) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+std::string digest_key_of(const KeyedHash& hash) { return hash.digest({"digest seed"}); }
+
 }  // namespace
 
 struct KeyRing::Impl {
@@ -145,12 +195,38 @@ struct KeyRing::Impl {
   }
 
   Status open_token_key(bool may_create) {
-    auto key = may_create ? store.load_or_create("token") : store.load("token", false);
+    const auto numbers = token_numbers(store);
+    if (!numbers.ok()) return numbers.error();
+    token_number = numbers->empty() ? 1 : numbers->back();
+    const std::string name = token_name(token_number);
+    auto key = may_create ? store.load_or_create(name) : store.load(name, false);
     if (!key.ok()) return key.error();
     hash = std::make_unique<KeyedHash>(*std::move(key));
-    const std::string seed = hash->digest({"digest seed"});
-    digest_seed = ByteReader(seed).u64();
+    BANYAN_RETURN_IF_ERROR(open_digest_seed(may_create));
+    if (may_create && numbers->size() > 1) destroy_token_keys(*numbers);
     return {};
+  }
+
+  // Taken from the first token key, and a key of its own once that one is to go: digests on both
+  // sides of a rotation compare.
+  Status open_digest_seed(bool may_write) {
+    auto key = store.load(std::string(kDigestName), may_write);
+    if (!key.ok()) {
+      if (key.error().code != ErrorCode::kNotFound || token_number != 1) return key.error();
+      key = digest_key_of(*hash);
+    }
+    digest_seed = ByteReader(*key).u64();
+    wipe(*key);
+    return {};
+  }
+
+  // Whoever holds an old one could still try which values its tokens stand for. One that cannot be
+  // destroyed now is tried again at the next start, and `keys list` shows it.
+  void destroy_token_keys(const std::vector<std::uint32_t>& numbers) const {
+    for (const std::uint32_t number : numbers) {
+      if (number != token_number) (void)store.destroy(token_name(number));
+    }
+    (void)store.files().sync_directory(store.directory());
   }
 
   Result<std::string> key_of(Epoch wanted) {
@@ -181,6 +257,7 @@ struct KeyRing::Impl {
 
   KeyStore store;
   std::unique_ptr<KeyedHash> hash;
+  std::uint32_t token_number = 1;
   std::uint64_t digest_seed = 0;
   Epoch epoch;
   std::string seal_key;  // "" where read-only
@@ -218,6 +295,83 @@ Result<std::unique_ptr<KeyRing>> KeyRing::open_read_only(FileSystem& files,
   BANYAN_RETURN_IF_ERROR(ring->impl_->open_token_key(false));
   return ring;
 }
+
+Result<std::uint32_t> KeyRing::rotate_token_key(FileSystem& files, const std::string& directory,
+                                                std::string_view master) {
+  const KeyStore store(files, directory, master);
+  const auto numbers = token_numbers(store);
+  if (!numbers.ok()) return numbers.error();
+  if (numbers->empty()) {
+    return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk,
+                      directory + " holds no token key; start `banyan serve` once, it makes one");
+  }
+  const std::uint32_t present = numbers->back();
+  // Also proves that the master key is the right one.
+  auto key = store.load(token_name(present), false);
+  if (!key.ok()) return key.error();
+  const std::string digest_path = directory + "/" + std::string(kDigestName);
+  if (present == 1 && !files.exists(digest_path)) {
+    std::string digest_key = digest_key_of(KeyedHash(*key));
+    const Status stored = store.store(std::string(kDigestName), digest_key);
+    wipe(digest_key);
+    BANYAN_RETURN_IF_ERROR(stored);
+  }
+  wipe(*key);
+  std::string fresh = random_bytes(kKeyBytes);
+  const Status stored = store.store(token_name(present + 1), fresh);
+  wipe(fresh);
+  if (!stored.ok()) return stored.error();
+  return present + 1;
+}
+
+Result<std::size_t> KeyRing::rewrap(FileSystem& files, const std::string& directory,
+                                    std::string_view from, std::string_view to) {
+  const auto found = list(files, directory);
+  if (!found.ok()) return found.error();
+  const KeyStore before(files, directory, from);
+  const KeyStore after(files, directory, to);
+  // All are opened before one is written: a wrong key changes nothing.
+  std::vector<std::pair<std::string, std::string>> keys;
+  Status failure;
+  for (const KeyFile& file : *found) {
+    if (file.is_wrapped == !to.empty() && after.load(file.name, false).ok()) continue;
+    auto key = before.load(file.name, false);
+    if (!key.ok()) {
+      failure = key.error();
+      break;
+    }
+    keys.emplace_back(file.name, *std::move(key));
+  }
+  for (auto& [name, key] : keys) {
+    if (failure.ok()) failure = after.store(name, key);
+    wipe(key);
+  }
+  if (!failure.ok()) return failure.error();
+  return keys.size();
+}
+
+Result<std::vector<KeyRing::KeyFile>> KeyRing::list(FileSystem& files,
+                                                    const std::string& directory) {
+  const KeyStore store(files, directory, {});
+  const auto names = files.list(directory);
+  if (!names.ok()) return names.error();
+  std::vector<KeyFile> found;
+  for (const std::string& name : *names) {
+    if (const auto number = parse_token_name(name)) {
+      found.push_back(store.describe({name, KeyFile::Kind::kToken, *number}));
+    } else if (name == kDigestName) {
+      found.push_back(store.describe({name, KeyFile::Kind::kDigest}));
+    } else if (const auto epoch = parse_seal_name(name)) {
+      found.push_back(store.describe({name, KeyFile::Kind::kSeal, epoch->value}));
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const KeyFile& a, const KeyFile& b) {
+    return std::pair(a.kind, a.number) < std::pair(b.kind, b.number);
+  });
+  return found;
+}
+
+std::uint32_t KeyRing::token_key_number() const { return impl_->token_number; }
 
 std::string KeyRing::token(std::string_view domain, std::string_view value) const {
   // The zero byte keeps ("ab", "c") apart from ("a", "bc"); domains are words of ours.

@@ -186,7 +186,7 @@ struct VerdictRecord {
   std::int64_t legacy_duration_ns = -1;  // head sent to last byte; -1 unknown
   std::int64_t candidate_duration_ns = -1;
   std::string_view
-      reason;  // of incomparable: "truncated", "gap", "dropped_secret", "no_usable_answer"
+      reason;  // of incomparable: "truncated", "gap", "key_rotated", "no_usable_answer"
   std::vector<Difference> differences;
 };
 

@@ -66,13 +66,17 @@ std::string binding_of(ExchangeId exchange) {
   return bytes;
 }
 
-// 32 lower-case hex digits behind the prefix.
+// 32 lower-case hex digits behind the prefix and, of a later key, its number.
 bool is_token(std::string_view value) {
   constexpr std::size_t kDigits = 32;
-  if (value.size() != kTokenPrefix.size() + kDigits || !value.starts_with(kTokenPrefix)) {
-    return false;
+  if (!value.starts_with(kTokenPrefix)) return false;
+  value.remove_prefix(kTokenPrefix.size());
+  if (const auto colon = value.find(':'); colon != std::string_view::npos) {
+    if (!parse_u64(value.substr(0, colon))) return false;
+    value.remove_prefix(colon + 1);
   }
-  return value.find_first_not_of("0123456789abcdef", kTokenPrefix.size()) == std::string_view::npos;
+  return value.size() == kDigits &&
+         value.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 // The secret in "name=value"; all of it where there is no name.
@@ -143,7 +147,12 @@ struct Redactor::Impl {
   // A token stands for itself, so that what was exported with tokens is imported as it is.
   std::string token_of(std::string_view value) const {
     if (is_token(value)) return std::string(value);
-    return std::string(kTokenPrefix) + hex_of_bytes(keys->token("redact", value));
+    std::string token(kTokenPrefix);
+    // The first key's tokens are as they were before there was a second.
+    if (const auto number = keys->token_key_number(); number > 1) {
+      token += std::to_string(number) + ":";
+    }
+    return token += hex_of_bytes(keys->token("redact", value));
   }
 
   // "a=1; b=2" with each value replaced; of Set-Cookie only the first, attributes stay.
@@ -233,6 +242,7 @@ struct Redactor::Impl {
   }
 
   bool is_target_clean(std::string_view target) const {
+    if (queries.empty() && !patterns.has(kInPath) && !patterns.has(kInQuery)) return true;
     const auto mark = std::min(target.find('?'), target.size());
     if (mark < target.size() && !queries.empty()) return false;
     const std::string_view path = target.substr(0, mark);
@@ -288,6 +298,7 @@ void Redactor::Impl::redact_fields(RedactedMessage& message, ByteWriter& secrets
     http::Header& field = message.fields[i];
     const FieldRule* rule = find_field(field.name);
     if (rule == nullptr) {
+      if (queries.empty() && !patterns.has(kInHeaders)) continue;
       RedactedText found = redact_unnamed(field);
       if (!found.is_changed) continue;
       seal(i, found.to_send);

@@ -19,6 +19,7 @@ class PrivacyTest(BanyanTest):
     extra = DEFAULT_ROUTE + """
 [record]
 redact = ["pattern:card", "pattern:email", "pattern:bearer", "body:$.pin",
+          { field = "header:X-Pin", keep = "drop" },
           { pattern = "KD-[0-9]{8}", name = "customer number" }]
 """
 
@@ -83,6 +84,76 @@ redact = ["pattern:card", "pattern:email", "pattern:bearer", "body:$.pin",
         self.assertTrue(answers)
         for record in answers:
             self.assertTrue(record["body_redacted"])
+
+    def test_a_rotated_token_key_makes_no_differences(self):
+        """Both answers carry a cookie; one is recorded before the rotation and its copy after it."""
+        answer = lambda name: (lambda request: (200, {"Content-Type": "application/json",
+                                                      "Set-Cookie": "session=planted; Path=/"}, b"{}"))
+        self.legacy.answer, self.candidate.answer = answer("legacy"), answer("candidate")
+        self.banyan.start()
+        self.banyan.request("GET", "/before")
+        self.banyan.settle()
+        self.banyan.cli("mirror", "pause")
+        self.banyan.request("POST", "/across", b"x")
+        self.assertEqual(2, self.banyan.json("keys", "rotate")["number"])
+        self.banyan.stop()
+        self.banyan.start()
+        self.banyan.request("GET", "/after")
+        self.banyan.settle()
+        keys = self.banyan.json("keys", "list")["keys"]
+        self.assertEqual([2], [key["number"] for key in keys if key["kind"] == "token"])  # the old one is destroyed
+        self.assertIn("digest", [key["kind"] for key in keys])
+        records = self.banyan.records()
+        targets = {r["exchange"]: r["target"] for r in records if r["type"] == "REQUEST"}
+        verdicts = {targets[r["exchange"]]: (r["verdict"], r.get("reason")) for r in records if r["type"] == "VERDICT"}
+        self.assertEqual("equal", verdicts["/before"][0])
+        self.assertEqual(("incomparable", "key_rotated"), verdicts["/across"])
+        self.assertEqual("equal", verdicts["/after"][0])
+        self.assertEqual([], self.banyan.json("findings", "list")["findings"])
+        self.banyan.stop()
+
+    def test_what_is_dropped_is_sent_to_nobody_and_is_no_finding(self):
+        self.legacy.answer = self.candidate.answer = lambda request: (
+            200, {"Content-Type": "text/plain"}, request["headers"].get("x-pin", "none").encode())
+        self.banyan.start()
+        self.assertEqual(b"1234-planted", self.banyan.request("GET", "/", None, {"X-Pin": "1234-planted"})[1])
+        self.banyan.settle()
+        self.assertNotIn("x-pin", self.candidate.seen()[0]["headers"])
+        verdict = [r for r in self.banyan.records() if r["type"] == "VERDICT"][0]
+        self.assertEqual(("incomparable", "dropped_secret"), (verdict["verdict"], verdict["reason"]))
+        self.assertEqual([], self.banyan.json("findings", "list")["findings"])
+        self.banyan.stop()
+        # The answer repeats it, and no rule names that body; but the request's own record holds nothing of it.
+        checked = self.banyan.cli("check").stdout
+        self.assertIn("redacts header:X-Pin, the real value is dropped", checked)
+        self.assertIn("are not recorded", checked)
+
+    def test_keys_are_wrapped_by_another_master_key(self):
+        self.banyan.start()
+        self.banyan.request("GET", "/one")
+        self.banyan.settle()
+        with open(self.banyan.config, encoding="utf-8") as file:
+            config = file.read()
+        with open(self.banyan.config, "w", encoding="utf-8") as file:
+            file.write(config.replace("[record]", '[record]\nkey = "a master key of ours"'))
+        self.assertIn("another process", self.banyan.cli("keys", "rewrap", code=None).stderr)  # it runs
+        self.banyan.stop()
+        self.banyan.cli("keys", "rewrap")
+        states = {key["file"]: key["state"] for key in self.banyan.json("keys", "list")["keys"]}
+        self.assertEqual({"wrapped"}, set(states.values()))
+        self.banyan.start()
+        self.banyan.request("GET", "/two")
+        self.banyan.settle()
+        self.banyan.stop()
+        with open(self.banyan.config, "w", encoding="utf-8") as file:
+            file.write(config)
+        self.banyan.cli("keys", "rewrap", code=2)  # no key in the config, and nobody said --plain
+        old = os.path.join(self.banyan.folder, "old_key")
+        with open(old, "w", encoding="utf-8") as file:
+            file.write("a master key of ours\n")
+        self.banyan.cli("keys", "rewrap", "--plain", "--old-key-file", old)
+        states = {key["file"]: key["state"] for key in self.banyan.json("keys", "list")["keys"]}
+        self.assertEqual({"plain"}, set(states.values()))
 
 
 if __name__ == "__main__":

@@ -176,5 +176,104 @@ TEST_F(KeyRingTest, ServesManyThreads) {
   for (auto& thread : threads) thread.join();
 }
 
+TEST_F(KeyRingTest, ARotatedTokenKeyIsUsedFromTheNextOpenAndTheOldOneIsDestroyed) {
+  auto ring = open(1);
+  EXPECT_EQ(ring->token_key_number(), 1U);
+  const std::string before = ring->token("redact", "ada");
+  const std::uint64_t seed = ring->digest_seed();
+  const auto number = KeyRing::rotate_token_key(files_, "/keys", "");
+  ASSERT_TRUE(number.ok()) << number.error().message;
+  EXPECT_EQ(*number, 2U);
+  EXPECT_EQ(ring->token("redact", "ada"), before);  // What is open goes on.
+  ring = open(2);
+  EXPECT_EQ(ring->token_key_number(), 2U);
+  EXPECT_NE(ring->token("redact", "ada"), before);
+  EXPECT_EQ(ring->digest_seed(), seed);
+  EXPECT_FALSE(files_.exists("/keys/token"));
+  ASSERT_TRUE(KeyRing::rotate_token_key(files_, "/keys", "").ok());
+  ring = open(3);
+  EXPECT_EQ(ring->token_key_number(), 3U);
+  EXPECT_EQ(ring->digest_seed(), seed);
+  EXPECT_FALSE(files_.exists("/keys/token-0000000002"));
+  const auto read_only = KeyRing::open_read_only(files_, "/keys", "");
+  ASSERT_TRUE(read_only.ok());
+  EXPECT_EQ((*read_only)->token("redact", "ada"), ring->token("redact", "ada"));
+}
+
+TEST_F(KeyRingTest, ARotationThatACrashCutShortIsDoneAgain) {
+  const std::uint64_t seed = open(1)->digest_seed();
+  ASSERT_TRUE(KeyRing::rotate_token_key(files_, "/keys", "").ok());
+  // Before the new token key was there: its digest key alone.
+  ASSERT_TRUE(files_.remove("/keys/token-0000000002").ok());
+  auto ring = open(2);
+  EXPECT_EQ(ring->token_key_number(), 1U);
+  EXPECT_EQ(ring->digest_seed(), seed);
+  // Twice in a row: only the last one counts.
+  ASSERT_TRUE(KeyRing::rotate_token_key(files_, "/keys", "").ok());
+  EXPECT_EQ(*KeyRing::rotate_token_key(files_, "/keys", ""), 3U);
+  ring = open(3);
+  EXPECT_EQ(ring->token_key_number(), 3U);
+  EXPECT_FALSE(files_.exists("/keys/token"));
+  EXPECT_FALSE(files_.exists("/keys/token-0000000002"));
+  EXPECT_EQ(ring->digest_seed(), seed);
+}
+
+TEST_F(KeyRingTest, WithoutTheDigestKeyARotatedRingDoesNotOpen) {
+  open(1);
+  ASSERT_TRUE(KeyRing::rotate_token_key(files_, "/keys", "").ok());
+  ASSERT_TRUE(files_.remove("/keys/digest").ok());
+  EXPECT_FALSE(KeyRing::open(files_, "/keys", Epoch{2}, "").ok());
+}
+
+TEST_F(KeyRingTest, RotationNeedsTheMasterKeyAndADirectoryWithKeys) {
+  EXPECT_EQ(KeyRing::rotate_token_key(files_, "/keys", "").error().code, ErrorCode::kNotFound);
+  open(1, "master key, long enough");
+  for (const char* wrong : {"", "another master key"}) {
+    EXPECT_EQ(KeyRing::rotate_token_key(files_, "/keys", wrong).error().code,
+              ErrorCode::kPermissionDenied);
+  }
+  ASSERT_TRUE(KeyRing::rotate_token_key(files_, "/keys", "master key, long enough").ok());
+  EXPECT_EQ(open(2, "master key, long enough")->token_key_number(), 2U);
+}
+
+TEST_F(KeyRingTest, ListsWhatLiesInTheDirectory) {
+  EXPECT_FALSE(KeyRing::list(files_, "/nowhere").ok());
+  open(1, "master key, long enough");
+  ASSERT_TRUE(KeyRing::rotate_token_key(files_, "/keys", "master key, long enough").ok());
+  ASSERT_TRUE(files_.write_file_atomically("/keys/seal-00000000000000000009", "x").ok());
+  ASSERT_TRUE(files_.write_file_atomically("/keys/other", "x").ok());
+  const auto files = KeyRing::list(files_, "/keys");
+  ASSERT_TRUE(files.ok());
+  ASSERT_EQ(files->size(), 5U);
+  EXPECT_EQ((*files)[0].name, "token");
+  EXPECT_EQ((*files)[1].number, 2U);
+  EXPECT_EQ((*files)[2].kind, KeyRing::KeyFile::Kind::kDigest);
+  EXPECT_TRUE((*files)[3].is_wrapped);
+  EXPECT_EQ((*files)[3].number, 1U);
+  EXPECT_TRUE((*files)[4].is_damaged);
+}
+
+TEST_F(KeyRingTest, KeysAreWrappedByAnotherMasterKey) {
+  constexpr std::string_view kOld = "master key, long enough";
+  constexpr std::string_view kNew = "another master key";
+  auto ring = open(1, kOld);
+  const std::string sealed = ring->seal("secret", "x");
+  const std::string token = ring->token("redact", "ada");
+  EXPECT_EQ(KeyRing::rewrap(files_, "/keys", "wrong master key", kNew).error().code,
+            ErrorCode::kPermissionDenied);
+  EXPECT_EQ(open(1, kOld)->token("redact", "ada"), token);  // Nothing was written.
+  EXPECT_EQ(*KeyRing::rewrap(files_, "/keys", kOld, kNew), 2U);
+  EXPECT_EQ(*KeyRing::rewrap(files_, "/keys", kOld, kNew), 0U);  // Again, as after a crash.
+  EXPECT_FALSE(KeyRing::open(files_, "/keys", Epoch{2}, kOld).ok());
+  ring = open(2, kNew);
+  EXPECT_EQ(ring->token("redact", "ada"), token);
+  EXPECT_EQ(*ring->unseal(sealed, "x"), "secret");
+  EXPECT_EQ(*KeyRing::rewrap(files_, "/keys", kNew, ""), 3U);
+  ring = open(3);
+  EXPECT_EQ(*ring->unseal(sealed, "x"), "secret");
+  EXPECT_EQ(*KeyRing::rewrap(files_, "/keys", "", kOld), 4U);
+  EXPECT_EQ(*open(4, kOld)->unseal(sealed, "x"), "secret");
+}
+
 }  // namespace
 }  // namespace banyan::crypto

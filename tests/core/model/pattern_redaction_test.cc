@@ -247,6 +247,20 @@ TEST_F(PatternRedactionTest, DeepAndLargeBodiesAreReadOrLeftOut) {
   EXPECT_THAT(std::string(redact(large, "text/plain").body), Not(HasSubstr("ada@")));
 }
 
+TEST_F(PatternRedactionTest, TokensCarryTheNumberOfALaterKeyAndStandForThemselves) {
+  const std::string first = token("ada");
+  ASSERT_TRUE(crypto::KeyRing::rotate_token_key(files_, "/keys", "").ok());
+  keys_ = *crypto::KeyRing::open(files_, "/keys", Epoch{2}, "");
+  use({});
+  const std::string second = token("ada");
+  EXPECT_THAT(second, testing::StartsWith("banyan:t:2:"));
+  EXPECT_EQ(second.size(), first.size() + 2);
+  EXPECT_EQ(token(first), first);
+  EXPECT_EQ(token(second), second);
+  EXPECT_NE(token(second + "0"), second + "0");
+  EXPECT_NE(token("banyan:t:x:" + std::string(32, '0')), "banyan:t:x:" + std::string(32, '0'));
+}
+
 TEST_F(PatternRedactionTest, RefusesRulesThatCannotWork) {
   for (const RedactionRule& rule :
        {RedactionRule{"pattern:ssn"}, RedactionRule{"pattern:"}, RedactionRule{"header:X-*"},
