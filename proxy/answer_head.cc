@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/answer_head.h"
 
+#include <utility>
+
 #include "core/base/text.h"
 #include "core/http/message_writer.h"
 
@@ -14,6 +16,14 @@ void write_connection(bool keeps_alive, bool client_is_1_0, std::string& out) {
     http::write_field(out, "Connection", "close");
   } else if (client_is_1_0) {
     http::write_field(out, "Connection", "keep-alive");
+  }
+}
+
+void write_fields_with_one_length(const http::HeaderList& fields, std::string& out) {
+  bool has_length = false;
+  for (const http::Header& field : fields) {
+    if (is_content_length(field.name) && std::exchange(has_length, true)) continue;
+    http::write_field(out, field.name, field.value);
   }
 }
 
@@ -65,14 +75,10 @@ ClientFraming client_framing(const ClientHead& head, bool client_is_1_0) {
 
 void write_client_head(const ClientHead& head, const Http1Facts& facts, std::string& out) {
   http::write_status_line(out, head.status, head.reason);
-  const bool passes_length = passes_length_field(head);
-  bool has_length = false;
-  for (const http::Header& field : *head.fields) {
-    if (is_content_length(field.name)) {
-      if (!passes_length || has_length) continue;
-      has_length = true;
-    }
-    http::write_field(out, field.name, field.value);
+  if (passes_length_field(head)) {
+    write_fields_with_one_length(*head.fields, out);
+  } else {
+    http::write_fields(out, *head.fields, kContentLengthName);
   }
   if (facts.writes_via) http::write_field(out, "Via", "1.1 banyan");
   if (facts.framing == ClientFraming::kContentLength) {

@@ -105,10 +105,30 @@ bool is_sane_traceparent(std::string_view value) {
          value.substr(36, 16).find_first_not_of('0') != std::string_view::npos;
 }
 
-void append_hex(std::string& out, std::uint64_t value) {
-  char digits[16];
-  write_hex(digits, value);
-  out.append(digits, sizeof digits);
+constexpr std::size_t kHexBytes = 16;  // of a number, by write_hex()
+
+void write_new_request_id(const ExchangeId& exchange, std::string& out) {
+  out.resize(2 * kHexBytes);
+  write_hex(out.data(), exchange.high);
+  write_hex(out.data() + kHexBytes, exchange.low);
+}
+
+// Version 00, trace id, parent id, and no flag: nobody is asked to sample it.
+void write_traceparent(std::uint64_t high, std::uint64_t low, std::uint64_t parent,
+                       std::string& out) {
+  constexpr std::string_view kForm = "00-tttttttttttttttttttttttttttttttt-pppppppppppppppp-00";
+  static_assert(kForm.size() == kTraceparentBytes);
+  out.assign(kForm);
+  constexpr std::size_t kTrace = kForm.find('t');
+  constexpr std::size_t kParent = kForm.find('p');
+  write_hex(out.data() + kTrace, high);
+  write_hex(out.data() + kTrace + kHexBytes, low);
+  write_hex(out.data() + kParent, parent);
+}
+
+// Mostly it is what stands there already.
+void set(std::string& text, std::string_view value) {
+  if (text != value) text.assign(value);
 }
 
 // Spreads the bits of an exchange id, whose own digits are too regular for samplers of trace ids.
@@ -172,8 +192,8 @@ struct ForwardHead::Seen {
 void ForwardHead::build(const http::RequestHead& head, const ForwardFacts& facts) {
   fields_.clear();
   framing_ = facts.framing;
-  upgrade_.assign(facts.upgrade);
-  host_.assign(facts.host);
+  set(upgrade_, facts.upgrade);
+  set(host_, facts.host);
   fields_.push_back({"Host", host_});
   Seen seen;
   take_client_fields(head, facts.peer->is_trusted, seen);
@@ -299,30 +319,22 @@ void ForwardHead::add_forwarding_fields(const http::RequestHead& head, const For
 }
 
 void ForwardHead::add_identity_fields(const ForwardFacts& facts, const Seen& seen) {
-  request_id_.clear();
   if (is_sane_request_id(seen.request_id)) {
-    request_id_.append(seen.request_id);
+    request_id_.assign(seen.request_id);
   } else {
-    append_hex(request_id_, facts.exchange.high);
-    append_hex(request_id_, facts.exchange.low);
+    write_new_request_id(facts.exchange, request_id_);
   }
   fields_.push_back({"X-Request-Id", request_id_});
-  traceparent_.clear();
   if (is_sane_traceparent(seen.traceparent)) {
-    traceparent_.append(seen.traceparent);
+    traceparent_.assign(seen.traceparent);
   } else {
     const std::uint64_t high = mixed(facts.exchange.high);
     const std::uint64_t low = mixed(facts.exchange.low ^ high);
-    traceparent_.append("00-");
-    append_hex(traceparent_, high);
-    append_hex(traceparent_, low);
-    traceparent_.push_back('-');
-    append_hex(traceparent_, mixed(low));
-    traceparent_.append("-00");
+    write_traceparent(high, low, mixed(low), traceparent_);
   }
   fields_.push_back({"traceparent", traceparent_});
   if (!seen.has_hops) {
-    hops_.assign(facts.log_uuid);
+    set(hops_, facts.log_uuid);
   } else {
     join(hops_, facts.log_uuid);
   }

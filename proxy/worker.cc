@@ -378,12 +378,21 @@ std::string_view Worker::host_for(System system, std::string_view authority) con
   return is_legacy ? legacy_host_ : candidate_host_;
 }
 
+std::string Worker::take_head_room() {
+  if (head_rooms_.empty()) return {};
+  std::string room = std::move(head_rooms_.back());
+  head_rooms_.pop_back();
+  return room;
+}
+
 void Worker::take_back_head_room(net::UpstreamCall& call) {
   constexpr std::size_t kKeptCapacity = 16 * 1024;
   std::string body;
-  call.take_buffers(head_room_, body);
-  head_room_.clear();
-  if (head_room_.capacity() > kKeptCapacity) head_room_ = std::string();
+  std::string head;
+  call.take_buffers(head, body);
+  if (head.capacity() > kKeptCapacity || head_rooms_.size() >= kHeadRoomsMax) return;
+  head.clear();
+  head_rooms_.push_back(std::move(head));
 }
 
 void Worker::count_opened() {

@@ -69,7 +69,7 @@ class Worker {
   http::HeaderList take_field_room() { return std::move(field_room_); }
   void give_field_room(http::HeaderList room) { field_room_ = std::move(room); }
   // An empty string with room for a head; it comes back from the call that had it.
-  std::string take_head_room() { return std::move(head_room_); }
+  std::string take_head_room();
   void take_back_head_room(net::UpstreamCall& call);
   net::UpstreamPool& pool(System system) {
     return system == System::kLegacy ? *legacy_ : *candidate_;
@@ -147,7 +147,8 @@ class Worker {
   std::vector<std::shared_ptr<const ListenerFacts>> retired_facts_;
   ByteBudget inline_budget_;
   http::HeaderList field_room_;
-  std::string head_room_;
+  static constexpr std::size_t kHeadRoomsMax = 64;
+  std::vector<std::string> head_rooms_;  // of calls that ended, for the next ones
   const std::uint16_t lane_number_;
   std::uint64_t exchange_count_ = 0;
   std::uint64_t connection_count_ = 0;

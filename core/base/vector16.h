@@ -66,6 +66,29 @@ template <typename IsGood>
 // Copies a text that is mostly short without a call.
 [[gnu::always_inline]] inline void copy_short(char* to, const char* from, std::size_t size) {
   if (size > 16) {
+#if BANYAN_HAS_VECTOR16
+    const auto store = [](char* at, __m128i bytes) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(at), bytes);
+    };
+    if (size <= 32) {
+      const __m128i first = load_16(from);
+      const __m128i last = load_16(from + size - 16);
+      store(to, first);
+      store(to + size - 16, last);
+      return;
+    }
+    if (size <= 64) {
+      const __m128i first = load_16(from);
+      const __m128i second = load_16(from + 16);
+      const __m128i third = load_16(from + size - 32);
+      const __m128i last = load_16(from + size - 16);
+      store(to, first);
+      store(to + 16, second);
+      store(to + size - 32, third);
+      store(to + size - 16, last);
+      return;
+    }
+#endif
     std::memcpy(to, from, size);
   } else if (size >= 8) {
     std::uint64_t first;

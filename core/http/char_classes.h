@@ -51,25 +51,29 @@ inline bool all_of(std::string_view text, std::uint8_t mask) {
 
 #if BANYAN_HAS_VECTOR16
 
-// Letters, digits and "-": what most names are made of.
+// Ones in each lane of letters, digits and "-": what most names are made of.
+[[gnu::always_inline]] inline __m128i plain_name_lanes(__m128i bytes) {
+  const auto is_within = [](__m128i lane, char first, char last) {
+    return _mm_and_si128(_mm_cmpgt_epi8(lane, _mm_set1_epi8(static_cast<char>(first - 1))),
+                         _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(last + 1)), lane));
+  };
+  const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+  return _mm_or_si128(_mm_or_si128(is_within(folded, 'a', 'z'), is_within(bytes, '0', '9')),
+                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+}
+// Ones in each lane that no field value may hold.
+[[gnu::always_inline]] inline __m128i no_value_lanes(__m128i bytes) {
+  const __m128i is_control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+  const __m128i is_tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+  const __m128i is_delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+  return _mm_or_si128(_mm_andnot_si128(is_tab, is_control), is_delete);
+}
 inline bool is_plain_name(std::string_view text) {
-  return all_of_vectors(text.data(), text.size(), [](__m128i bytes) {
-    const auto is_within = [](__m128i lane, char first, char last) {
-      return _mm_and_si128(_mm_cmpgt_epi8(lane, _mm_set1_epi8(static_cast<char>(first - 1))),
-                           _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(last + 1)), lane));
-    };
-    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-    return _mm_or_si128(_mm_or_si128(is_within(folded, 'a', 'z'), is_within(bytes, '0', '9')),
-                        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
-  });
+  return all_of_vectors(text.data(), text.size(), plain_name_lanes);
 }
 inline bool is_value(std::string_view text) {
   return all_of_vectors(text.data(), text.size(), [](__m128i bytes) {
-    const __m128i is_control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-    const __m128i is_tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
-    const __m128i is_delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
-    const __m128i is_bad = _mm_or_si128(_mm_andnot_si128(is_tab, is_control), is_delete);
-    return _mm_cmpeq_epi8(is_bad, _mm_setzero_si128());
+    return _mm_cmpeq_epi8(no_value_lanes(bytes), _mm_setzero_si128());
   });
 }
 inline bool is_all_target(std::string_view text) {

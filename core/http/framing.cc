@@ -160,11 +160,11 @@ bool may_be_disguised(std::string_view name) {
 
 }  // namespace
 
-FramingFields find_framing_fields(const HeaderList& fields) {
+FramingFields find_framing_fields(const HeaderList& fields, bool may_have_underscores) {
   FramingFields found;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const Header& field = fields[i];
-    if (may_be_disguised(field.name)) found.disguised = field.name;
+    if (may_have_underscores && may_be_disguised(field.name)) found.disguised = field.name;
     switch (field.name.size()) {  // By length first: most fields are none of these.
       case 4:
         if (equal_ignoring_case(field.name, "Host")) {

@@ -25,7 +25,8 @@ struct FramingFields {
   bool has_expect = false, has_other_expect = false;
   std::string_view disguised;  // a name that is another one where _ is read as -
 };
-FramingFields find_framing_fields(const HeaderList& fields);
+// `may_have_underscores`: false where no name holds one.
+FramingFields find_framing_fields(const HeaderList& fields, bool may_have_underscores = true);
 
 // May repair `head` where a leniency excuses it; `head` says so then.
 std::optional<ReadError> apply_request_framing(FramingFields& found, const ReadLimits& limits,

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/base/text.h"
+#include "core/base/vector16.h"
 #include "core/http/char_classes.h"
 #include "core/http/framing.h"
 #include "core/http/llhttp_check.h"
@@ -171,6 +172,50 @@ std::string_view take_line(std::string_view& lines) {
   return line;
 }
 
+// Reads a field line of the usual form in one pass: a name of letters, digits and "-", its colon, a
+// value without control bytes, CRLF. The bytes of the line, or 0 where it has another form or lies
+// too near the end for whole vectors: then parse_field() reads it, and says what is wrong.
+std::size_t take_usual_field(std::string_view lines, Header& out) {
+#if BANYAN_HAS_VECTOR16
+  const char* const begin = lines.data();
+  const char* const end = begin + lines.size();
+  const char* at = begin;
+  unsigned other = 0;
+  for (;; at += 16) {
+    if (end - at < 16) return 0;
+    const int plain = _mm_movemask_epi8(internal::plain_name_lanes(load_16(at)));
+    other = ~static_cast<unsigned>(plain) & 0xFFFFU;
+    if (other != 0) break;
+  }
+  at += __builtin_ctz(other);
+  if (*at != ':' || at == begin) return 0;
+  out.name = std::string_view(begin, static_cast<std::size_t>(at - begin));
+  ++at;
+  while (at != end && (*at == ' ' || *at == '\t')) ++at;
+  const char* const value = at;
+  for (;;) {
+    if (end - at < 16) {
+      while (at != end && internal::is_of(*at, internal::kValue)) ++at;
+      break;
+    }
+    const int bad = _mm_movemask_epi8(internal::no_value_lanes(load_16(at)));
+    if (bad != 0) {
+      at += __builtin_ctz(static_cast<unsigned>(bad));
+      break;
+    }
+    at += 16;
+  }
+  if (end - at < 2 || at[0] != '\r' || at[1] != '\n') return 0;
+  const char* last = at;
+  while (last != value && (last[-1] == ' ' || last[-1] == '\t')) --last;
+  out.value = std::string_view(value, static_cast<std::size_t>(last - value));
+  return static_cast<std::size_t>(at - begin) + 2;
+#else
+  (void)lines, (void)out;
+  return 0;
+#endif
+}
+
 bool is_dec_octets(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
@@ -315,13 +360,20 @@ std::optional<ReadError> parse_request_line(std::string_view line, const ReadLim
 
 std::optional<ReadError> parse_fields(std::string_view lines, FieldRules& rules, HeaderList& out) {
   for (;;) {
+    Header field;
+    const std::size_t usual = out.size() < rules.fields_max ? take_usual_field(lines, field) : 0;
+    if (usual > 0) {
+      lines.remove_prefix(usual);
+      out.push_back(field);
+      continue;
+    }
     const std::string_view line = take_line(lines);
     if (line.empty()) return std::nullopt;
     if (out.size() >= rules.fields_max) {
       return refuse(431, "too_many_fields", "the message has more fields than its limit", line);
     }
-    Header field;
     if (auto error = parse_field(line, out.empty(), rules, field)) return error;
+    rules.has_underscore = rules.has_underscore || field.name.find('_') != std::string_view::npos;
     out.push_back(field);
   }
 }
@@ -351,7 +403,7 @@ std::optional<ReadError> parse_request_head(std::string& bytes, std::size_t line
   rules.fields_max = limits.fields_max;
   if (auto error = parse_fields(lines, rules, out.fields)) return error;
 
-  FramingFields found = find_framing_fields(out.fields);
+  FramingFields found = find_framing_fields(out.fields, rules.has_underscore);
   if (auto error = apply_request_framing(found, limits, out)) return error;
   // llhttp reads the bytes as they came, so before an absolute target is split in place.
   if (auto error = check_request(bytes, limits, out)) return error;
@@ -405,7 +457,7 @@ std::optional<ReadError> parse_response_head(std::string& bytes, std::size_t lin
   rules.excuses_space = limits.lenient.has(Leniency::kSpaceBeforeColonInAnswers);
   if (auto error = parse_fields(lines, rules, out.fields)) return error;
   if (rules.had_space) out.lenient.add(Leniency::kSpaceBeforeColonInAnswers);
-  const FramingFields found = find_framing_fields(out.fields);
+  const FramingFields found = find_framing_fields(out.fields, rules.has_underscore);
   if (auto error = apply_response_framing(found, limits, answers_head, out)) return error;
   if (out.lenient.is_empty()) return check_response_with_llhttp(bytes, out);
   return check_response_with_llhttp(repaired(std::string(line), out), out);

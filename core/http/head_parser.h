@@ -42,6 +42,7 @@ struct FieldRules {
   std::size_t fields_max = 0;
   bool excuses_space = false;
   bool had_space = false;
+  bool has_underscore = false;  // in a name, see find_framing_fields()
 };
 std::optional<ReadError> parse_fields(std::string_view lines, FieldRules& rules, HeaderList& out);
 

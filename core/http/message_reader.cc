@@ -18,8 +18,18 @@ namespace {
 // old clients send one after a body).
 constexpr int kLeadingEmptyLinesMax = 1;
 
-// Room for the head that a reader of answers keeps.
+// Room for the head that a reader keeps from one message to the next. Who is idle for long drops
+// the reader.
 constexpr std::size_t kKeptHeadBytesMax = 4096;
+constexpr std::size_t kKeptFieldsMax = 128;
+
+template <typename Head>
+void renew(Head& head) {
+  HeaderList room = std::move(head.fields);
+  room.clear();
+  head = Head();
+  if (room.capacity() <= kKeptFieldsMax) head.fields = std::move(room);
+}
 
 enum class Phase { kHead, kBody, kDone, kError };
 
@@ -167,8 +177,8 @@ struct RequestReader::State : Machine {
   }
 
   void reset_all() {
-    reset();
-    head = RequestHead();
+    reset(kKeptHeadBytesMax);
+    renew(head);
     empty_lines = 0;
     has_checked_line = false;
   }
@@ -251,10 +261,7 @@ struct ResponseReader::State : Machine {
   // Connections to systems are few and busy, so the room of a usual head stays for the next one.
   void reset_all() {
     reset(kKeptHeadBytesMax);
-    HeaderList room = std::move(head.fields);
-    room.clear();
-    head = ResponseHead();
-    head.fields = std::move(room);
+    renew(head);
   }
 };
 

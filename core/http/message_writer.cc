@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
+#include "core/base/text.h"
 #include "core/base/vector16.h"
 #include "core/http/char_classes.h"
 
@@ -24,15 +26,21 @@ bool is_sendable_target(std::string_view target) {
          }));
 }
 
+constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::size_t kFieldMarks = 4;  // ": " and CRLF
 
-char* put_field(char* to, std::string_view name, std::string_view value) {
-  copy_short(to, name.data(), name.size());
-  to += name.size();
+// Into room that was made before; the place behind what was written.
+[[gnu::always_inline]] inline char* put(char* to, std::string_view text) {
+  copy_short(to, text.data(), text.size());
+  return to + text.size();
+}
+
+[[gnu::always_inline]] inline char* put_field(char* to, std::string_view name,
+                                              std::string_view value) {
+  to = put(to, name);
   *to++ = ':';
   *to++ = ' ';
-  copy_short(to, value.data(), value.size());
-  to += value.size();
+  to = put(to, value);
   *to++ = '\r';
   *to++ = '\n';
   return to;
@@ -41,19 +49,29 @@ char* put_field(char* to, std::string_view name, std::string_view value) {
 }  // namespace
 
 bool write_request_line(std::string& out, std::string_view method, std::string_view target) {
+  constexpr std::string_view kBehind = " HTTP/1.1\r\n";
   if (!is_token(method) || !is_sendable_target(target)) return false;
-  out.append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
+  const std::size_t before = out.size();
+  out.resize(before + method.size() + 1 + target.size() + kBehind.size());
+  char* to = put(out.data() + before, method);
+  *to++ = ' ';
+  put(put(to, target), kBehind);
   return true;
 }
 
 bool write_status_line(std::string& out, int status, std::string_view reason) {
+  constexpr std::string_view kBefore = "HTTP/1.1 ";
   if (status < 100 || status > 999) return false;
-  out.append("HTTP/1.1 ");
-  append_number(out, static_cast<std::uint64_t>(status), 10);
-  out.push_back(' ');
   const bool is_clean = is_field_value(reason);
-  if (is_clean) out.append(reason);
-  out.append("\r\n");
+  if (!is_clean) reason = {};
+  const std::size_t before = out.size();
+  out.resize(before + kBefore.size() + 4 + reason.size() + kLineEnd.size());
+  char* to = put(out.data() + before, kBefore);
+  *to++ = static_cast<char>('0' + status / 100);
+  *to++ = static_cast<char>('0' + status / 10 % 10);
+  *to++ = static_cast<char>('0' + status % 10);
+  *to++ = ' ';
+  put(put(to, reason), kLineEnd);
   return is_clean;
 }
 
@@ -65,7 +83,7 @@ bool write_field(std::string& out, std::string_view name, std::string_view value
   return true;
 }
 
-bool write_fields(std::string& out, const HeaderList& fields) {
+bool write_fields(std::string& out, const HeaderList& fields, std::string_view left_out) {
   std::size_t size = 0;
   for (const Header& field : fields) size += field.name.size() + field.value.size() + kFieldMarks;
   const std::size_t before = out.size();
@@ -74,6 +92,7 @@ bool write_fields(std::string& out, const HeaderList& fields) {
   char* to = begin;
   bool is_clean = true;
   for (const Header& field : fields) {
+    if (!left_out.empty() && equal_ignoring_case(field.name, left_out)) continue;
     if (is_token(field.name) && is_field_value(field.value)) {
       to = put_field(to, field.name, field.value);
     } else {
@@ -85,9 +104,13 @@ bool write_fields(std::string& out, const HeaderList& fields) {
 }
 
 void write_content_length(std::string& out, std::uint64_t length) {
-  out.append("Content-Length: ");
-  append_number(out, length, 10);
-  out.append("\r\n");
+  constexpr std::string_view kBefore = "Content-Length: ";
+  char line[kBefore.size() + 24];
+  std::memcpy(line, kBefore.data(), kBefore.size());
+  char* const end =
+      std::to_chars(line + kBefore.size(), line + sizeof line - kLineEnd.size(), length).ptr;
+  std::memcpy(end, kLineEnd.data(), kLineEnd.size());
+  out.append(line, end + kLineEnd.size());
 }
 
 void write_end_of_head(std::string& out) { out.append("\r\n"); }

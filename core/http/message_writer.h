@@ -17,8 +17,8 @@ namespace banyan::http {
 bool write_request_line(std::string& out, std::string_view method, std::string_view target);
 bool write_status_line(std::string& out, int status, std::string_view reason);  // HTTP/1.1
 bool write_field(std::string& out, std::string_view name, std::string_view value);
-// All of them in one go; false where one was left out.
-bool write_fields(std::string& out, const HeaderList& fields);
+// All of them in one go, but those named `left_out`; false where one could not be written.
+bool write_fields(std::string& out, const HeaderList& fields, std::string_view left_out = {});
 void write_content_length(std::string& out, std::uint64_t length);
 void write_end_of_head(std::string& out);
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/text.h"
+#include "core/http/char_classes.h"
 #include "core/http/llhttp_check.h"
 #include "tests/core/http/cases.h"
 #include "tests/core/http/reading.h"
@@ -325,6 +327,77 @@ TEST(RequestReaderTest, KnownFieldsExcuseNoOtherLine) {
     EXPECT_EQ(status_of("POST /a HTTP/1.0"), 200);
     EXPECT_EQ(status_of("POST /a\x01 HTTP/1.1"), 400);
   }
+}
+
+// Usual field lines are read by vectors, others and those near the head's end byte by byte. Which
+// of the two reads a line must not matter: every byte at every place of a name and of a value, near
+// the end and far from it, is judged as its class says.
+Reading read_field(std::string_view name, std::string_view value, std::string_view behind) {
+  std::string message = "GET / HTTP/1.1\r\nHost: a\r\n";
+  message.append(name).append(":").append(value).append("\r\n").append(behind).append("\r\n");
+  RequestReader reader{ReadLimits()};
+  return read_message(reader, message, message.size(), message.size());
+}
+
+constexpr std::string_view kBehind[] = {"", "Last: 0123456789abcdefghijklmnopqrstuvwxyz\r\n"};
+
+TEST(FieldLineTest, ANameIsAToken) {
+  for (const std::string_view behind : kBehind) {
+    for (const std::size_t size : {1U, 2U, 15U, 16U, 17U, 33U}) {
+      for (std::size_t place = 0; place < size; ++place) {
+        for (int byte = 0; byte < 256; ++byte) {
+          const char c = static_cast<char>(byte);
+          if (c == ':') continue;  // ends it
+          std::string name(size, 'n');
+          name[place] = c;
+          const Reading got = read_field(name, " v", behind);
+          ASSERT_EQ(got.last == ReadEvent::kComplete, is_token(name))
+              << size << ' ' << place << ' ' << byte;
+          if (got.last != ReadEvent::kComplete) continue;
+          ASSERT_EQ(got.fields[1], std::make_pair(name, std::string("v")));
+        }
+      }
+    }
+    EXPECT_EQ(read_field("", " v", behind).code, "bad_field_name");
+  }
+}
+
+TEST(FieldLineTest, AValueHoldsNoControlByteAndLosesItsSpaces) {
+  for (const std::string_view behind : kBehind) {
+    for (const std::size_t size : {1U, 2U, 15U, 16U, 17U, 40U}) {
+      for (std::size_t place = 0; place < size; ++place) {
+        for (int byte = 0; byte < 256; ++byte) {
+          std::string value(size, 'v');
+          value[place] = static_cast<char>(byte);
+          const Reading got = read_field("Name", " \t" + value + "\t ", behind);
+          ASSERT_EQ(got.last == ReadEvent::kComplete, is_field_value(value))
+              << size << ' ' << place << ' ' << byte;
+          if (got.last != ReadEvent::kComplete) continue;
+          ASSERT_EQ(got.fields[1], std::make_pair(std::string("Name"), std::string(trim(value))));
+          ASSERT_EQ(got.fields.size(), behind.empty() ? 2U : 3U);
+        }
+      }
+    }
+    for (const std::string_view empty : {"", " ", "\t", "                     \t"}) {
+      EXPECT_EQ(read_field("Name", empty, behind).fields[1].second, "");
+    }
+  }
+}
+
+TEST(FieldLineTest, AReaderIsUsedAgainWithoutATraceOfTheLastMessage) {
+  RequestReader reader{ReadLimits()};
+  std::string_view first =
+      "POST /long HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-Two: 2\r\nContent-Length: 0\r\n\r\n";
+  while (reader.next(first) != ReadEvent::kComplete) {
+  }
+  reader.reset();
+  EXPECT_TRUE(reader.head().fields.empty());
+  EXPECT_EQ(reader.head().method, "");
+  std::string_view second = "GET / HTTP/1.1\r\nHost: b\r\n\r\n";
+  while (reader.next(second) != ReadEvent::kComplete) {
+  }
+  EXPECT_EQ(reader.head().authority, "b");
+  EXPECT_EQ(reader.head().fields.size(), 1U);
 }
 
 }  // namespace

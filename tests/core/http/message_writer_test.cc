@@ -23,6 +23,29 @@ TEST(MessageWriterTest, WritesAHead) {
   EXPECT_EQ(out, "HTTP/1.1 404 Not Found\r\n");
 }
 
+TEST(MessageWriterTest, LeavesOutOneNameOfAList) {
+  const HeaderList fields{{"A", "1"}, {"content-LENGTH", "2"}, {"Content-Lengths", "3"}};
+  std::string out;
+  EXPECT_TRUE(write_fields(out, fields, "Content-Length"));
+  EXPECT_EQ(out, "A: 1\r\nContent-Lengths: 3\r\n");
+  out.clear();
+  EXPECT_TRUE(write_fields(out, fields));
+  EXPECT_EQ(out, "A: 1\r\ncontent-LENGTH: 2\r\nContent-Lengths: 3\r\n");
+  out.clear();
+  EXPECT_FALSE(write_fields(out, {{"", "x"}, {"B", "y"}}));  // No name is none to leave out.
+  EXPECT_EQ(out, "B: y\r\n");
+}
+
+TEST(MessageWriterTest, CopiesTextsOfEveryLength) {
+  for (std::size_t size = 1; size <= 200; ++size) {
+    std::string text(size, 'a');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i % 26);
+    std::string out = "before;";
+    EXPECT_TRUE(write_field(out, text, text));
+    EXPECT_EQ(out, "before;" + text + ": " + text + "\r\n");
+  }
+}
+
 // The second lock behind the readers.
 TEST(MessageWriterTest, NeverWritesWhatEndsALine) {
   std::string out;
