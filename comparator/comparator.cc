@@ -117,6 +117,18 @@ struct Comparator::Impl {
     }
   }
 
+  // While no exchange waits for anything, all begins with a REQUEST that has a copy, a SHADOW (of
+  // an exchange that is looked up) or a CHUNK.
+  model::RecordKinds wanted() const {
+    constexpr model::RecordKinds kFirst =
+        model::RecordKinds::selected_requests() |
+        model::RecordKinds::of({model::RecordType::kShadow, model::RecordType::kChunk});
+    constexpr model::RecordKinds kLater =
+        kFirst | model::RecordKinds::of({model::RecordType::kResponse, model::RecordType::kOutcome,
+                                         model::RecordType::kSkip, model::RecordType::kGap});
+    return table.size() == 0 ? kFirst : kLater;
+  }
+
   void take_request(const model::SourcedRecord& sourced) {
     if (!model::decode_head(sourced.encoded, request).ok()) return;
     if (request.mirror != MirrorDecision::kSelected) return;
@@ -300,6 +312,7 @@ struct Comparator::Impl {
       for (std::size_t i = 0; i < kStep && !is_end; ++i) {
         if (!flush_outgoing()) return has_read;
         if (i % kClockEvery == 0) now = clock.now();
+        source->want(wanted());
         auto more = source->next(sourced);
         if (!more.ok()) return more.error();
         is_end = !*more;

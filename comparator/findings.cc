@@ -276,6 +276,7 @@ Status FindingsStore::Impl::begin(std::optional<store::Transaction>& transaction
 Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size_t records_max,
                                             std::optional<store::Transaction>& transaction) {
   model::SourcedRecord sourced;
+  from.want(model::RecordKinds::of({model::RecordType::kVerdict}));
   for (std::size_t i = 0; i < records_max; ++i) {
     auto more = from.next(sourced);
     if (!more.ok()) return more.error();

@@ -15,6 +15,17 @@ namespace {
 constexpr std::size_t kSpaciousTimes = 8;
 constexpr std::size_t kSpaciousBytesMin = 16U << 10;
 
+// LEB128, as ByteWriter has it.
+std::size_t varint_bytes(std::size_t value) {
+  std::size_t bytes = 1;
+  for (; value >= 0x80; value >>= 7) ++bytes;
+  return bytes;
+}
+void write_varint(char* to, std::size_t value) {
+  for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
+  *to = static_cast<char>(value);
+}
+
 bool is_spacious(const BatchBuffer& buffer, std::size_t expected_bytes) {
   const std::size_t capacity = buffer.bytes.capacity();
   return capacity >= kSpaciousBytesMin && capacity / kSpaciousTimes >= expected_bytes;
@@ -36,12 +47,30 @@ BatchBuffer::Batch& BatchBuffer::begin_batch() {
   return batch;
 }
 
+// A batch ends before the record that would take it past its target.
+void BatchBuffer::make_room(std::size_t size) {
+  if (batches.empty() || payload(batches.back()).size() + size > kBatchBytesTarget) begin_batch();
+}
+
 void BatchBuffer::add(std::string_view encoded) {
-  // A batch ends before the record that would take it past its target.
-  if (batches.empty() || payload(batches.back()).size() + encoded.size() > kBatchBytesTarget) {
-    begin_batch();
-  }
+  make_room(encoded.size());
   ByteWriter(bytes).bytes(encoded);
+  batches.back().end = bytes.size();
+  ++batches.back().records;
+}
+
+// The length stands before the record and is known behind it: it gets the place that it may need
+// at most, which is nearly always what it does need.
+void BatchBuffer::add(const model::Unwritten& record) {
+  make_room(record.bytes_max());
+  const std::size_t at = bytes.size();
+  const std::size_t place = varint_bytes(record.bytes_max());
+  bytes.append(place, '\0');
+  record.append_to(bytes);
+  const std::size_t size = bytes.size() - at - place;
+  const std::size_t needed = varint_bytes(size);
+  if (needed < place) bytes.erase(at, place - needed);
+  write_varint(bytes.data() + at, size);
   batches.back().end = bytes.size();
   ++batches.back().records;
 }

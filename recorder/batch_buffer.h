@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/mutex.h"
+#include "core/model/record_codec.h"
 #include "recorder/format.h"
 
 namespace banyan::recorder {
@@ -34,12 +35,16 @@ struct BatchBuffer {
   bool empty() const { return batches.empty(); }
   // One record, with its length before it; in a further batch where this one would grow too large.
   void add(std::string_view encoded);
+  // The same, written where it will stand.
+  void add(const model::Unwritten& record);
   // Room for a header; the payload is to be appended to `bytes` and `end` and `records` to be set.
   Batch& begin_batch();
   // Pads what stands there to the alignment of batches.
   void pad();
   std::string_view payload(const Batch& batch) const;
   void clear();
+  // So that its last batch has room for a record of this size, or is new.
+  void make_room(std::size_t bytes);
   std::size_t memory_bytes() const {
     return sizeof(BatchBuffer) + bytes.capacity() + batches.capacity() * sizeof(Batch);
   }

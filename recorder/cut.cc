@@ -91,7 +91,7 @@ std::shared_ptr<const TailBatch> Cut::take_tail_batch() {
     for (const BatchBuffer::Batch& batch : buffer->batches) {
       PayloadReader payload(buffer->payload(batch));
       std::string_view record;
-      while (payload.next(record)) out->records.push_back(index_record(record));
+      while (payload.next(record)) out->add(index_record(record));
     }
   }
   CHECK(out->end() == end_);

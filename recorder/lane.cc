@@ -16,12 +16,33 @@ model::Ticket Lane::append(std::string_view encoded) {
   model::Ticket ticket;
   {
     MutexLock lock(mutex_);
-    const bool fits =
-        !encoded.empty() && encoded.size() <= kRecordBytesMax &&
-        buffer_->bytes.size() + encoded.size() + kRecordOverheadBytesMax <= bytes_max_;
-    if (is_refusing_ || !fits) return refuse(encoded);
+    if (is_refusing_ || encoded.empty() || !fits(encoded.size())) return refuse(encoded);
     buffer_->add(encoded);
     ticket.value = ++accepted_;
+  }
+  owner_.on_append();
+  return ticket;
+}
+
+bool Lane::fits(std::size_t bytes) const {
+  return bytes <= kRecordBytesMax &&
+         buffer_->bytes.size() + bytes + kRecordOverheadBytesMax <= bytes_max_;
+}
+
+// Where the record surely fits it is encoded in its place; else its exact size decides.
+model::Ticket Lane::write(const model::Unwritten& record) {
+  model::Ticket ticket;
+  {
+    MutexLock lock(mutex_);
+    if (!is_refusing_ && fits(record.bytes_max())) {
+      buffer_->add(record);
+      ticket.value = ++accepted_;
+    }
+  }
+  if (ticket.is_refused()) {
+    std::string encoded;
+    record.append_to(encoded);
+    return append(encoded);
   }
   owner_.on_append();
   return ticket;

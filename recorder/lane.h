@@ -50,6 +50,7 @@ class Lane {
        std::function<void()> wake);
 
   model::Ticket append(std::string_view encoded);
+  model::Ticket write(const model::Unwritten& record);
   bool is_written(model::Ticket ticket) const {
     return ticket.value <= written_.load(std::memory_order_acquire);
   }
@@ -76,6 +77,7 @@ class Lane {
   void wake_if_wanted(bool has_failed);
 
  private:
+  bool fits(std::size_t bytes) const REQUIRES(mutex_);
   model::Ticket refuse(std::string_view encoded) REQUIRES(mutex_);
 
   LaneOwner& owner_;
@@ -101,6 +103,7 @@ class LaneSink final : public model::RecordSink {
   explicit LaneSink(std::shared_ptr<Lane> lane) : lane_(std::move(lane)) {}
   ~LaneSink() override { lane_->close(); }
   model::Ticket append(std::string_view encoded) override { return lane_->append(encoded); }
+  model::Ticket write(const model::Unwritten& record) override { return lane_->write(record); }
   bool is_written(model::Ticket ticket) const override { return lane_->is_written(ticket); }
   bool is_durable(model::Ticket ticket) const override { return lane_->is_durable(ticket); }
   void want_durable(model::Ticket ticket) override { lane_->want_durable(ticket); }

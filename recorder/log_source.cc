@@ -40,6 +40,7 @@ void LogSource::add_stream(std::shared_ptr<Catalog> catalog) {
                                        });
   Stream stream;
   stream.reader = std::make_unique<StreamReader>(files_, std::move(catalog), from, fence_);
+  stream.reader->want(wanted_);
   streams_.insert(behind, std::move(stream));
 }
 
@@ -106,6 +107,12 @@ Result<bool> LogSource::next(model::SourcedRecord& out) {
     BANYAN_RETURN_IF_ERROR(find_streams());
   }
   return false;
+}
+
+void LogSource::want(model::RecordKinds kinds) {
+  if (kinds == wanted_) return;
+  wanted_ = kinds;
+  for (Stream& held : streams_) held.reader->want(kinds);
 }
 
 model::Cursor LogSource::position() const {

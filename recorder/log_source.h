@@ -31,6 +31,7 @@ class LogSource final : public model::RecordSource {
   Status open();
 
   Result<bool> next(model::SourcedRecord& out) override;
+  void want(model::RecordKinds kinds) override;
   model::Cursor position() const override;
   bool is_durable(std::string_view stream, Offset offset) const override;
   void wait(std::chrono::milliseconds patience) override;
@@ -56,6 +57,7 @@ class LogSource final : public model::RecordSource {
   const std::shared_ptr<PublishSignal> signal_;
   const model::Fence fence_;
   model::Cursor from_;
+  model::RecordKinds wanted_ = model::RecordKinds::all();
   std::vector<Stream> streams_;      // sorted by name
   StreamReader* current_ = nullptr;  // gave the last record
   std::uint64_t seen_ = 0;

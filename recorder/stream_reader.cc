@@ -32,6 +32,22 @@ Result<bool> StreamReader::look() {
   }
 }
 
+// Only in the tail, whose bound is also that of what one look may pass over: who reads a long log
+// has to hear of the way he made.
+void StreamReader::pass_unwanted() {
+  if (row_ != tail_batch_.get() || next_ >= row_->end()) return;
+  if (!row_->kinds.meets(wanted_)) {
+    next_ = row_->end();
+    return;
+  }
+  const IndexedRecord* record = &row_->records[next_.value - row_->base.value];
+  const IndexedRecord* const end = row_->records.data() + row_->records.size();
+  while (record != end && !record->kind.meets(wanted_)) {
+    ++record;
+    ++next_.value;
+  }
+}
+
 void StreamReader::take(model::SourcedRecord& out) {
   if (hole_) {
     give_hole(out, hole_->end, hole_->cause);
@@ -80,10 +96,10 @@ bool StreamReader::follow_tail() {
 bool StreamReader::fill_row() {
   if (at_ >= batch_end_) return false;
   file_row_.base = at_;
-  file_row_.records.clear();
+  file_row_.clear();
   std::string_view record;
   while (file_row_.records.size() < kRowRecordsMax && at_ < batch_end_ && payload_.next(record)) {
-    file_row_.records.push_back(index_record(record));
+    file_row_.add(index_record(record));
     at_ = at_.next();
   }
   row_ = &file_row_;

@@ -27,9 +27,15 @@ class StreamReader {
   // before, unless has_row().
   Result<bool> look();
   // More records of the batch at hand are ready, without look().
-  bool has_row() const { return !hole_ && row_ != nullptr && next_ < row_->end(); }
+  bool has_row() {
+    if (hole_ || row_ == nullptr) return false;
+    if (wanted_ != model::RecordKinds::all()) pass_unwanted();
+    return next_ < row_->end();
+  }
+  // Records of other kinds are passed over, where that costs less than giving them.
+  void want(model::RecordKinds kinds) { wanted_ = kinds; }
   // Of what look() made ready; a hole counts as no later than what was taken last.
-  std::int64_t append_wall_ns() const { return has_row() ? row_->append_wall_ns : taken_wall_ns_; }
+  std::int64_t append_wall_ns() { return has_row() ? row_->append_wall_ns : taken_wall_ns_; }
   // Gives what is ready. The view holds until the next look() or take().
   void take(model::SourcedRecord& out);
 
@@ -45,6 +51,7 @@ class StreamReader {
     std::string_view cause;
   };
 
+  void pass_unwanted();
   bool follow_tail();
   bool fill_row();
   void give_hole(model::SourcedRecord& out, Offset end, std::string_view cause);
@@ -58,6 +65,7 @@ class StreamReader {
   Offset next_;
   const model::Fence fence_kind_;
   Offset fence_;  // as last seen
+  model::RecordKinds wanted_ = model::RecordKinds::all();
   std::int64_t taken_wall_ns_ = std::numeric_limits<std::int64_t>::min();
   // What is ready: a hole, then the rest of a row.
   std::optional<Hole> hole_;

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/model/record_codec.h"
-
 namespace banyan::recorder {
 
 IndexedRecord index_record(std::string_view encoded) {
@@ -14,6 +12,7 @@ IndexedRecord index_record(std::string_view encoded) {
   if (!peeked.ok()) return record;
   record.encoded = encoded;
   record.type = peeked->type;
+  record.kind = model::kind_of(peeked->type, encoded);
   record.exchange = peeked->exchange;
   return record;
 }

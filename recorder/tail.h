@@ -16,6 +16,7 @@
 #include "core/base/ids.h"
 #include "core/base/mutex.h"
 #include "core/model/record.h"
+#include "core/model/record_codec.h"
 #include "recorder/batch_buffer.h"
 
 namespace banyan::recorder {
@@ -23,6 +24,7 @@ namespace banyan::recorder {
 struct IndexedRecord {
   std::string_view encoded;  // empty where it is no record that we can read
   model::RecordType type = model::RecordType::kCheckpoint;
+  model::RecordKinds kind = model::RecordKinds::all();
   ExchangeId exchange;
 };
 IndexedRecord index_record(std::string_view encoded);
@@ -32,7 +34,17 @@ struct RecordRow {
   Offset base;
   std::int64_t append_wall_ns = 0;
   std::vector<IndexedRecord> records;
+  // Of all its records, so that who has no use for any need not look at them.
+  model::RecordKinds kinds;
 
+  void add(IndexedRecord record) {
+    kinds = kinds | record.kind;
+    records.push_back(record);
+  }
+  void clear() {
+    records.clear();
+    kinds = {};
+  }
   Offset end() const { return Offset{base.value + records.size()}; }
 };
 

@@ -148,6 +148,7 @@ class MirrorCore {
 
   // mirror_intake.cc: from records to copies that may go.
   void read();
+  model::RecordKinds wanted() const;
   bool has_room() const;
   Status apply(const model::SourcedRecord& record);
   Status on_request(const model::SourcedRecord& sourced);

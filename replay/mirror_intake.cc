@@ -29,6 +29,15 @@ std::uint64_t session_of(std::string_view token) {
 
 }  // namespace
 
+// While nothing is pending, only a selected REQUEST can make something of a record.
+model::RecordKinds MirrorCore::wanted() const {
+  constexpr model::RecordKinds kFirst = model::RecordKinds::selected_requests();
+  constexpr model::RecordKinds kLater =
+      kFirst | model::RecordKinds::of({model::RecordType::kChunk, model::RecordType::kResponse,
+                                       model::RecordType::kOutcome, model::RecordType::kGap});
+  return pending_.empty() ? kFirst : kLater;
+}
+
 bool MirrorCore::has_room() const {
   return pending_.size() < options_.pending_max && ended_count_ < 2 * options_.pending_max &&
          line(Stage::kUnrecorded).empty();
@@ -46,6 +55,7 @@ void MirrorCore::read() {
       }
       if (!is_going_away) break;
     }
+    source_->want(wanted());
     auto more = source_->next(record);
     if (!more.ok()) {
       obs::log_error("replay", "the mirror cannot read the log: " + more.error().message);

@@ -35,6 +35,9 @@ inline constexpr std::size_t kGatheredBytesMax = 4096;
 // too much for each number.
 class Measurer {
  public:
+  Measurer() = default;
+  Measurer(std::size_t gathered, std::size_t appended) : gathered_(gathered), appended_(appended) {}
+
   void number(std::uint64_t) { gathered_ += kVarintBytesMax; }
   void fixed64(std::uint64_t) { gathered_ += sizeof(std::uint64_t); }
   void time(std::int64_t) { gathered_ += sizeof(std::int64_t); }
@@ -106,9 +109,9 @@ class Packer {
     number(items.size());
     for (const T& item : items) each(*this, item);
   }
+  void byte(std::uint8_t value) { *at_++ = static_cast<char>(value); }
 
  private:
-  void byte(std::uint8_t value) { *at_++ = static_cast<char>(value); }
   // The rest of the room moves behind it.
   void append(std::string_view value) {
     const auto used = static_cast<std::size_t>(at_ - out_.data());

@@ -246,13 +246,48 @@ void layout(Archive& a, T& r) {
 }
 
 template <typename Record>
-void pack(RecordType type, const Record& record, std::string& out) {
-  out.push_back(static_cast<char>(type));
-  out.push_back(static_cast<char>(kRecordVersion));
-  Measurer room;
+constexpr RecordType kTypeOf{};
+template <>
+constexpr RecordType kTypeOf<RequestRecord> = RecordType::kRequest;
+template <>
+constexpr RecordType kTypeOf<ResponseRecord> = RecordType::kResponse;
+template <>
+constexpr RecordType kTypeOf<OutcomeRecord> = RecordType::kOutcome;
+template <>
+constexpr RecordType kTypeOf<ShadowRecord> = RecordType::kShadow;
+template <>
+constexpr RecordType kTypeOf<SkipRecord> = RecordType::kSkip;
+template <>
+constexpr RecordType kTypeOf<VerdictRecord> = RecordType::kVerdict;
+template <>
+constexpr RecordType kTypeOf<ChunkRecord> = RecordType::kChunk;
+template <>
+constexpr RecordType kTypeOf<RouteRecord> = RecordType::kRoute;
+template <>
+constexpr RecordType kTypeOf<GapRecord> = RecordType::kGap;
+template <>
+constexpr RecordType kTypeOf<CheckpointRecord> = RecordType::kCheckpoint;
+
+template <typename Record>
+void measure(Measurer& room, const Record& record) {
+  room.flag(true);  // type
+  room.flag(true);  // version
   layout(room, record);
+}
+
+template <typename Record>
+void pack(const Measurer& room, const Record& record, std::string& out) {
   Packer packer(out, room);
+  packer.byte(static_cast<std::uint8_t>(kTypeOf<Record>));
+  packer.byte(kRecordVersion);
   layout(packer, record);
+}
+
+template <typename Record>
+void pack(const Record& record, std::string& out) {
+  Measurer room;
+  measure(room, record);
+  pack(room, record, out);
 }
 
 Error damaged(std::string message) {
@@ -304,17 +339,6 @@ Result<RecordType> type_of(std::string_view bytes) {
   }
   return static_cast<RecordType>(number);
 }
-
-template <typename Record>
-constexpr RecordType kTypeOf{};
-template <>
-constexpr RecordType kTypeOf<RequestRecord> = RecordType::kRequest;
-template <>
-constexpr RecordType kTypeOf<ResponseRecord> = RecordType::kResponse;
-template <>
-constexpr RecordType kTypeOf<ShadowRecord> = RecordType::kShadow;
-template <>
-constexpr RecordType kTypeOf<VerdictRecord> = RecordType::kVerdict;
 
 template <typename Record>
 Status expect(std::string_view bytes) {
@@ -378,31 +402,42 @@ std::string_view to_string(RecordType type) {
   return "UNKNOWN";
 }
 
-void encode(const RequestRecord& record, std::string& out) {
-  pack(RecordType::kRequest, record, out);
-}
-void encode(const ResponseRecord& record, std::string& out) {
-  pack(RecordType::kResponse, record, out);
-}
-void encode(const OutcomeRecord& record, std::string& out) {
-  pack(RecordType::kOutcome, record, out);
-}
-void encode(const ShadowRecord& record, std::string& out) {
-  pack(RecordType::kShadow, record, out);
-}
-void encode(const SkipRecord& record, std::string& out) { pack(RecordType::kSkip, record, out); }
-void encode(const VerdictRecord& record, std::string& out) {
-  pack(RecordType::kVerdict, record, out);
-}
-void encode(const ChunkRecord& record, std::string& out) { pack(RecordType::kChunk, record, out); }
-void encode(const RouteRecord& record, std::string& out) { pack(RecordType::kRoute, record, out); }
-void encode(const GapRecord& record, std::string& out) { pack(RecordType::kGap, record, out); }
-void encode(const CheckpointRecord& record, std::string& out) {
-  pack(RecordType::kCheckpoint, record, out);
-}
+void encode(const RequestRecord& record, std::string& out) { pack(record, out); }
+void encode(const ResponseRecord& record, std::string& out) { pack(record, out); }
+void encode(const OutcomeRecord& record, std::string& out) { pack(record, out); }
+void encode(const ShadowRecord& record, std::string& out) { pack(record, out); }
+void encode(const SkipRecord& record, std::string& out) { pack(record, out); }
+void encode(const VerdictRecord& record, std::string& out) { pack(record, out); }
+void encode(const ChunkRecord& record, std::string& out) { pack(record, out); }
+void encode(const RouteRecord& record, std::string& out) { pack(record, out); }
+void encode(const GapRecord& record, std::string& out) { pack(record, out); }
+void encode(const CheckpointRecord& record, std::string& out) { pack(record, out); }
 void encode(const AnyRecord& record, std::string& out) {
   std::visit([&out](const auto& held) { encode(held, out); }, record);
 }
+
+template <typename Record>
+Unwritten::Unwritten(const Record& record) : record_(&record), append_(&append<Record>) {
+  Measurer room;
+  measure(room, record);
+  gathered_ = room.gathered();
+  appended_ = room.appended();
+}
+template <typename Record>
+void Unwritten::append(const Unwritten& self, std::string& out) {
+  pack(Measurer(self.gathered_, self.appended_), *static_cast<const Record*>(self.record_), out);
+}
+std::size_t Unwritten::bytes_max() const { return gathered_ + appended_; }
+template Unwritten::Unwritten(const RequestRecord&);
+template Unwritten::Unwritten(const ResponseRecord&);
+template Unwritten::Unwritten(const OutcomeRecord&);
+template Unwritten::Unwritten(const ShadowRecord&);
+template Unwritten::Unwritten(const SkipRecord&);
+template Unwritten::Unwritten(const VerdictRecord&);
+template Unwritten::Unwritten(const ChunkRecord&);
+template Unwritten::Unwritten(const RouteRecord&);
+template Unwritten::Unwritten(const GapRecord&);
+template Unwritten::Unwritten(const CheckpointRecord&);
 
 Result<AnyRecord> decode(std::string_view bytes) {
   const auto type = type_of(bytes);
@@ -492,17 +527,40 @@ bool hold_same_answer(std::string_view response_rest, std::string_view shadow_re
 }
 
 Result<RecordPeek> peek(std::string_view bytes) {
+  constexpr std::size_t kTypeBytes = 2;
+  constexpr std::size_t kExchangeEnd = kTypeBytes + 2 * sizeof(std::uint64_t);
   const auto type = type_of(bytes);
   if (!type.ok()) return type.error();
   RecordPeek found;
   found.type = *type;
   if (!has_exchange(*type)) return found;
-  ByteReader reader(bytes.substr(2));
-  found.exchange.high = reader.u64();
-  found.exchange.low = reader.u64();
-  if (!reader.ok()) return damaged("a record of the log ends inside its exchange id");
-  found.sides = sides_of(*type, *type == RecordType::kChunk ? reader.u8() : std::uint8_t{0});
+  if (bytes.size() < kExchangeEnd)
+    return damaged("a record of the log ends inside its exchange id");
+  Unpacker unpacker(bytes.substr(kTypeBytes));
+  layout_exchange(unpacker, found.exchange);
+  const bool has_side = *type == RecordType::kChunk && bytes.size() > kExchangeEnd;
+  found.sides = sides_of(*type, has_side ? static_cast<std::uint8_t>(bytes[kExchangeEnd]) : 0);
   return found;
+}
+
+RecordKinds kind_of(RecordType type, std::string_view bytes) {
+  if (type != RecordType::kRequest) return RecordKinds(RecordKinds::bit(type));
+  // Up to its decision, as layout_head() has it.
+  constexpr std::size_t kBeforeRoute = 2 + 4 * sizeof(std::uint64_t);
+  if (bytes.size() < kBeforeRoute) return RecordKinds::all();
+  Unpacker unpacker(bytes.substr(kBeforeRoute));
+  std::uint64_t epoch = 0;
+  System primary = System::kLegacy;
+  MirrorDecision mirror = MirrorDecision::kOff;
+  unpacker.skip_text();  // route
+  unpacker.number(epoch);
+  unpacker.choice(primary, System::kCandidate);
+  unpacker.skip_text();  // decision
+  unpacker.skip_text();  // session
+  unpacker.choice(mirror, MirrorDecision::kSkipped);
+  if (!unpacker.is_ok()) return RecordKinds::all();
+  if (mirror == MirrorDecision::kSelected) return RecordKinds::selected_requests();
+  return RecordKinds(RecordKinds::bit(type));
 }
 
 }  // namespace banyan::model

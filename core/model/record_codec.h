@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,28 @@ void encode(const RouteRecord& record, std::string& out);
 void encode(const GapRecord& record, std::string& out);
 void encode(const CheckpointRecord& record, std::string& out);
 void encode(const AnyRecord& record, std::string& out);
+
+// A record that was measured and not written yet, so that who has the place for it writes it there,
+// once. Views the record, which must not change meanwhile.
+class Unwritten {
+ public:
+  template <typename Record>
+  explicit Unwritten(const Record& record);  // any type but AnyRecord
+
+  // No less than what append_to() appends, and little more.
+  std::size_t bytes_max() const;
+  // The same as encode().
+  void append_to(std::string& out) const { append_(*this, out); }
+
+ private:
+  template <typename Record>
+  static void append(const Unwritten& self, std::string& out);
+
+  const void* record_;
+  std::size_t gathered_;
+  std::size_t appended_;
+  void (*append_)(const Unwritten& self, std::string& out);
+};
 
 // kDamaged for anything that is not exactly one well-formed record. The record views `bytes`.
 Result<AnyRecord> decode(std::string_view bytes);
@@ -50,5 +73,39 @@ struct RecordPeek {
   std::uint8_t sides = 0;
 };
 Result<RecordPeek> peek(std::string_view bytes);
+
+// Sorts of records: one per type, but two of REQUEST, whether a copy of the exchange is due or not.
+// For readers that have no use for some of them.
+class RecordKinds {
+ public:
+  constexpr RecordKinds() = default;  // none
+  static constexpr RecordKinds all() { return RecordKinds(~std::uint32_t{0}); }
+  static constexpr RecordKinds of(std::initializer_list<RecordType> types) {
+    RecordKinds kinds;
+    for (const RecordType type : types) {
+      kinds.bits_ |= bit(type);
+      if (type == RecordType::kRequest) kinds.bits_ |= kSelectedBit;
+    }
+    return kinds;
+  }
+  static constexpr RecordKinds selected_requests() { return RecordKinds(kSelectedBit); }
+
+  constexpr RecordKinds operator|(RecordKinds other) const {
+    return RecordKinds(bits_ | other.bits_);
+  }
+  constexpr bool meets(RecordKinds other) const { return (bits_ & other.bits_) != 0; }
+  bool operator==(const RecordKinds&) const = default;
+
+ private:
+  friend RecordKinds kind_of(RecordType type, std::string_view bytes);
+  explicit constexpr RecordKinds(std::uint32_t bits) : bits_(bits) {}
+  static constexpr std::uint32_t bit(RecordType type) {
+    return std::uint32_t{1} << static_cast<unsigned>(type);
+  }
+  static constexpr std::uint32_t kSelectedBit = 1;  // No type has the number 0.
+  std::uint32_t bits_ = 0;
+};
+// The one kind of a record of this type; all() where it is too damaged to tell.
+RecordKinds kind_of(RecordType type, std::string_view bytes);
 
 }  // namespace banyan::model

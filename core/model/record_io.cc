@@ -38,6 +38,16 @@ bool closes_body(const AnyRecord& record, Side side, RunId run) {
 
 }  // namespace
 
+Ticket RecordSink::write(const Unwritten& record) {
+  constexpr std::size_t kKeptBytesMax = std::size_t{1} << 20;
+  thread_local std::string scratch;
+  scratch.clear();
+  record.append_to(scratch);
+  const Ticket ticket = append(scratch);
+  if (scratch.capacity() > kKeptBytesMax) scratch = std::string();
+  return ticket;
+}
+
 Offset Cursor::next_of(std::string_view stream) const {
   for (const Place& place : places) {
     if (place.stream == stream) return place.next;

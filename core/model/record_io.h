@@ -33,6 +33,8 @@ class RecordSink {
   virtual ~RecordSink() = default;
   // Copies. Never blocks. `encoded` is one record by encode(). Any thread.
   virtual Ticket append(std::string_view encoded) = 0;
+  // The same for a record that is not encoded yet; a sink that holds its place writes it there.
+  virtual Ticket write(const Unwritten& record);
   virtual bool is_written(Ticket ticket) const = 0;
   virtual bool is_durable(Ticket ticket) const = 0;
   // Asks the recorder to sync soon and to call the sink's wake function (given at creation;
@@ -44,12 +46,7 @@ class RecordSink {
 
 template <typename R>
 Ticket append_record(RecordSink& sink, const R& record) {
-  thread_local std::string scratch;
-  scratch.clear();
-  encode(record, scratch);
-  const Ticket ticket = sink.append(scratch);
-  if (scratch.capacity() > (std::size_t{1} << 20)) scratch = std::string();
-  return ticket;
+  return sink.write(Unwritten(record));
 }
 
 // Where a consumer goes on: the next offset of each stream it has read from. Streams it does not
@@ -95,6 +92,9 @@ class RecordSource {
   virtual ~RecordSource() = default;
   // True: `out` holds the next record. False: nothing further can be read now.
   virtual Result<bool> next(SourcedRecord& out) = 0;
+  // What the reader has use for from here on: next() may pass over the rest, which position() then
+  // lies behind. Holes, and what cannot be told, always come. A source may ignore it.
+  virtual void want(RecordKinds kinds) { (void)kinds; }
   // Behind the last record that next() answered.
   virtual Cursor position() const = 0;
   // True if a record at this place would survive a crash (always true for a closed log).

@@ -192,6 +192,28 @@ TEST(SparseIndexTest, FindsPlaces) {
   EXPECT_EQ(index.offset_before(0, Offset{1}), Offset{1});
 }
 
+// Around the sizes at which the length before a record takes a byte more.
+TEST(BatchBufferTest, ARecordWrittenInItsPlaceStandsThereAsACopyWould) {
+  BatchBuffer copied;
+  BatchBuffer written;
+  for (const std::size_t edge : {0U, 128U, 16384U}) {
+    for (std::size_t bytes = edge > 200 ? edge - 200 : 0; bytes < edge + 40; ++bytes) {
+      const std::string filler(bytes, 'x');
+      model::ChunkRecord chunk;
+      chunk.bytes = filler;
+      std::string encoded;
+      model::encode(chunk, encoded);
+      copied.add(encoded);
+      written.add(model::Unwritten(chunk));
+      ASSERT_EQ(copied.bytes.size(), written.bytes.size()) << bytes;
+    }
+  }
+  EXPECT_EQ(copied.bytes, written.bytes);
+  ASSERT_EQ(copied.batches.size(), written.batches.size());
+  EXPECT_EQ(copied.batches.back().records, written.batches.back().records);
+  EXPECT_EQ(copied.batches.back().end, written.batches.back().end);
+}
+
 TEST(BatchBufferTest, SplitsAtTheTargetOfABatch) {
   BatchBuffer buffer;
   const std::string half(kBatchBytesTarget / 2, 'x');

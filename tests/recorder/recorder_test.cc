@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/model/record_codec.h"
+#include "recorder/batch_buffer.h"
 #include "recorder/segment_writer.h"
 #include "tests/recorder/log_fixture.h"
 
@@ -382,6 +383,30 @@ TEST_P(RecorderTest, ChunksOfOneBodyAreCollected) {
                          RunId{}, [](const model::ChunkRecord&) { return true; });
   ASSERT_FALSE(absent.ok());
   EXPECT_EQ(absent.error().code, ErrorCode::kNotFound);
+}
+
+// Where a record fits to the byte, what it might take at most must not refuse it.
+TEST_P(RecorderTest, ALaneTakesARecordThatJustFitsThroughBothDoors) {
+  const std::string filler(3000, 'x');
+  model::ChunkRecord chunk;
+  chunk.exchange = id_of(1);
+  chunk.bytes = filler;
+  std::string encoded;
+  model::encode(chunk, encoded);
+  options_.lane_bytes_max = encoded.size() + kRecordOverheadBytesMax;
+  open();
+  EXPECT_FALSE(model::append_record(*lane_, chunk).is_refused());
+  flush();
+  EXPECT_FALSE(lane_->append(encoded).is_refused());
+  flush();
+  close();
+  options_.lane_bytes_max -= 1;
+  open();
+  EXPECT_TRUE(model::append_record(*lane_, chunk).is_refused());
+  flush();
+  EXPECT_TRUE(lane_->append(encoded).is_refused());
+  flush();
+  EXPECT_EQ(recorder_->stats().records_refused, 2U);
 }
 
 TEST_P(RecorderTest, ManyLanesFromManyThreadsLoseNothing) {

@@ -183,6 +183,57 @@ TEST_F(TailLogTest, AFailOverTakesNothingFromReadersAndGivesNothingTwice) {
   EXPECT_EQ(numbers_of(read_all(**offline)), sequence(1, 20));
 }
 
+// A record of another type that names `number`.
+std::string skip_of(std::uint64_t number) {
+  model::SkipRecord skip;
+  skip.exchange = id_of(number);
+  std::string out;
+  model::encode(skip, out);
+  return out;
+}
+
+TEST_F(TailLogTest, AReaderPassesOverWhatItHasNoUseFor) {
+  open();
+  auto reader = source();
+  drain(*reader);
+  reader->want(model::RecordKinds::of({model::RecordType::kSkip}));
+  append(1, 20);  // Cuts of nothing else.
+  flush();
+  model::SourcedRecord record;
+  EXPECT_FALSE(*reader->next(record));
+  EXPECT_EQ(reader->position(), recorder_->access().end());
+  append(21, 3);
+  lane_->append(skip_of(24));
+  append(25, 3);
+  lane_->append(skip_of(28));
+  append(29, 1);
+  flush();
+  for (const std::uint64_t number : {24, 28}) {
+    ASSERT_TRUE(*reader->next(record));
+    EXPECT_EQ(record.exchange, id_of(number));
+    EXPECT_EQ(record.encoded, skip_of(number));
+  }
+  // What it wants may change in the middle of a batch.
+  reader->want(model::RecordKinds::all());
+  ASSERT_TRUE(*reader->next(record));
+  EXPECT_EQ(record.exchange, id_of(29));
+  EXPECT_FALSE(*reader->next(record));
+  EXPECT_EQ(reader->position(), recorder_->access().end());
+  append(30, 5);
+  flush();
+  EXPECT_EQ(numbers_of(drain(*reader)), sequence(30, 5));
+}
+
+TEST_F(TailLogTest, OfAFileAReaderGetsEverything) {
+  options_.tail_bytes_max = 0;
+  open();
+  auto reader = source();
+  reader->want(model::RecordKinds::of({model::RecordType::kSkip}));
+  append(1, 3);
+  flush();
+  EXPECT_EQ(numbers_of(drain(*reader)), sequence(1, 3));
+}
+
 TEST_F(TailLogTest, ABatchThatAReaderHoldsOutlivesItsPlace) {
   options_.tail_bytes_max = 5'000;
   options_.segment_bytes = 1U << 20;

@@ -22,10 +22,12 @@ class MemorySource final : public model::RecordSource {
       held_ = entry;
       position_.set(entry.stream, entry.end);
       fill(out);
+      if (out.kind == model::SourcedRecord::Kind::kRecord && !is_wanted(out)) continue;
       return true;
     }
     return false;
   }
+  void want(model::RecordKinds kinds) override { wanted_ = kinds; }
 
   model::Cursor position() const override { return position_; }
 
@@ -71,6 +73,10 @@ class MemorySource final : public model::RecordSource {
     return false;
   }
 
+  bool is_wanted(const model::SourcedRecord& record) const {
+    return model::kind_of(record.type, record.encoded).meets(wanted_);
+  }
+
   void fill(model::SourcedRecord& out) {
     out = model::SourcedRecord{};
     out.stream = held_.stream;
@@ -93,6 +99,7 @@ class MemorySource final : public model::RecordSource {
   model::Cursor position_;
   const model::Fence fence_;
   std::size_t index_ = 0;
+  model::RecordKinds wanted_ = model::RecordKinds::all();
   MemoryLog::Entry held_;  // keeps the bytes of the last answer alive
   std::uint64_t seen_ GUARDED_BY(log_.mutex_) = 0;
   bool interrupted_ GUARDED_BY(log_.mutex_) = false;

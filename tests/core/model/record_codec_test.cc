@@ -347,6 +347,49 @@ TEST(RecordCodecTest, PeekFindsTypeExchangeAndSides) {
   }
 }
 
+TEST(RecordCodecTest, WhatWasMeasuredIsWrittenAsEncodeDoes) {
+  for (const AnyRecord& record : samples()) {
+    std::visit(
+        [](const auto& held) {
+          std::string encoded, written = "before";
+          encode(held, encoded);
+          const Unwritten unwritten(held);
+          EXPECT_GE(unwritten.bytes_max(), encoded.size());
+          unwritten.append_to(written);
+          EXPECT_EQ(written, "before" + encoded);
+        },
+        record);
+  }
+}
+
+TEST(RecordCodecTest, AKindIsATypeOrARequestThatHasACopy) {
+  for (const AnyRecord& record : samples()) {
+    const std::string bytes = bytes_of(record);
+    const RecordType type = peek(bytes)->type;
+    const RecordKinds kind = kind_of(type, bytes);
+    for (int other = 1; other <= static_cast<int>(RecordType::kCheckpoint); ++other) {
+      const auto one = static_cast<RecordType>(other);
+      EXPECT_EQ(kind.meets(RecordKinds::of({one})), one == type) << other;
+    }
+    EXPECT_FALSE(kind.meets(RecordKinds::selected_requests()));  // None of the samples is.
+    EXPECT_TRUE(kind.meets(RecordKinds::all()));
+    EXPECT_FALSE(kind.meets({}));
+  }
+  auto request = std::get<RequestRecord>(samples().front());
+  request.mirror = MirrorDecision::kSelected;
+  const std::string bytes = bytes_of(request);
+  const RecordKinds kind = kind_of(RecordType::kRequest, bytes);
+  EXPECT_TRUE(kind.meets(RecordKinds::selected_requests()));
+  EXPECT_TRUE(kind.meets(RecordKinds::of({RecordType::kRequest})));
+  EXPECT_FALSE(kind.meets(RecordKinds::of({RecordType::kResponse, RecordType::kGap})));
+  // Where it cannot be told, nobody passes over it.
+  const std::size_t decision = bytes.find(request.session) + request.session.size();
+  for (std::size_t size = 2; size < bytes.size(); ++size) {
+    const RecordKinds cut = kind_of(RecordType::kRequest, std::string_view(bytes).substr(0, size));
+    EXPECT_EQ(cut, size > decision ? kind : RecordKinds::all()) << size;
+  }
+}
+
 TEST(RecordCodecTest, RefusesEveryTruncationAndWhatFollows) {
   for (const AnyRecord& record : samples()) {
     const std::string bytes = bytes_of(record);
