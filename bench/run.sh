@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # ./dev bench [peers|tls|h2|slow|dead|micro] [run_peers options]: ratios to nginx, haproxy and nghttpx in one run.
+# ./dev bench log [DIRECTORY]: the log against the disk and the machine.
 # ./dev bench instructions [--pin|--check]: instructions per request, by Callgrind, of the release binary.
 # BANYAN_PEERS names run_peers where it is not ../shared/bench/run_peers.
 set -eu
@@ -32,13 +33,16 @@ case $what in
   instructions)
     exec python3 bench/instructions.py --binary "${BANYAN_BINARY:-build/bench/banyan}" "$@"
     ;;
+  log)
+    exec "${BANYAN_LOG_LIMITS:-build/bench/bench/log_limits}" "$@"
+    ;;
   micro)
     for program in build/bench/bench/bench_*; do
       [ -x "$program" ] && "$program" "$@"
     done
     ;;
   *)
-    echo "usage: ./dev bench [peers|tls|h2|slow|dead|micro|instructions] [options]" >&2
+    echo "usage: ./dev bench [peers|tls|h2|slow|dead|log|micro|instructions] [options]" >&2
     exit 2
     ;;
 esac
