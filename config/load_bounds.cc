@@ -4,18 +4,12 @@
 #include <string>
 
 #include "config/loaders.h"
+#include "config/units.h"
 #include "core/base/text.h"
 #include "core/http/leniency.h"
 
 namespace banyan::config {
 namespace {
-
-constexpr std::int64_t kMillisecond = 1'000'000;
-constexpr std::int64_t kSecond = 1000 * kMillisecond;
-constexpr std::int64_t kDay = 86'400 * kSecond;
-constexpr std::int64_t kKiB = 1024;
-constexpr std::int64_t kMiB = 1024 * kKiB;
-constexpr std::int64_t kTiB = 1024 * 1024 * kMiB;
 
 void load_http2_limits(TableReader table, net::Http2Options& http2) {
   table.read_integer("streams", http2.streams_max, {1, 10'000});

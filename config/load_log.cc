@@ -6,17 +6,11 @@
 
 #include "config/loaders.h"
 #include "config/secret_command.h"
+#include "config/units.h"
 #include "core/base/text.h"
 
 namespace banyan::config {
 namespace {
-
-constexpr std::int64_t kMillisecond = 1'000'000;
-constexpr std::int64_t kSecond = 1000 * kMillisecond;
-constexpr std::int64_t kDay = 86'400 * kSecond;
-constexpr std::int64_t kKiB = 1024;
-constexpr std::int64_t kMiB = 1024 * kKiB;
-constexpr std::int64_t kTiB = 1024 * 1024 * kMiB;
 
 // "5%" of the disk, or a size.
 void read_min_free(TableReader& table, recorder::RecorderOptions& out) {

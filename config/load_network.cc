@@ -7,12 +7,12 @@
 #include <string>
 
 #include "config/loaders.h"
+#include "config/units.h"
 #include "core/base/text.h"
 
 namespace banyan::config {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr NumberRange kTimeoutRange = {1'000'000, 3600 * kSecond};
 
 struct SocketAddress {

@@ -6,13 +6,12 @@
 #include <string>
 
 #include "config/loaders.h"
+#include "config/units.h"
 #include "core/base/text.h"
 
 namespace banyan::config {
 namespace {
 
-constexpr std::int64_t kMillisecond = 1'000'000;
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kHour = 3600 * kSecond;
 constexpr std::size_t kHealthPathBytesMax = 2048;
 constexpr std::size_t kDnsServersMax = 8;

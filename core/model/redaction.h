@@ -100,8 +100,8 @@ class Redactor {
   // The same of a field's value; of Referer also what redacted query parameters say.
   std::string shown_field(std::string_view name, std::string_view value) const;
 
-  // "banyan:t:" and 32 hex digits of a keyed hash: equal values give equal tokens. Since the key was
-  // rotated its number stands before the digits: "banyan:t:2:…".
+  // "banyan:t:" and 32 hex digits of a keyed hash: equal values give equal tokens. Since the key
+  // was rotated its number stands before the digits: "banyan:t:2:…".
   std::string token_of(std::string_view value) const;
 
  private:

@@ -86,11 +86,15 @@ Status SecretPatterns::add_known(std::string_view kind, std::uint8_t places, boo
                        "' is no known pattern; there are pattern:card, pattern:email and "
                        "pattern:bearer, and { pattern = \"…\", name = \"…\" } for your own");
   }
+  auto rule = std::make_unique<Rule>();
+  rule->known = known;
+  return add_rule(std::move(rule), places, is_dropped);
+}
+
+Status SecretPatterns::add_rule(std::unique_ptr<Rule> rule, std::uint8_t places, bool is_dropped) {
   if (rules_.size() >= kRulesMax) {
     return bad_pattern("more than " + std::to_string(kRulesMax) + " patterns");
   }
-  auto rule = std::make_unique<Rule>();
-  rule->known = known;
   rule->places = places;
   rule->is_dropped = is_dropped;
   places_ |= places;
@@ -104,9 +108,6 @@ Status SecretPatterns::add_expression(const std::string& expression, std::uint8_
   if (expression.size() > kExpressionBytesMax) {
     return bad_pattern("a pattern has at most " + std::to_string(kExpressionBytesMax) + " bytes");
   }
-  if (rules_.size() >= kRulesMax) {
-    return bad_pattern("more than " + std::to_string(kRulesMax) + " patterns");
-  }
   RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(kExpressionMemoryMax);
@@ -118,12 +119,7 @@ Status SecretPatterns::add_expression(const std::string& expression, std::uint8_
   if (RE2::FullMatch("", *rule->expression)) {
     return bad_pattern("the pattern also matches the empty text; write + in place of *");
   }
-  rule->places = places;
-  rule->is_dropped = is_dropped;
-  places_ |= places;
-  if (is_dropped) dropping_places_ |= places;
-  rules_.push_back(std::move(rule));
-  return {};
+  return add_rule(std::move(rule), places, is_dropped);
 }
 
 bool SecretPatterns::may_match(std::string_view text, SecretPlace place) const {

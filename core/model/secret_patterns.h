@@ -65,6 +65,7 @@ class SecretPatterns {
 
  private:
   struct Rule;
+  Status add_rule(std::unique_ptr<Rule> rule, std::uint8_t places, bool is_dropped);
   std::vector<SecretSpan> find(std::string_view text, SecretPlace place,
                                std::size_t spans_max) const;
   std::vector<std::unique_ptr<Rule>> rules_;

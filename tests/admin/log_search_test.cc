@@ -126,8 +126,7 @@ TEST_F(LogSearchTest, StatesOfTheMirrorAreTold) {
 
 TEST_F(LogSearchTest, UnknownExchangeIsNotFound) {
   log_.append(support::request(support::exchange_id(1)));
-  const auto told =
-      exchange_json(log_, support::exchange_id(9), std::nullopt, false, kPatience);
+  const auto told = exchange_json(log_, support::exchange_id(9), std::nullopt, false, kPatience);
   ASSERT_FALSE(told.ok());
   EXPECT_EQ(told.error().code, ErrorCode::kNotFound);
 }
