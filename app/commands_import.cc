@@ -67,7 +67,22 @@ Result<std::unique_ptr<crypto::KeyRing>> open_keys(const config::Config& config)
   } else if (meta.error().code != ErrorCode::kNotFound) {
     return meta.error();
   }
-  return crypto::KeyRing::open(files, config.data_dir + "/keys", epoch, config.record_key);
+  const std::string directory = config.data_dir + "/keys";
+  // Taking a rotated key into use is for the server's next start: it goes on with its own until
+  // then.
+  if (files.exists(directory)) {
+    const auto keys = crypto::KeyRing::list(files, directory);
+    if (!keys.ok()) return keys.error();
+    const auto tokens = std::count_if(keys->begin(), keys->end(), [](const auto& key) {
+      return key.kind == crypto::KeyRing::KeyFile::Kind::kToken;
+    });
+    if (tokens > 1) {
+      return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal,
+                        "a new token key waits for the next start of `banyan serve`; start it, "
+                        "then import");
+    }
+  }
+  return crypto::KeyRing::open(files, directory, epoch, config.record_key);
 }
 
 // The configured routes, in order; one named "default" where there are none.

@@ -96,6 +96,11 @@ redact = ["pattern:card", "pattern:email", "pattern:bearer", "body:$.pin",
         self.banyan.cli("mirror", "pause")
         self.banyan.request("POST", "/across", b"x")
         self.assertEqual(2, self.banyan.json("keys", "rotate")["number"])
+        # An import would take the new key into use while the server still writes tokens of the old one.
+        capture = os.path.join(self.banyan.data, "..", "empty.gor")
+        with open(capture, "wb"):
+            pass
+        self.assertIn("start it, then import", self.banyan.cli("log", "import", capture, "--as", "gor", code=None).stderr)
         self.banyan.stop()
         self.banyan.start()
         self.banyan.request("GET", "/after")
