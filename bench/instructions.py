@@ -53,6 +53,7 @@ ROLES = (
     ("ledger", "ledger/ledger.cc"),
     ("findings", "comparator/findings.cc"),
     ("recorder", "recorder/stream_writer.cc"),
+    ("sealer", "recorder/sealer.cc"),
 )
 CONFIGS = {"record": 0, "full": 100}
 
