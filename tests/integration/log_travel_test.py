@@ -87,7 +87,8 @@ class LogTravelTest(BanyanTest):
         waiting = threading.Thread(target=self.banyan.request, args=("GET", "/slow"))
         waiting.start()
         wait_until(lambda: any(r["target"] == "/slow" for r in self.legacy.seen()), "the slow request is under way")
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".%06dZ" % (time.time() % 1 * 1e6)
+        now = time.time()  # once: the parts of two looks may belong to different seconds
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + ".%06dZ" % (now % 1 * 1e6)
         self.banyan.cli("route", "set", "all", "--mirror-percent", "50", "--reason", "less of it")
         release.set()
         waiting.join(30)
