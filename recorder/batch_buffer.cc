@@ -15,17 +15,6 @@ namespace {
 constexpr std::size_t kSpaciousTimes = 8;
 constexpr std::size_t kSpaciousBytesMin = 16U << 10;
 
-// LEB128, as ByteWriter has it.
-std::size_t varint_bytes(std::size_t value) {
-  std::size_t bytes = 1;
-  for (; value >= 0x80; value >>= 7) ++bytes;
-  return bytes;
-}
-void write_varint(char* to, std::size_t value) {
-  for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
-  *to = static_cast<char>(value);
-}
-
 bool is_spacious(const BatchBuffer& buffer, std::size_t expected_bytes) {
   const std::size_t capacity = buffer.bytes.capacity();
   return capacity >= kSpaciousBytesMin && capacity / kSpaciousTimes >= expected_bytes;
@@ -64,13 +53,15 @@ void BatchBuffer::add(std::string_view encoded) {
 void BatchBuffer::add(const model::Unwritten& record) {
   make_room(record.bytes_max());
   const std::size_t at = bytes.size();
-  const std::size_t place = varint_bytes(record.bytes_max());
-  bytes.append(place, '\0');
+  std::string length;
+  ByteWriter(length).varint(record.bytes_max());
+  const std::size_t place = length.size();
+  bytes += length;
   record.append_to(bytes);
   const std::size_t size = bytes.size() - at - place;
-  const std::size_t needed = varint_bytes(size);
-  if (needed < place) bytes.erase(at, place - needed);
-  write_varint(bytes.data() + at, size);
+  length.clear();
+  ByteWriter(length).varint(size);
+  bytes.replace(at, place, length);
   batches.back().end = bytes.size();
   ++batches.back().records;
 }

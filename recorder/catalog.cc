@@ -12,14 +12,6 @@ namespace {
 // An exchange that was open at a time and ended so many segments later is found by its index only.
 constexpr std::size_t kFootersAskedMax = 16;
 
-Result<SegmentHeader> read_header(FileSystem& files, const std::string& path) {
-  auto file = files.open(path, FileSystem::Mode::kReadOnly);
-  if (!file.ok()) return file.error();
-  std::string bytes;
-  BANYAN_RETURN_IF_ERROR((*file)->read_at(Position{0}, kSegmentHeaderBytes, bytes));
-  return decode_segment_header(bytes, path);
-}
-
 // Hops over the headers from where `index` ends.
 Status scan_headers(SegmentReader& reader, SparseIndex& index) {
   SegmentReader::Batch batch;
@@ -164,7 +156,7 @@ Status Catalog::refresh(FileSystem& files) {
       fresh.push_back(*held);
       continue;
     }
-    auto header = read_header(files, path);
+    auto header = read_segment_header(files, path);
     if (!header.ok()) {
       // Damage is reported by recovery and verify, and retention may have been faster. But a disk
       // that fails now says nothing about what is in the segment.

@@ -36,10 +36,12 @@ void Cut::store(std::string_view payload, BatchHeader& header, BatchBuffer& stor
     }
   }
   if (storing_.key != nullptr) {
-    const std::string plain = header.codec == Codec::kNone ? std::string(payload) : out.substr(at);
+    std::string packed;
+    if (header.codec != Codec::kNone) packed = out.substr(at);
     out.resize(at);
     header.is_encrypted = true;
-    storing_.key->encrypt(header, storing_.uuid, plain, out);
+    storing_.key->encrypt(header, storing_.uuid, header.codec == Codec::kNone ? payload : packed,
+                          out);
   } else if (header.codec == Codec::kNone) {
     out.append(payload);
   }

@@ -51,6 +51,7 @@ Result<bool> SegmentReader::read_payload(Batch& out, Check check) {
   if (whole->size() < header_bytes_ + header.stored_bytes) return false;
   const std::string_view stored = whole->substr(header_bytes_);
   if (xxh3_64(stored, seed_) != header.payload_hash) return false;
+  out.stored = stored;
   if (check == Check::kStored) return true;
   if (header.is_encrypted != (key_ != nullptr)) return false;
   out.payload = stored;
@@ -79,6 +80,7 @@ Result<SegmentReader::Found> SegmentReader::next(Batch& out, Check check) {
   out.header = *header;
   out.position = at_;
   out.end = Position{at_.value + header->bytes()};
+  out.stored = {};
   out.payload = {};
   if (check != Check::kHeader) {
     const auto is_whole = read_payload(out, check);
@@ -123,6 +125,14 @@ Result<bool> SegmentReader::resync(Offset least) {
   }
   at_ = start;
   return false;
+}
+
+Result<SegmentHeader> read_segment_header(FileSystem& files, const std::string& path) {
+  auto file = files.open(path, FileSystem::Mode::kReadOnly);
+  if (!file.ok()) return file.error();
+  std::string bytes;
+  BANYAN_RETURN_IF_ERROR((*file)->read_at(Position{0}, kSegmentHeaderBytes, bytes));
+  return decode_segment_header(bytes, path);
 }
 
 bool PayloadReader::next(std::string_view& record) {

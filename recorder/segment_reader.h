@@ -21,7 +21,9 @@ class SegmentReader {
     BatchHeader header;
     Position position;
     Position end;
-    std::string_view payload;  // decompressed; valid until the reader's next call
+    // Both valid until the reader's next call, where they were checked.
+    std::string_view stored;   // as in the file
+    std::string_view payload;  // decrypted and decompressed
   };
   enum class Found {
     kBatch,
@@ -73,6 +75,9 @@ class SegmentReader {
   std::string plain_;
   std::string raw_;
 };
+
+// kDamaged and kUnsupported as decode_segment_header() has it, else errors of the disk.
+Result<SegmentHeader> read_segment_header(FileSystem& files, const std::string& path);
 
 // Walks the records of a payload.
 class PayloadReader {

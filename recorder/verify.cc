@@ -72,14 +72,6 @@ class Verifier {
     report_.problems.push_back({path, at.value, first, end, std::move(what)});
   }
 
-  Result<SegmentHeader> header_of(const std::string& path) {
-    const auto file = files_.open(path, FileSystem::Mode::kReadOnly);
-    if (!file.ok()) return file.error();
-    std::string bytes;
-    BANYAN_RETURN_IF_ERROR((*file)->read_at(Position{0}, kSegmentHeaderBytes, bytes));
-    return decode_segment_header(bytes, path);
-  }
-
   // A stream that was stopped in order says where it ends.
   void check_end(const std::string& directory) {
     const auto meta = load_stream_meta(files_, directory);
@@ -93,22 +85,21 @@ class Verifier {
   Status check_segment(const std::string& path, const std::string& next_path) {
     ++report_.segments;
     const std::uint64_t size = size_of(path);
-    const auto header = header_of(path);
+    const auto header = read_segment_header(files_, path);
     if (!header.ok()) {
       if (header.error().code == ErrorCode::kUnsupported) return header.error();
       problem(path, Position{0}, Offset{0}, Offset{0}, header.error().message);
       previous_.reset();
       chain_.reset();
-      chain_.reset();
       advance(size);
       return {};
     }
     check_joint(path, *header);
-    BANYAN_RETURN_IF_ERROR(begin_chain(path, *header));
+    begin_chain(path, *header);
     // A segment ends at the latest where the next one begins to be right.
     Offset end{kOpenEnd};
     if (!next_path.empty()) {
-      const auto next = header_of(next_path);
+      const auto next = read_segment_header(files_, next_path);
       if (next.ok()) end = next->previous_end;
     }
     return check_batches(path, *header, end, size);
@@ -169,7 +160,7 @@ class Verifier {
         problem(path, at, expected, batch.header.base, "a batch is missing or out of place");
       }
       if (batch.header.base >= end) break;  // Superseded by the next segment.
-      BANYAN_RETURN_IF_ERROR(check_chain(path, **opened, batch));
+      check_chain(path, batch);
       if (check == SegmentReader::Check::kAll) {
         check_records(path, batch);
       } else {
@@ -202,12 +193,12 @@ class Verifier {
     problem(path, at, end, footer->index.end, "its footer belongs to other records");
   }
 
-  Status begin_chain(const std::string& path, const SegmentHeader& header) {
+  void begin_chain(const std::string& path, const SegmentHeader& header) {
     chain_key_ = nullptr;
     if (!header.is_chained()) {
       ++report_.unchained_segments;
       chain_.reset();
-      return {};
+      return;
     }
     auto key = options_.keys->chain_key(header, path);
     if (key.ok()) chain_key_ = *std::move(key);
@@ -223,16 +214,11 @@ class Verifier {
     }
     chain_ = before;
     ends_ = {End{header.previous_end, before}};
-    return {};
   }
 
-  Status check_chain(const std::string& path, const File& file, const SegmentReader::Batch& batch) {
+  void check_chain(const std::string& path, const SegmentReader::Batch& batch) {
     if (chain_ && batch.header.is_chained && chain_key_ != nullptr) {
-      std::string stored;
-      BANYAN_RETURN_IF_ERROR(
-          file.read_at(Position{batch.position.value + batch.header.header_bytes()},
-                       batch.header.stored_bytes, stored));
-      const Chain expected = next_chain(*chain_key_, *chain_, batch.header, stored);
+      const Chain expected = next_chain(*chain_key_, *chain_, batch.header, batch.stored);
       if (expected != batch.header.chain) {
         problem(path, batch.position, batch.header.base, batch.header.end(),
                 "its chain does not follow from what stands before: history was changed");
@@ -248,7 +234,6 @@ class Verifier {
         is_anchor_seen_ = true;
       }
     }
-    return {};
   }
 
   void check_anchor(const std::string& directory) {
