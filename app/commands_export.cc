@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "app/exit_codes.h"
 #include "app/export_file.h"
+#include "app/log_bound.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
 #include "interchange/exchange_joiner.h"
@@ -26,10 +27,6 @@ using interchange::Format;
 // Written to the file when so much has gathered.
 constexpr std::size_t kOutBytes = 1 << 20;
 constexpr std::uint64_t kRecordsPerLook = 4096;
-
-Error usage(std::string message) {
-  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient, std::move(message));
-}
 
 // Which exchanges are exported; an exchange is where its REQUEST is.
 struct Range {
@@ -52,15 +49,10 @@ Result<Range> parse_range(const ExportOptions& options) {
   if (!parse_u64(options.from)) {
     if (const auto time = parse_time(options.from, now)) range.from_wall_ns = *time;
   }
-  if (options.to.empty()) return range;
-  if (const auto offset = parse_u64(options.to)) {
-    range.to_offset = Offset{*offset};
-  } else if (const auto time = parse_time(options.to, now)) {
-    range.to_wall_ns = *time;
-  } else {
-    return usage("--to: \"" + escape_for_terminal(options.to) +
-                 "\" is neither an offset nor a time (RFC 3339, or -15m)");
-  }
+  const auto to = parse_bound(options.to, "--to");
+  if (!to.ok()) return to.error();
+  range.to_offset = to->offset;
+  range.to_wall_ns = to->wall_ns.value_or(INT64_MAX);
   return range;
 }
 

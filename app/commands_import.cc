@@ -38,8 +38,7 @@ constexpr std::size_t kDetectBytes = 4096;
 constexpr std::uint64_t kShownProblemsMax = 20;
 
 Result<config::Config> load_config(const Globals& globals) {
-  std::string path = globals.config_path;
-  if (path.empty() && access("banyan.toml", R_OK) == 0) path = "banyan.toml";
+  const std::string path = config_path_of(globals);
   config::Config config;
   if (!path.empty()) {
     config::LoadResult loaded = config::load_file(path, globals.overrides);
@@ -104,14 +103,14 @@ class Import {
  public:
   static Result<std::unique_ptr<Import>> open(const config::Config& config,
                                               const ImportOptions& options, Format format) {
-    std::unique_ptr<Import> import(new Import(options));
+    std::unique_ptr<Import> made(new Import(options));
     auto keys = open_keys(config);
     if (!keys.ok()) return keys.error();
-    import->keys_ = *std::move(keys);
-    auto redactor = model::Redactor::create(config.redaction, *import->keys_);
+    made->keys_ = *std::move(keys);
+    auto redactor = model::Redactor::create(config.redaction, *made->keys_);
     if (!redactor.ok()) return redactor.error();
-    import->redactor_ = *std::move(redactor);
-    import->routes_ = table_of(config, *import->keys_);
+    made->redactor_ = *std::move(redactor);
+    made->routes_ = table_of(config, *made->keys_);
     recorder::RecorderOptions own = config.recorder;
     own.directory = config.data_dir + "/log";
     own.stream = model::kImportStream;
@@ -120,116 +119,112 @@ class Import {
     auto recorder =
         recorder::Recorder::open(FileSystem::posix(), SystemClock::instance(), std::move(own));
     if (!recorder.ok()) return recorder.error();
-    import->recorder_ = *std::move(recorder);
-    import->sink_ = import->recorder_->open_lane();
-    import->lane_ = import->recorder_->next_lane_number();
+    made->recorder_ = *std::move(recorder);
+    made->sink_ = made->recorder_->open_lane();
+    made->lane_ = made->recorder_->next_lane_number();
     interchange::AppendOptions appending;
     appending.format = interchange::to_string(format);
-    appending.digest_seed = import->keys_->digest_seed();
+    appending.digest_seed = made->keys_->digest_seed();
     appending.answered_by = parse_system(options.answered_by).value_or(System::kLegacy);
-    import->appender_.emplace(
-        *import->sink_, *import->redactor_, appending, [self = import.get()] {
-          return self->next_id();
-  },
-        [self = import.get()](const Exchange& exchange) {
-    return self->route_of(exchange); });
-  return import;
-}
+    made->appender_.emplace(
+        *made->sink_, *made->redactor_, appending, [self = made.get()] { return self->next_id(); },
+        [self = made.get()](const Exchange& exchange) { return self->route_of(exchange); });
+    return made;
+  }
 
-// Ends at the first problem, or with --keep-going at one behind which nothing can be read.
-Status
-run(ExchangeReader& reader, const ImportFile& file) {
-  Exchange exchange;
-  for (;;) {
-    if (was_interrupted()) {
-      return make_error(ErrorCode::kCancelled, ErrorOrigin::kInternal,
-                        "interrupted; what was read so far is in the log");
-    }
-    switch (reader.next(exchange)) {
-      case ExchangeReader::Step::kEnd: return {};
-      case ExchangeReader::Step::kBroken: return placed(reader.error());
-      case ExchangeReader::Step::kBad:
-        if (!options_.keeps_going) return placed(reader.error());
-        if (++skipped_ <= kShownProblemsMax) {
-          complain("skipped: " + placed(reader.error()).message);
-        }
-        break;
-      case ExchangeReader::Step::kExchange:
-        BANYAN_RETURN_IF_ERROR(appender_->append(exchange));
-        BANYAN_RETURN_IF_ERROR(keep_room());
-        show_progress(file);
-        break;
+  // Ends at the first problem, or with --keep-going at one behind which nothing can be read.
+  Status run(ExchangeReader& reader, const ImportFile& file) {
+    Exchange exchange;
+    for (;;) {
+      if (was_interrupted()) {
+        return make_error(ErrorCode::kCancelled, ErrorOrigin::kInternal,
+                          "interrupted; what was read so far is in the log");
+      }
+      switch (reader.next(exchange)) {
+        case ExchangeReader::Step::kEnd: return {};
+        case ExchangeReader::Step::kBroken: return placed(reader.error());
+        case ExchangeReader::Step::kBad:
+          if (!options_.keeps_going) return placed(reader.error());
+          if (++skipped_ <= kShownProblemsMax) {
+            complain("skipped: " + placed(reader.error()).message);
+          }
+          break;
+        case ExchangeReader::Step::kExchange:
+          BANYAN_RETURN_IF_ERROR(appender_->append(exchange));
+          BANYAN_RETURN_IF_ERROR(keep_room());
+          show_progress(file);
+          break;
+      }
     }
   }
-}
 
-// What was appended is durable behind this, also where the import ended early.
-Status close() {
-  const Status flushed = recorder_->flush(kFlushPatienceNs);
-  sink_.reset();
-  recorder_->stop();
-  return flushed;
-}
-
-std::uint64_t imported() const { return appender_->exchanges(); }
-std::uint64_t skipped() const { return skipped_; }
-const interchange::Tally& losses() const { return appender_->losses(); }
-
-private:
-explicit Import(const ImportOptions& options) : options_(options) {}
-
-ExchangeId next_id() {
-  return ExchangeId::make(recorder_->node(), recorder_->epoch(), lane_, ++counter_);
-}
-
-interchange::RouteFacts route_of(const Exchange& exchange) const {
-  const http::HeaderList fields = interchange::views_of(exchange.fields);
-  routing::RequestFacts facts;
-  facts.method = exchange.method;
-  facts.host = interchange::value_of(exchange.fields, "Host");
-  facts.target = exchange.target;
-  facts.fields = &fields;
-  const routing::RouteDecision decision = routes_->decide(facts);
-  return {options_.route.empty() ? std::string(decision.route_name) : options_.route,
-          decision.is_write};
-}
-
-Error placed(const Error& error) const {
-  Error out = error;
-  const std::string name = options_.file == "-" ? "standard input" : options_.file;
-  if (!error.message.starts_with(name) && error.origin != ErrorOrigin::kDisk) {
-    out.message = name + ": " + error.message;
+  // What was appended is durable behind this, also where the import ended early.
+  Status close() {
+    const Status flushed = recorder_->flush(kFlushPatienceNs);
+    sink_.reset();
+    recorder_->stop();
+    return flushed;
   }
-  return out;
-}
 
-// Waits for the disk before the lane is full: nothing of an import may be dropped.
-Status keep_room() {
-  if (appender_->bytes() - flushed_ < kFlushBytes) return {};
-  flushed_ = appender_->bytes();
-  return recorder_->flush(kFlushPatienceNs);
-}
+  std::uint64_t imported() const { return appender_->exchanges(); }
+  std::uint64_t skipped() const { return skipped_; }
+  const interchange::Tally& losses() const { return appender_->losses(); }
 
-void show_progress(const ImportFile& file) const {
-  if (isatty(STDERR_FILENO) == 0 || imported() % 256 != 0) return;
-  const std::string of = file.size() == 0 ? "" : " of " + format_size(file.size());
-  std::fprintf(stderr, "\r\033[Kimport: %llu exchanges, %s%s",
-               static_cast<unsigned long long>(imported()), format_size(file.bytes_read()).c_str(),
-               of.c_str());
-}
+ private:
+  explicit Import(const ImportOptions& options) : options_(options) {}
 
-const ImportOptions options_;
-std::unique_ptr<crypto::KeyRing> keys_;
-std::unique_ptr<model::Redactor> redactor_;
-std::unique_ptr<routing::RoutingTable> routes_;
-std::unique_ptr<recorder::Recorder> recorder_;
-std::unique_ptr<model::RecordSink> sink_;
-std::optional<interchange::ExchangeAppender> appender_;
-std::uint16_t lane_ = 0;
-std::uint64_t counter_ = 0;
-std::uint64_t flushed_ = 0;
-std::uint64_t skipped_ = 0;
-};  // namespace
+  ExchangeId next_id() {
+    return ExchangeId::make(recorder_->node(), recorder_->epoch(), lane_, ++counter_);
+  }
+
+  interchange::RouteFacts route_of(const Exchange& exchange) const {
+    const http::HeaderList fields = interchange::views_of(exchange.fields);
+    routing::RequestFacts facts;
+    facts.method = exchange.method;
+    facts.host = interchange::value_of(exchange.fields, "Host");
+    facts.target = exchange.target;
+    facts.fields = &fields;
+    const routing::RouteDecision decision = routes_->decide(facts);
+    return {options_.route.empty() ? std::string(decision.route_name) : options_.route,
+            decision.is_write};
+  }
+
+  Error placed(const Error& error) const {
+    Error out = error;
+    const std::string name = options_.file == "-" ? "standard input" : options_.file;
+    if (!error.message.starts_with(name) && error.origin != ErrorOrigin::kDisk) {
+      out.message = name + ": " + error.message;
+    }
+    return out;
+  }
+
+  // Waits for the disk before the lane is full: nothing of an import may be dropped.
+  Status keep_room() {
+    if (appender_->bytes() - flushed_ < kFlushBytes) return {};
+    flushed_ = appender_->bytes();
+    return recorder_->flush(kFlushPatienceNs);
+  }
+
+  void show_progress(const ImportFile& file) const {
+    if (isatty(STDERR_FILENO) == 0 || imported() % 256 != 0) return;
+    const std::string of = file.size() == 0 ? "" : " of " + format_size(file.size());
+    std::fprintf(stderr, "\r\033[Kimport: %llu exchanges, %s%s",
+                 static_cast<unsigned long long>(imported()),
+                 format_size(file.bytes_read()).c_str(), of.c_str());
+  }
+
+  const ImportOptions options_;
+  std::unique_ptr<crypto::KeyRing> keys_;
+  std::unique_ptr<model::Redactor> redactor_;
+  std::unique_ptr<routing::RoutingTable> routes_;
+  std::unique_ptr<recorder::Recorder> recorder_;
+  std::unique_ptr<model::RecordSink> sink_;
+  std::optional<interchange::ExchangeAppender> appender_;
+  std::uint16_t lane_ = 0;
+  std::uint64_t counter_ = 0;
+  std::uint64_t flushed_ = 0;
+  std::uint64_t skipped_ = 0;
+};
 
 void tell(const Globals& globals, const ImportOptions& options, Format format, const Import& done,
           const interchange::Tally& losses) {
@@ -265,7 +260,7 @@ Result<Format> format_of(const ImportOptions& options, interchange::BufferedInpu
       options.file + " looks like none of har, ndjson, gor and capture; say which with --as");
 }
 
-}  // namespace banyan::app
+}  // namespace
 
 int log_import(const Globals& globals, const ImportOptions& options) {
   catch_interrupts();
@@ -279,16 +274,16 @@ int log_import(const Globals& globals, const ImportOptions& options) {
   interchange::BufferedInput input(**file);
   const auto format = format_of(options, input);
   if (!format.ok()) return fail_with(format.error());
-  auto import = Import::open(*config, options, *format);
-  if (!import.ok()) return fail_with(import.error());
+  auto made = Import::open(*config, options, *format);
+  if (!made.ok()) return fail_with(made.error());
   const auto reader = interchange::make_reader(*format, input);
-  const Status read = (*import)->run(*reader, **file);
+  const Status read = (*made)->run(*reader, **file);
   if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K");
-  const Status closed = (*import)->close();
+  const Status closed = (*made)->close();
   interchange::Tally losses = reader->losses();
-  losses.add((*import)->losses());
+  losses.add((*made)->losses());
   if (!read.ok()) complain(read.error().message);
-  tell(globals, options, *format, **import, losses);
+  tell(globals, options, *format, **made, losses);
   if (!closed.ok()) return fail_with(closed.error());
   return read.ok() ? kDone : exit_code_of(read.error());
 }

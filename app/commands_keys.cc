@@ -41,8 +41,7 @@ std::string number_of(const KeyFile& file) {
 
 // [record] key of the config, as the server reads it. A config that does not load says nothing.
 std::string master_key(const Globals& globals) {
-  std::string path = globals.config_path;
-  if (path.empty() && FileSystem::posix().exists("banyan.toml")) path = "banyan.toml";
+  const std::string path = config_path_of(globals);
   return path.empty() ? std::string()
                       : config::load_file(path, globals.overrides).config.record_key;
 }

@@ -14,6 +14,7 @@
 #include "admin/json_shapes.h"
 #include "app/commands.h"
 #include "app/exit_codes.h"
+#include "app/log_bound.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
 #include "core/model/record_io.h"
@@ -28,26 +29,6 @@ namespace {
 constexpr std::size_t kChosenMax = 4'000'000;
 
 std::string log_directory(const Globals& globals) { return target_of(globals).data_dir + "/log"; }
-
-// A bound of a range: an offset of stream main, or a time.
-struct Bound {
-  std::optional<Offset> offset;
-  std::optional<std::int64_t> wall_ns;
-};
-
-Result<Bound> parse_bound(const std::string& text, const char* flag) {
-  Bound bound;
-  if (text.empty()) return bound;
-  if (const auto offset = parse_u64(text)) {
-    bound.offset = Offset{*offset};
-    return bound;
-  }
-  bound.wall_ns = parse_time(text, SystemClock::instance().wall_ns());
-  if (bound.wall_ns) return bound;
-  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal,
-                    std::string(flag) + ": \"" + escape_for_terminal(text) +
-                        "\" is neither an offset nor a time (RFC 3339, or -15m)");
-}
 
 // Which records a filter shows: it is decided at REQUEST, and its other records follow.
 class RecordFilter {
@@ -167,7 +148,7 @@ void print_record(const model::SourcedRecord& sourced, const model::AnyRecord* r
 }
 
 // Reads to the end, or for ever. Stops quietly when the reader of our output has gone.
-int print_range(model::RecordSource& source, const Bound& to, RecordFilter& filter, bool follows,
+int print_range(model::RecordSource& source, const LogBound& to, RecordFilter& filter, bool follows,
                 bool is_json) {
   model::SourcedRecord sourced;
   while (!was_interrupted()) {

@@ -38,13 +38,17 @@ int exit_code_of_status(int status) {
 
 }  // namespace
 
+std::string config_path_of(const Globals& globals) {
+  if (!globals.config_path.empty()) return globals.config_path;
+  return access("banyan.toml", R_OK) == 0 ? "banyan.toml" : "";
+}
+
 Target target_of(const Globals& globals) {
   Target target;
   target.admin_url = globals.admin_url;
   target.data_dir = globals.data_dir;
-  std::string path = globals.config_path;
   const bool is_all_said = !target.admin_url.empty() && !target.data_dir.empty();
-  if (path.empty() && !is_all_said && access("banyan.toml", R_OK) == 0) path = "banyan.toml";
+  const std::string path = is_all_said ? globals.config_path : config_path_of(globals);
   config::Config config;
   if (!path.empty()) {
     // Also of a file with errors: where the server is may well be told by it, and a rollback must

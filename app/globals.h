@@ -21,6 +21,9 @@ struct Globals {
   bool is_json = false;
 };
 
+// The config that -c names, else banyan.toml where it can be read, else "".
+std::string config_path_of(const Globals& globals);
+
 // What the flags and the config say about where the server and its data are.
 Target target_of(const Globals& globals);
 
