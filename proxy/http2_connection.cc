@@ -263,9 +263,11 @@ void Http2Connection::write() {
   }
 }
 
-// Neither its socket nor its window for the whole connection lets us go on.
+// Neither its socket nor its window for the whole connection lets us go on. A socket may have taken
+// the last byte that was ready and still have no room for more: then we wait for it as well.
 bool Http2Connection::owes_client() const {
-  return !out_.is_empty() || (stalled_streams_ > 0 && session_.is_connection_window_closed());
+  if (!out_.is_empty()) return true;
+  return stalled_streams_ > 0 && (is_writing_ || session_.is_connection_window_closed());
 }
 
 void Http2Connection::watch_client() {
