@@ -20,20 +20,14 @@ Error not_to_be_sealed(const Segment& segment, const char* why) {
                     segment.path() + " gets no footer: " + why);
 }
 
-struct Contents {
-  SegmentFooter footer;
-  BatchHeader last;
-  Position end;
-};
-
-Result<Contents> read_contents(FileSystem& files, Segment& segment) {
+Result<SegmentNotes> read_notes(FileSystem& files, Segment& segment) {
   auto reader = segment.open_reader(files);
   if (!reader.ok()) return reader.error();
-  Contents contents;
-  contents.footer.index.end = segment.base();
+  SegmentNotes notes;
+  notes.footer.index.end = segment.base();
   SegmentReader::Batch batch;
   while (true) {
-    contents.end = (*reader)->position();
+    notes.end = (*reader)->position();
     const auto found = (*reader)->next(batch);
     if (!found.ok()) return found.error();
     // A footer that was torn by a crash lies behind the last record, and nothing else does.
@@ -41,38 +35,37 @@ Result<Contents> read_contents(FileSystem& files, Segment& segment) {
     if (batch.header.base >= segment.end()) {
       return not_to_be_sealed(segment, "its end was written anew in the next segment");
     }
-    contents.footer.index.add(batch.header, batch.position);
-    contents.last = batch.header;
+    notes.footer.index.add(batch.header, batch.position);
+    notes.last_hash = batch.header.hash;
     PayloadReader payload(batch.payload);
     std::string_view record;
     Offset offset = batch.header.base;
     while (payload.next(record)) {
-      contents.footer.add_record(offset, record);
+      notes.footer.add_record(offset, index_record(record));
       offset = offset.next();
     }
   }
-  if (contents.footer.index.end != segment.end()) {
+  if (notes.footer.index.end != segment.end()) {
     return not_to_be_sealed(segment, "a part of it is damaged");
   }
-  contents.footer.finish();
-  return contents;
+  return notes;
 }
 
 // The footer's batch and the pointer to it.
-Result<std::string> encode_batch_of(const Contents& contents, const Segment& segment,
+Result<std::string> encode_batch_of(const SegmentNotes& notes, const Segment& segment,
                                     const DataKey* key) {
   const SegmentHeader& of = segment.header();
-  const std::string plain = encode(contents.footer);
+  const std::string plain = encode(notes.footer);
   if (plain.size() > kRecordBytesMax) return not_to_be_sealed(segment, "its footer is too large");
   BatchHeader header;
   header.is_footer = true;
   header.raw_bytes = static_cast<std::uint32_t>(plain.size());
-  header.base = contents.footer.index.end;
-  header.append_wall_ns = contents.footer.index.last_append_wall_ns;
+  header.base = notes.footer.index.end;
+  header.append_wall_ns = notes.footer.index.last_append_wall_ns;
   header.lane_sequence = random_u64();
   header.segment_uid = of.uid;
-  header.durable = contents.end;
-  header.previous_hash = contents.last.hash;
+  header.durable = notes.end;
+  header.previous_hash = notes.last_hash;
   std::string stored = plain;
   if (key != nullptr) {
     stored.clear();
@@ -85,30 +78,34 @@ Result<std::string> encode_batch_of(const Contents& contents, const Segment& seg
   encode_batch_header(header, of.seed(), bytes.data());
   bytes += stored;
   bytes.resize(header.bytes(), '\0');
-  return bytes + encode_footer_pointer(contents.end);
+  return bytes + encode_footer_pointer(notes.end);
 }
 
 }  // namespace
 
-Status seal_segment(FileSystem& files, Segment& segment) {
+Status seal_segment(FileSystem& files, Segment& segment, std::unique_ptr<SegmentNotes> notes) {
   const auto present = segment.footer(files);
   if (present.ok()) return {};
   const ErrorCode code = present.error().code;
   if (code != ErrorCode::kNotFound && code != ErrorCode::kDamaged) return present.error();
   if (segment.header().version == 1) return not_to_be_sealed(segment, "its format has none");
-  const auto contents = read_contents(files, segment);
-  if (!contents.ok()) return contents.error();
+  if (notes == nullptr) {
+    auto read = read_notes(files, segment);
+    if (!read.ok()) return read.error();
+    notes = std::make_unique<SegmentNotes>(*std::move(read));
+  }
+  notes->footer.finish();
   const auto key = segment.data_key();
   if (!key.ok()) return key.error();
-  const auto bytes = encode_batch_of(*contents, segment, key->get());
+  const auto bytes = encode_batch_of(*notes, segment, key->get());
   if (!bytes.ok()) return bytes.error();
   auto file = files.open(segment.path(), FileSystem::Mode::kReadWriteExisting);
   if (!file.ok()) return file.error();
-  BANYAN_RETURN_IF_ERROR((*file)->truncate(contents->end.value));
-  BANYAN_RETURN_IF_ERROR((*file)->write_at(contents->end, *bytes));
+  BANYAN_RETURN_IF_ERROR((*file)->truncate(notes->end.value));
+  BANYAN_RETURN_IF_ERROR((*file)->write_at(notes->end, *bytes));
   BANYAN_RETURN_IF_ERROR((*file)->sync());
-  (*file)->forget_cached(Position{0}, contents->end);
-  segment.set_bytes(contents->end.value + bytes->size());
+  (*file)->forget_cached(Position{0}, notes->end);
+  segment.set_bytes(notes->end.value + bytes->size());
   return {};
 }
 
@@ -125,10 +122,10 @@ void Sealer::start(std::vector<std::shared_ptr<Segment>> backlog) {
   });
 }
 
-void Sealer::add(std::shared_ptr<Segment> segment) {
+void Sealer::add(std::shared_ptr<Segment> segment, std::unique_ptr<SegmentNotes> notes) {
   {
     MutexLock lock(mutex_);
-    waiting_.push_back(std::move(segment));
+    waiting_.push_back(Waiting{std::move(segment), std::move(notes)});
   }
   wake_.notify_one();
 }
@@ -154,19 +151,25 @@ Sealer::Stats Sealer::stats() const {
 }
 
 // The newest first: it is the one that people ask about.
-std::shared_ptr<Segment> Sealer::next() {
+Sealer::Waiting Sealer::next() {
   MutexLock lock(mutex_);
   while (waiting_.empty() && backlog_.empty() && !is_stopping_) lock.wait(wake_);
-  auto& from = waiting_.empty() ? backlog_ : waiting_;
-  if (from.empty()) return nullptr;
-  auto segment = std::move(from.back());
-  from.pop_back();
-  return segment;
+  Waiting next;
+  if (!waiting_.empty()) {
+    next = std::move(waiting_.back());
+    waiting_.pop_back();
+  } else if (!backlog_.empty()) {
+    next.segment = std::move(backlog_.back());
+    backlog_.pop_back();
+  }
+  return next;
 }
 
 void Sealer::run() {
-  while (const auto segment = next()) {
-    const auto status = seal_segment(files_, *segment);
+  while (true) {
+    Waiting waiting = next();
+    if (waiting.segment == nullptr) return;
+    const auto status = seal_segment(files_, *waiting.segment, std::move(waiting.notes));
     if (status.ok()) {
       sealed_.fetch_add(1, std::memory_order_relaxed);
       continue;

@@ -27,8 +27,8 @@ class Sealer {
   // `backlog`: segments of earlier starts, perhaps without a footer. They come last, and a stop
   // does not wait for them.
   void start(std::vector<std::shared_ptr<Segment>> backlog);
-  // Nothing is written to it any more but its footer.
-  void add(std::shared_ptr<Segment> segment);
+  // Nothing is written to it any more but its footer. Without notes it is read again for them.
+  void add(std::shared_ptr<Segment> segment, std::unique_ptr<SegmentNotes> notes);
   // What was added still gets its footer.
   void stop();
 
@@ -40,23 +40,30 @@ class Sealer {
   Stats stats() const;
 
  private:
+  struct Waiting {
+    std::shared_ptr<Segment> segment;
+    std::unique_ptr<SegmentNotes> notes;  // null: none
+  };
+
   void run();
-  // Null when it shall end.
-  std::shared_ptr<Segment> next();
+  // No segment when it shall end.
+  Waiting next();
 
   FileSystem& files_;
   std::thread thread_;
   mutable Mutex mutex_;
   std::condition_variable wake_;
-  std::vector<std::shared_ptr<Segment>> waiting_ GUARDED_BY(mutex_);
+  std::vector<Waiting> waiting_ GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Segment>> backlog_ GUARDED_BY(mutex_);
   bool is_stopping_ GUARDED_BY(mutex_) = false;
   std::atomic<std::uint64_t> sealed_{0};
   std::atomic<std::uint64_t> left_out_{0};
 };
 
-// Appends the footer and syncs it; nothing where the segment has one. kUnsupported where it is not
-// to have one: older format, damaged, or its end was written anew elsewhere.
-Status seal_segment(FileSystem& files, Segment& segment);
+// Appends the footer and syncs it; nothing where the segment has one. `notes`, if any, were made
+// while all of it was written. kUnsupported where it is not to have one: older format, damaged, or
+// its end was written anew elsewhere.
+Status seal_segment(FileSystem& files, Segment& segment,
+                    std::unique_ptr<SegmentNotes> notes = nullptr);
 
 }  // namespace banyan::recorder

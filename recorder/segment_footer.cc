@@ -17,6 +17,18 @@ constexpr std::uint64_t kEntriesMax = 1U << 20;
 
 std::uint32_t short_hash(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
+// Of the entry that the offset belongs to; mostly the last one.
+std::uint32_t part_of(const SparseIndex& index, Offset offset) {
+  const auto& entries = index.entries;
+  auto after = entries.end();
+  if (offset < entries.back().base) {
+    after = std::upper_bound(
+        entries.begin(), entries.end(), offset,
+        [](Offset wanted, const IndexEntry& entry) { return wanted < entry.base; });
+  }
+  return after == entries.begin() ? 0 : static_cast<std::uint32_t>(after - entries.begin() - 1);
+}
+
 // Numbers that grow are stored as their steps.
 void write_steps(ByteWriter& writer, const std::vector<Offset>& offsets) {
   writer.varint(offsets.size());
@@ -70,12 +82,14 @@ bool read_index(ByteReader& reader, SparseIndex& index) {
 
 void KeyIndex::add(std::uint64_t key_hash, std::uint32_t part) {
   if (is_left_out_) return;
+  const auto pair = std::make_pair(short_hash(key_hash), part);
+  if (!pairs_.empty() && pairs_.back() == pair) return;  // the parts of one body in a row
   if (pairs_.size() >= kIndexedKeysMax) {
     is_left_out_ = true;
     pairs_ = {};
     return;
   }
-  pairs_.emplace_back(short_hash(key_hash), part);
+  pairs_.push_back(pair);
 }
 
 void KeyIndex::finish() {
@@ -143,19 +157,19 @@ std::vector<std::pair<Offset, Offset>> SegmentFooter::find(const model::LogKey& 
   return ranges;
 }
 
-void SegmentFooter::add_record(Offset offset, std::string_view encoded) {
-  const auto peeked = model::peek(encoded);
-  if (!peeked.ok()) {
+void SegmentFooter::add_record(Offset offset, const IndexedRecord& record) {
+  const std::string_view encoded = record.encoded;
+  if (encoded.empty()) {
     ++counts[0];
     return;
   }
-  ++counts[static_cast<std::size_t>(peeked->type) % counts.size()];
-  const auto part = static_cast<std::uint32_t>(index.entries.size() - 1);
-  if (!peeked->exchange.is_null()) exchanges.add(hash_of_exchange(peeked->exchange), part);
+  ++counts[static_cast<std::size_t>(record.type) % counts.size()];
+  const std::uint32_t part = part_of(index, offset);
+  if (!record.exchange.is_null()) exchanges.add(hash_of_exchange(record.exchange), part);
   const auto note_duration = [this](Instant from, Instant to) {
     longest_exchange_ns = std::max(longest_exchange_ns, to.mono_ns - from.mono_ns);
   };
-  switch (peeked->type) {
+  switch (record.type) {
     case model::RecordType::kRequest: {
       model::RequestRecord request;
       if (!model::decode_head(encoded, request).ok()) break;
@@ -187,11 +201,9 @@ void SegmentFooter::finish() {
 }
 
 std::uint64_t hash_of_exchange(ExchangeId exchange) {
-  std::string bytes;
-  ByteWriter writer(bytes);
-  writer.u64(exchange.high);
-  writer.u64(exchange.low);
-  return xxh3_64(bytes);
+  const std::array<std::uint64_t, 2> words{little_endian(exchange.high),
+                                           little_endian(exchange.low)};
+  return xxh3_64(std::string_view(reinterpret_cast<const char*>(words.data()), sizeof words));
 }
 
 std::uint64_t hash_of_session(std::string_view token) { return xxh3_64(token); }

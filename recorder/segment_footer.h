@@ -18,6 +18,7 @@
 #include "core/model/record_io.h"
 #include "recorder/format.h"
 #include "recorder/sparse_index.h"
+#include "recorder/tail.h"
 
 namespace banyan::recorder {
 
@@ -64,9 +65,16 @@ struct SegmentFooter {
   // Ranges [first, end) of offsets outside of which no record of the segment has that key.
   std::vector<std::pair<Offset, Offset>> find(const model::LogKey& key) const;
 
-  // Notes one record of the batch that was last added to `index`.
-  void add_record(Offset offset, std::string_view encoded);
+  // Notes one record; its batch stands in `index`.
+  void add_record(Offset offset, const IndexedRecord& record);
   void finish();
+};
+
+// A segment's footer in the making, and where it goes.
+struct SegmentNotes {
+  SegmentFooter footer;         // not finished
+  std::uint64_t last_hash = 0;  // of the last batch's header
+  Position end;                 // behind that batch
 };
 
 std::uint64_t hash_of_exchange(ExchangeId exchange);

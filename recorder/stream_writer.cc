@@ -137,8 +137,9 @@ Status StreamWriter::roll() {
   tell_chain();
   writer_->seal();
   const auto sealed = writer_->segment();
+  auto notes = writer_->take_notes();
   BANYAN_RETURN_IF_ERROR(create_segment(next_, next_, false));
-  sealer_.add(sealed);
+  sealer_.add(sealed, std::move(notes));
   return append(cut_of({checkpoint_record()}));
 }
 
@@ -169,7 +170,10 @@ Status StreamWriter::write_pending(Cut& cut) {
 }
 
 void StreamWriter::give_to_tail(Cut& cut) {
-  if (auto batch = cut.take_tail_batch()) catalog_->tail().add(std::move(batch));
+  auto batch = cut.take_tail_batch();
+  if (batch == nullptr) return;
+  writer_->note(*batch);
+  catalog_->tail().add(std::move(batch));
 }
 
 Status StreamWriter::append(Cut cut) {
@@ -235,7 +239,7 @@ Status StreamWriter::finish() {
   tell_chain();
   writer_->seal();
   writer_->segment()->set_end(next_);
-  sealer_.add(writer_->segment());
+  sealer_.add(writer_->segment(), writer_->take_notes());
   sealer_.stop();
   meta_.is_clean = true;
   meta_.end = next_;

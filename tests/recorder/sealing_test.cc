@@ -70,15 +70,17 @@ SegmentFooter some_footer() {
     batch.record_count = 2;
     batch.append_wall_ns = static_cast<std::int64_t>(i);
     footer.index.add(batch, Position{kSegmentHeaderBytes + i * kIndexStepBytes});
-    footer.add_record(batch.base, request_of(i, "session" + std::to_string(i), {50, 100}));
-    footer.add_record(batch.base.next(),
-                      response_of(i, {50, 100}, {60, 100 + static_cast<std::int64_t>(i) * 7}));
+    footer.add_record(batch.base,
+                      index_record(request_of(i, "session" + std::to_string(i), {50, 100})));
+    footer.add_record(
+        batch.base.next(),
+        index_record(response_of(i, {50, 100}, {60, 100 + static_cast<std::int64_t>(i) * 7})));
   }
   model::GapRecord gap;
   std::string encoded;
   model::encode(gap, encoded);
-  footer.add_record(Offset{15}, encoded);
-  footer.add_record(Offset{15}, "no record");
+  footer.add_record(Offset{15}, index_record(encoded));
+  footer.add_record(Offset{15}, index_record("no record"));
   footer.finish();
   return footer;
 }
@@ -197,6 +199,31 @@ TEST_F(SealingTest, ATornFooterIsWrittenAnewByTheNextStart) {
     ASSERT_TRUE(report.ok());
     EXPECT_TRUE(report->problems.empty());
     EXPECT_EQ(report->broken_footers, 0U);
+  }
+}
+
+// The footer that was noted while the segment was written is the one that its file gives.
+TEST_F(SealingTest, WhatWasNotedIsWhatTheFileHolds) {
+  options_.segment_bytes = 1U << 20;
+  open();
+  fill(1500);
+  wait_sealed();
+  close();
+  for (const std::string& path : segment_files()) {
+    const SegmentHeader header = *decode_segment_header(files_.content(path), path);
+    Segment segment(path, header, LogKeys::none());
+    const auto noted = segment.footer(files_);
+    ASSERT_TRUE(noted.ok()) << path;
+    segment.set_end(noted->index.end);
+    const std::string whole = files_.content(path);
+    const auto end = decode_footer_pointer(whole.substr(whole.size() - kFooterPointerBytes));
+    ASSERT_TRUE(end.has_value());
+    ASSERT_TRUE(files_.write_file_atomically(path, whole.substr(0, end->value)).ok());
+    Segment again(path, header, LogKeys::none());
+    again.set_end(noted->index.end);
+    ASSERT_TRUE(seal_segment(files_, again).ok()) << path;
+    EXPECT_EQ(*again.footer(files_), *noted) << path;
+    EXPECT_EQ(files_.content(path).size(), whole.size());
   }
 }
 
