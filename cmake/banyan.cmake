@@ -67,6 +67,8 @@ function(banyan_test name dir)
     GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name}_test PRIVATE
     BANYAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  # Tests are compiled more often than they run: what is tested is optimised, the test is not.
+  target_compile_options(${name}_test PRIVATE $<$<CONFIG:Debug>:-O0>)
   add_test(NAME ${name} COMMAND ${name}_test)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS "unit;${ARG_LABELS}")
 endfunction()
