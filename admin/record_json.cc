@@ -39,6 +39,10 @@ void write_body(JsonWriter& json, const model::Body& body) {
       json.member("body_redacted", body.is_redacted);
       return;
     case model::Body::Kind::kChunks: json.key("body").null().member("body_in", "chunks"); return;
+    case model::Body::Kind::kAsPrimary:
+      json.key("body").null().member("body_in", "response");
+      json.member("body_redacted", body.is_redacted);
+      return;
     case model::Body::Kind::kNotRecorded:
       json.key("body").null().member("body_in", "not_recorded");
       return;

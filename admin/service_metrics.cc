@@ -163,6 +163,11 @@ void add_mirror(Registrar& add, const replay::Mirror& mirror) {
        [](const Stats& s) { return number(s.mirrored); });
   stat("banyan_mirror_no_answer_total", "counter", "Of them, those without an answer.",
        [](const Stats& s) { return number(s.no_answer); });
+  stat("banyan_mirror_equal_bodies_total", "counter",
+       "Of them, those whose body is the primary's and is not stored again.",
+       [](const Stats& s) { return number(s.equal_bodies); });
+  stat("banyan_mirror_equal_body_bytes_total", "counter", "Bytes of these bodies.",
+       [](const Stats& s) { return number(s.equal_body_bytes); });
   stat("banyan_mirror_lag_seconds", "gauge", "Age of the oldest copy not yet ended.",
        [](const Stats& s) { return seconds(s.lag_ns); });
   stat("banyan_mirror_lag_records", "gauge", "Records of the log the mirror has not read.",

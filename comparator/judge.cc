@@ -136,6 +136,7 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   }
   if (!model::decode_as(shadow_bytes, shadow_).ok()) return incomparable("gap");
   if (!model::decode_as(response, response_).ok()) return incomparable("gap");
+  model::take_body_of(response_, shadow_);
   lift(response_.answer, response_.delivery == Delivery::kTruncated, lifted_primary_);
   lift(shadow_.answer, false, lifted_shadow_);
   fill_bodies(exchange, shadow_stream);

@@ -154,6 +154,14 @@ StoredBody ExchangeJoiner::body_of(Waiting& waiting, const model::Body& body, mo
   switch (body.kind) {
     case model::Body::Kind::kNone: stored.held = as_told; break;
     case model::Body::Kind::kNotRecorded: stored.held = Held::kNone; break;
+    case model::Body::Kind::kAsPrimary: {
+      const auto& primary = waiting.exchange.answer;
+      stored.held = Held::kNone;
+      if (side != model::Side::kShadow || !primary || primary->body.length != body.length) break;
+      stored = primary->body;
+      hold(waiting, stored.bytes.size());
+      break;
+    }
     case model::Body::Kind::kInline:
       if (body.bytes.size() > options_.body_bytes_max) {
         stored.held = Held::kNone;

@@ -15,6 +15,7 @@ constexpr std::size_t kKeptBodyBytesMax = 16U << 10;
 }  // namespace
 
 void AnswerCapture::begin(const CaptureContext& context) {
+  let_go();
   context_ = context;
   status_ = 0;
   http_version_ = 1;
@@ -24,8 +25,12 @@ void AnswerCapture::begin(const CaptureContext& context) {
   digest_.reset();
   is_streaming_ = is_discarding_ = has_lost_bytes_ = false;
   fields_.clear();
+}
+
+void AnswerCapture::let_go() {
   body_.clear();
   if (body_.capacity() > kKeptBodyBytesMax) body_ = std::string();
+  if (held_ > 0) *context_.held_bytes -= std::exchange(held_, 0);
 }
 
 void AnswerCapture::on_head(const http::ResponseHead& head, Instant now) {
@@ -62,12 +67,29 @@ void AnswerCapture::on_body(std::string_view piece) {
   length_ += piece.size();
   if (is_discarding_) return;
   if (!is_streaming_) {
-    if (body_.size() + piece.size() <= kInlineAnswerBytesMax) {
+    if (hold(piece.size())) {
       body_.append(piece);
       return;
     }
     start_streaming();
   }
+  stream(piece);
+}
+
+bool AnswerCapture::hold(std::size_t bytes) {
+  const std::size_t size = body_.size() + bytes;
+  if (size <= kInlineAnswerBytesMax) return true;
+  const std::size_t more = size - std::max(body_.size(), kInlineAnswerBytesMax);
+  if (context_.primary_body == nullptr || size > kHeldAnswerBytesMax ||
+      *context_.held_bytes + more > kHeldAnswersBytesMax) {
+    return false;
+  }
+  *context_.held_bytes += more;
+  held_ += more;
+  return true;
+}
+
+void AnswerCapture::stream(std::string_view piece) {
   digest_->update(piece);
   while (!piece.empty() && !has_lost_bytes_) {
     const std::size_t size = std::min(piece.size(), kAnswerChunkBytes - body_.size());
@@ -80,8 +102,9 @@ void AnswerCapture::on_body(std::string_view piece) {
 void AnswerCapture::start_streaming() {
   is_streaming_ = true;
   digest_.emplace(context_.digest_seed);
-  digest_->update(body_);
-  if (body_.size() == kAnswerChunkBytes) append_chunk(body_);
+  const std::string held = std::exchange(body_, std::string());
+  let_go();
+  stream(held);
 }
 
 void AnswerCapture::append_chunk(std::string_view bytes) {
@@ -111,6 +134,21 @@ AnswerCapture::Kept AnswerCapture::redact(std::string_view body, model::Redacted
   return {std::move(redacted.fields), redacted.body, redacted.body_is_redacted};
 }
 
+Digest128 AnswerCapture::digest() const {
+  return digest_ ? digest_->digest() : xxh3_128(body_, context_.digest_seed);
+}
+
+bool AnswerCapture::stands_in_response() const {
+  if (is_streaming_ || is_discarding_ || length_ == 0 || context_.primary_body == nullptr) {
+    return false;
+  }
+  const model::Body& primary = *context_.primary_body;
+  const bool is_stored =
+      primary.kind == model::Body::Kind::kInline || primary.kind == model::Body::Kind::kChunks;
+  return is_stored && primary.is_complete && primary.length == length_ &&
+         primary.digest == digest();
+}
+
 void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
                            model::RedactedMessage& redacted, model::Answer& answer) {
   answer.system = context_.system;
@@ -119,13 +157,18 @@ void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
   answer.trailers = trailers;
   answer.first_byte = first_byte_;
   answer.ended = now;
-  Kept kept = redact(is_streaming_ ? std::string_view() : body_, redacted);
+  const bool is_as_primary = stands_in_response();
+  if (!is_as_primary && !is_streaming_ && body_.size() > kInlineAnswerBytesMax) start_streaming();
+  Kept kept = redact(is_streaming_ || is_as_primary ? std::string_view() : body_, redacted);
   answer.fields = std::move(kept.fields);
   model::Body& body = answer.body;
   body.length = length_;
-  if (is_streaming_) {
+  if (is_as_primary) {
+    body = *context_.primary_body;
+    body.kind = model::Body::Kind::kAsPrimary;
+  } else if (is_streaming_) {
     if (!body_.empty() && !has_lost_bytes_) append_chunk(body_);
-    body.digest = digest_->digest();
+    body.digest = digest();
     body.kind = sequence_ > 0 ? model::Body::Kind::kChunks : model::Body::Kind::kNotRecorded;
     body.is_complete = !has_lost_bytes_;
   } else if (is_discarding_) {
@@ -137,7 +180,7 @@ void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
     body.kind = is_left_out ? model::Body::Kind::kNotRecorded : model::Body::Kind::kInline;
     body.bytes = kept.body;
     body.is_redacted = kept.body_is_redacted;
-    body.digest = xxh3_128(body_, context_.digest_seed);
+    body.digest = digest();
   }
 }
 

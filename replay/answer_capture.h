@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keeps one answer to a copy: the body inline up to a bound, in CHUNK records above it, and beyond
-// a second bound only its length and digest. Loop-confined.
+// Keeps one answer to a copy. A body that is the primary's stands in the RESPONSE already and is
+// not written again; another one is kept inline up to a bound, in CHUNK records above it, and
+// beyond a second bound only its length and digest. Loop-confined.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,10 @@
 namespace banyan::replay {
 
 inline constexpr std::size_t kInlineAnswerBytesMax = 256 * 1024;
+// An answer up to this is held until its end, while there is room for it: nearly always it turns
+// out to be the primary's, and nothing of it is written.
+inline constexpr std::size_t kHeldAnswerBytesMax = 4U << 20;
+inline constexpr std::size_t kHeldAnswersBytesMax = 64U << 20;  // of all answers under way
 inline constexpr std::size_t kAnswerChunkBytes = 256 * 1024;
 
 struct CaptureContext {
@@ -27,6 +32,9 @@ struct CaptureContext {
   System system = System::kCandidate;
   model::RecordSink* sink = nullptr;
   const model::Redactor* redactor = nullptr;
+  // Of the primary's answer; of kind kNone until it was read from the log. Null: never asked for.
+  const model::Body* primary_body = nullptr;
+  std::size_t* held_bytes = nullptr;  // of all captures of a sender, beyond the inline bound
   std::uint64_t digest_seed = 0;
   std::uint64_t body_bytes_max = 0;
 };
@@ -36,6 +44,8 @@ class AnswerCapture {
  public:
   // Forgets the answer before.
   void begin(const CaptureContext& context);
+  // Gives back what an answer held, whatever became of it.
+  void let_go();
   void on_head(const http::ResponseHead& head, Instant now);
   void on_body(std::string_view piece);
   // The answer is not to be recorded (yet): nothing of its body goes to the log.
@@ -60,8 +70,13 @@ class AnswerCapture {
   };
   Kept redact(std::string_view body, model::RedactedMessage& redacted);
   void keep(const http::HeaderList& fields);
-  void append_chunk(std::string_view bytes);
+  // Room for so many more bytes in body_.
+  bool hold(std::size_t bytes);
+  bool stands_in_response() const;
+  Digest128 digest() const;
   void start_streaming();
+  void stream(std::string_view piece);
+  void append_chunk(std::string_view bytes);
 
   CaptureContext context_;
   std::uint16_t status_ = 0;
@@ -69,7 +84,8 @@ class AnswerCapture {
   Instant first_byte_;
   std::string field_bytes_;
   http::HeaderList fields_;
-  std::string body_;  // inline, or what waits for the next CHUNK
+  std::string body_;      // all of it, or while streaming what waits for the next CHUNK
+  std::size_t held_ = 0;  // of *context_.held_bytes
   std::uint64_t length_ = 0;
   std::uint64_t recorded_ = 0;
   std::uint32_t sequence_ = 0;

@@ -43,6 +43,7 @@ struct MirrorStats {
   bool is_paused = false;
   std::uint64_t pending = 0, pending_writes = 0, in_flight = 0;
   std::uint64_t mirrored = 0, no_answer = 0;
+  std::uint64_t equal_bodies = 0, equal_body_bytes = 0;  // not stored again
   std::map<std::string, std::uint64_t> skipped, dropped;
   std::uint64_t lag_records = 0;
   std::int64_t lag_ns = 0;  // age of the oldest copy not yet ended

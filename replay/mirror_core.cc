@@ -244,6 +244,8 @@ MirrorStats MirrorCore::stats() const {
   stats.pending_writes = pending_writes_.load(std::memory_order_relaxed);
   stats.in_flight = in_flight_count_.load(std::memory_order_relaxed);
   stats.mirrored = mirrored_.load(std::memory_order_relaxed);
+  stats.equal_bodies = equal_bodies_.load(std::memory_order_relaxed);
+  stats.equal_body_bytes = equal_body_bytes_.load(std::memory_order_relaxed);
   stats.no_answer = no_answer_.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < skipped_.size(); ++i) {
     const std::uint64_t count = skipped_[i].load(std::memory_order_relaxed);

@@ -101,6 +101,7 @@ class MirrorCore {
     bool has_chunks = false, chunks_ended = false, chunks_complete = false;
     StreamedBody body;
     PrimaryEnd end;
+    model::Body primary_body;    // its length and digest; kind kNone until the RESPONSE was read
     std::size_t kept_bytes = 0;  // of it, what counts in kept_bytes_
     std::uint32_t attempts = 0;
   };
@@ -154,6 +155,7 @@ class MirrorCore {
   Status on_request(const model::SourcedRecord& sourced);
   void on_chunk(Copy& copy, const model::SourcedRecord& sourced);
   void on_primary_end(Copy& copy, const model::SourcedRecord& sourced);
+  void note_primary_body(Copy& copy, const model::SourcedRecord& sourced);
   void on_gap(const model::GapRecord& gap);
   void on_hole(const model::SourcedRecord& hole);
   std::unique_ptr<Copy> new_copy();
@@ -226,6 +228,7 @@ class MirrorCore {
   std::size_t ended_count_ = 0;  // exchanges in it
   std::vector<std::unique_ptr<Copy>> spare_;
   std::string encoded_skip_;
+  model::ResponseRecord response_head_;
   std::array<Gate, 2> gates_;
   std::uint64_t sequence_ = 0;
   std::uint64_t turn_ = 0;
@@ -243,6 +246,7 @@ class MirrorCore {
   bool is_draining_ = false;
   bool needs_dispatch_ = false;
 
+  std::atomic<std::uint64_t> equal_bodies_{0}, equal_body_bytes_{0};
   std::atomic<std::uint64_t> mirrored_{0}, no_answer_{0}, pending_count_{0}, pending_writes_{0},
       in_flight_count_{0}, position_sum_{0};
   std::array<std::atomic<std::uint64_t>, 64> skipped_{};

@@ -86,6 +86,7 @@ void MirrorCore::start(Copy& copy) {
   job.offset = copy.offset;
   job.to = copy.to;
   job.body = copy.body;
+  job.primary_body = &copy.primary_body;
   auto call = sender_.start(job, copy);
   if (!call.ok()) {
     obs::log_warning("replay", "a copy cannot be made: " + call.error().message);
@@ -136,6 +137,10 @@ void MirrorCore::on_copy_end(Copy& copy, const CopyEnd& end) {
       mirrored_.fetch_add(1, std::memory_order_relaxed);
       no_answer_.fetch_add(1, std::memory_order_relaxed);
       break;
+  }
+  if (end.spared_bytes > 0) {
+    equal_bodies_.fetch_add(1, std::memory_order_relaxed);
+    equal_body_bytes_.fetch_add(end.spared_bytes, std::memory_order_relaxed);
   }
   on_reached(copy);
   record(copy, end.shadow);

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "core/base/hash.h"
+#include "core/model/answer_bytes.h"
 #include "core/obs/log.h"
 #include "replay/mirror_core.h"
 
@@ -221,7 +222,18 @@ void MirrorCore::on_chunk(Copy& copy, const model::SourcedRecord& sourced) {
   }
 }
 
+// A copy that answers the same needs no second body in the log.
+void MirrorCore::note_primary_body(Copy& copy, const model::SourcedRecord& sourced) {
+  std::string_view rest;
+  if (!model::decode_head(sourced.encoded, response_head_, rest).ok()) return;
+  const auto body = model::body_of_answer(rest);
+  if (!body.ok()) return;
+  copy.primary_body = *body;
+  copy.primary_body.bytes = {};
+}
+
 void MirrorCore::on_primary_end(Copy& copy, const model::SourcedRecord& sourced) {
+  if (sourced.type == model::RecordType::kResponse) note_primary_body(copy, sourced);
   if (copy.stage != Stage::kGathering) return;  // a safe one that is on its way
   auto decoded = model::decode(sourced.encoded);
   if (!decoded.ok()) return;

@@ -45,7 +45,8 @@ struct Sender::Parts {
   const model::Redactor& redactor;
   SystemsOptions systems;
   std::uint64_t body_bytes_max = 0;
-  TurnClock turn_clock;  // of answers
+  std::size_t held_bytes = 0;  // of answers (AnswerCapture)
+  TurnClock turn_clock;        // of answers
   net::UpstreamPool pools[2];
   std::string scratch;  // of encoded SHADOWs
   std::vector<std::unique_ptr<Call>> spare;
@@ -97,6 +98,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     }
     chunks_.reset();
     alive_.reset();
+    capture_.let_go();
     std::unique_ptr<Call> self(this);
     if (parts_.spare.size() < kSpareCallsMax) parts_.spare.push_back(std::move(self));
   }
@@ -108,6 +110,8 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     context.system = job_.to;
     context.sink = &parts_.sink;
     context.redactor = &parts_.redactor;
+    context.primary_body = job_.primary_body;
+    context.held_bytes = &parts_.held_bytes;
     context.digest_seed = parts_.systems.digest_seed;
     context.body_bytes_max = parts_.body_bytes_max;
     return context;
@@ -184,7 +188,9 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     encoded.clear();
     model::encode(shadow, encoded);
     capture_.take_room(std::move(shadow.answer.fields));
-    end(CopyEnd{kind, shadow.answer.status, encoded, shadow.cause});
+    const model::Body& body = shadow.answer.body;
+    const bool is_spared = body.kind == model::Body::Kind::kAsPrimary;
+    end(CopyEnd{kind, shadow.answer.status, encoded, shadow.cause, is_spared ? body.length : 0});
   }
 
   // Nothing of this object may be touched after it.

@@ -28,6 +28,9 @@ struct CopyJob {
   RunId run;
   System to = System::kCandidate;
   StreamedBody body;
+  // What is known of the primary's body, now or by the time the answer is whole; kind kNone while
+  // nothing is. Valid while the call lives. Null: the SHADOW holds its body in any case.
+  const model::Body* primary_body = nullptr;
   bool records_unavailable = false;  // a 503 is an answer like any other
 };
 
@@ -42,8 +45,9 @@ enum class CopyEndKind {
 struct CopyEnd {
   CopyEndKind kind = CopyEndKind::kNotSent;
   std::uint16_t status = 0;
-  std::string_view shadow;  // an encoded SHADOW; valid during on_copy_end
-  std::string_view cause;   // stable word; static or valid during on_copy_end
+  std::string_view shadow;         // an encoded SHADOW; valid during on_copy_end
+  std::string_view cause;          // stable word; static or valid during on_copy_end
+  std::uint64_t spared_bytes = 0;  // of a body that stands in the RESPONSE alone
 };
 
 class CopyCall;

@@ -16,8 +16,19 @@ namespace banyan::model {
 Status decode_head(std::string_view bytes, ResponseRecord& record, std::string_view& rest);
 Status decode_head(std::string_view bytes, ShadowRecord& record, std::string_view& rest);
 
+// The body at the end of such bytes of a RESPONSE. kDamaged where they are malformed.
+Result<Body> body_of_answer(std::string_view response_rest);
+
+// The two were equal to the byte before anything was redacted: whole, of one length and digest.
+bool is_same_original(const Body& a, const Body& b);
+
+// Puts the body that stands in the RESPONSE alone (kAsPrimary) in its place; for who has both
+// records of the exchange and shows or exports the answer. Views what `response` views.
+void take_body_of(const ResponseRecord& response, ShadowRecord& shadow);
+
 // True if both rests are well-formed and hold the same fields, trailers and body, and that body is
-// whole and stands in them (or there is none). False says nothing: decode them and look.
+// whole and stands in them, or in the RESPONSE for both (or there is none). False says nothing:
+// decode them and look.
 bool hold_same_answer(std::string_view response_rest, std::string_view shadow_rest);
 
 }  // namespace banyan::model

@@ -41,6 +41,7 @@ struct Body {
     kChunks = 2,  // in CHUNK records of the same stream
     kNotRecorded =
         3,  // by the route's record mode, a body limit or a redaction that could not be done
+    kAsPrimary = 4,  // of a SHADOW: to the byte the body of the exchange's RESPONSE, stored there
   };
   Kind kind = Kind::kNone;
   std::string_view bytes;    // kInline: what is recorded (redacted where a rule says so)

@@ -45,7 +45,7 @@ void layout_digest(Archive& a, T& digest) {
 
 template <typename Archive, typename T>
 void layout_body(Archive& a, T& body) {
-  a.choice(body.kind, Body::Kind::kNotRecorded);
+  a.choice(body.kind, Body::Kind::kAsPrimary);
   a.flag(body.is_redacted);
   a.flag(body.is_complete);
   if (body.kind == Body::Kind::kNone) return;
@@ -511,19 +511,46 @@ Status decode_head(std::string_view bytes, ShadowRecord& record, std::string_vie
   return read_head(bytes, record, rest);
 }
 
-bool hold_same_answer(std::string_view response_rest, std::string_view shadow_rest) {
-  if (!shadow_rest.starts_with(response_rest)) return false;
+Result<Body> body_of_answer(std::string_view response_rest) {
   Unpacker answer(response_rest);  // A RESPONSE ends with it.
   skip_fields(answer);
   skip_fields(answer);
   Body body;
   layout_body(answer, body);
-  const bool is_here = body.kind == Body::Kind::kNone || body.kind == Body::Kind::kInline;
-  if (!answer.is_done() || !is_here || !body.is_complete) return false;
-  Unpacker behind(shadow_rest.substr(response_rest.size()));
+  if (!answer.is_done()) return malformed();
+  return body;
+}
+
+bool is_same_original(const Body& a, const Body& b) {
+  return a.is_complete && b.is_complete && a.length == b.length && a.digest == b.digest;
+}
+
+bool hold_same_answer(std::string_view response_rest, std::string_view shadow_rest) {
+  Unpacker answer(response_rest);
+  skip_fields(answer);
+  skip_fields(answer);
+  const std::size_t fields_end = response_rest.size() - answer.rest().size();
+  if (!shadow_rest.starts_with(response_rest.substr(0, fields_end))) return false;
+  Body primary;
+  layout_body(answer, primary);
+  if (!answer.is_done()) return false;
+  Unpacker behind(shadow_rest.substr(fields_end));
+  Body copy;
+  layout_body(behind, copy);
   behind.skip_text();  // cause
   behind.skip_text();  // idempotency key
-  return behind.is_done();
+  if (!behind.is_done() || !is_same_original(primary, copy)) return false;
+  if (copy.kind == Body::Kind::kAsPrimary) return true;
+  const bool is_here = copy.kind == Body::Kind::kNone || copy.kind == Body::Kind::kInline;
+  return is_here && copy.kind == primary.kind && copy.is_redacted == primary.is_redacted &&
+         copy.bytes == primary.bytes;
+}
+
+void take_body_of(const ResponseRecord& response, ShadowRecord& shadow) {
+  Body& body = shadow.answer.body;
+  if (body.kind == Body::Kind::kAsPrimary && is_same_original(response.answer.body, body)) {
+    body = response.answer.body;
+  }
 }
 
 Result<RecordPeek> peek(std::string_view bytes) {

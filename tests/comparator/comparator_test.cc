@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/comparator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -80,6 +81,26 @@ TEST_F(ComparatorTest, JoinsInEitherOrderAndTellsWhichSideIsLegacy) {
   EXPECT_EQ(all[2].differences[0].legacy, "6");
   EXPECT_EQ(all[2].differences[0].candidate, "5");
   EXPECT_EQ(all[2].legacy_status, 201);
+}
+
+// Where all else is equal nothing is decoded; where it is not, the body still is.
+TEST_F(ComparatorTest, ABodyThatStandsInTheResponseIsEqual) {
+  const auto comparator = start();
+  for (const std::uint64_t counter : {1U, 2U}) {
+    log_.append(support::request(exchange_id(counter)));
+    log_.append(support::response(exchange_id(counter)));
+    model::ShadowRecord shadow = support::shadow(exchange_id(counter));
+    shadow.answer.body.kind = model::Body::Kind::kAsPrimary;
+    shadow.answer.body.bytes = {};
+    if (counter == 2) shadow.answer.fields.push_back({"X-Other", "1"});
+    log_.append(shadow);
+  }
+  ASSERT_TRUE(reaches(2));
+  const auto all = verdicts();
+  EXPECT_EQ(all[0].verdict, Verdict::kEqual);
+  EXPECT_EQ(all[1].verdict, Verdict::kDifferent);
+  ASSERT_EQ(all[1].differences.size(), 1U);
+  EXPECT_THAT(all[1].differences[0].path, testing::HasSubstr("X-Other"));
 }
 
 TEST_F(ComparatorTest, WithoutAUsableAnswerItIsIncomparable) {

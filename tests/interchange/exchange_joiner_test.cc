@@ -62,6 +62,25 @@ TEST_F(ExchangeJoinerTest, WaitsForTheCopyAndItsVerdict) {
   EXPECT_EQ(joined_[0].verdict, Verdict::kEqual);
 }
 
+TEST_F(ExchangeJoinerTest, GivesTheCopyTheBodyThatStandsInTheResponse) {
+  model::ShadowRecord shadow = support::shadow(exchange_id(1));
+  shadow.answer.body.kind = model::Body::Kind::kAsPrimary;
+  shadow.answer.body.bytes = {};
+  log_.append(support::request(exchange_id(1)));
+  log_.append(support::response(exchange_id(1)));
+  log_.append(shadow);
+  log_.append(support::verdict(exchange_id(1), Verdict::kEqual));
+  // Of this one the RESPONSE is gone.
+  shadow.exchange = exchange_id(2);
+  log_.append(support::request(exchange_id(2)));
+  log_.append(shadow);
+  join();
+  ASSERT_EQ(joined_.size(), 2U);
+  EXPECT_EQ(joined_[0].shadow->body.bytes, "{\"a\":1}");
+  EXPECT_EQ(joined_[0].shadow->body.held, Held::kAll);
+  EXPECT_EQ(joined_[1].shadow->body.held, Held::kNone);
+}
+
 TEST_F(ExchangeJoinerTest, WaitsForNoCopyWhereNoneIsDue) {
   log_.append(support::request(exchange_id(1), "orders", MirrorDecision::kOff));
   log_.append(support::response(exchange_id(1)));

@@ -277,6 +277,45 @@ TEST(AnswerBytesTest, BodiesThatAreNotHereAreNotTheSame) {
   EXPECT_FALSE(are_same_with([](Body& body) { body.kind = Body::Kind::kNotRecorded; }));
 }
 
+// The SHADOW's body stands in the RESPONSE.
+void leave_body_to_response(TwoAnswers& two) {
+  two.shadow.answer.body.kind = Body::Kind::kAsPrimary;
+  two.shadow.answer.body.bytes = {};
+}
+
+TEST(AnswerBytesTest, ABodyThatIsThePrimarysIsTheSame) {
+  TwoAnswers two;
+  leave_body_to_response(two);
+  EXPECT_TRUE(two.are_same());
+  two.response.answer.body.kind = Body::Kind::kChunks;
+  EXPECT_TRUE(two.are_same());
+  two.response.answer.body.digest.low = 5;
+  EXPECT_FALSE(two.are_same());
+  TwoAnswers longer;
+  leave_body_to_response(longer);
+  longer.shadow.answer.body.length = 6;
+  EXPECT_FALSE(longer.are_same());
+  TwoAnswers cut;
+  leave_body_to_response(cut);
+  cut.response.answer.body.is_complete = false;
+  EXPECT_FALSE(cut.are_same());
+}
+
+TEST(AnswerBytesTest, TheBodyIsTakenFromTheResponseItBelongsTo) {
+  TwoAnswers two;
+  leave_body_to_response(two);
+  ShadowRecord shadow = two.shadow;
+  take_body_of(two.response, shadow);
+  EXPECT_EQ(shadow.answer.body.kind, Body::Kind::kInline);
+  EXPECT_EQ(shadow.answer.body.bytes, "hello");
+  // A log that was tampered with names a body that is not there.
+  two.response.answer.body.digest.high = 9;
+  shadow = two.shadow;
+  take_body_of(two.response, shadow);
+  EXPECT_EQ(shadow.answer.body.kind, Body::Kind::kAsPrimary);
+  EXPECT_EQ(shadow.answer.body.bytes, "");
+}
+
 TEST(AnswerBytesTest, DamagedRestsAreNeverTheSame) {
   const TwoAnswers two;
   const std::string first = encoded(two.response);
