@@ -90,11 +90,41 @@ void Segment::lend(std::shared_ptr<const File> file) {
   has_index_ = true;
   is_written_here_ = true;
   index_.end = header_.base;
+  notes_ = std::make_unique<SegmentNotes>();
+  noted_ = header_.base;
 }
 
 void Segment::note_batch(const BatchHeader& header, Position position) {
   MutexLock lock(mutex_);
   index_.add(header, position);
+  if (notes_ != nullptr) notes_->footer.index.add(header, position);
+}
+
+// What a failed segment held is written here without its records being looked at again: then there
+// is a part that was not noted.
+void Segment::note_records(const RecordRow& cut) {
+  MutexLock lock(mutex_);
+  if (noted_ != cut.base || notes_ == nullptr) return;
+  for (const IndexedRecord& record : cut.records) {
+    notes_->footer.add_record(noted_, record);
+    noted_ = noted_.next();
+  }
+}
+
+std::unique_ptr<SegmentNotes> Segment::take_notes() {
+  MutexLock lock(mutex_);
+  if (notes_ == nullptr || noted_ != notes_->footer.index.end) return nullptr;
+  return std::move(notes_);
+}
+
+std::optional<std::vector<std::pair<Offset, Offset>>> Segment::find_noted(
+    const model::LogKey& key) const {
+  MutexLock lock(mutex_);
+  if (notes_ == nullptr) return std::nullopt;
+  auto ranges = notes_->footer.find(key);
+  const Offset end = notes_->footer.index.end;
+  if (noted_ < end) ranges.emplace_back(noted_, end);
+  return ranges;
 }
 
 SparseIndex Segment::index_snapshot() const {
@@ -261,6 +291,10 @@ Result<std::vector<model::LogSpan>> Catalog::find_key(FileSystem& files,
     }
   };
   for (const auto& segment : segments()) {
+    if (const auto noted = segment->find_noted(key)) {
+      for (const auto& [first, end] : *noted) add(first, end);
+      continue;
+    }
     const auto footer = segment->footer(files);
     if (!footer.ok()) {
       // A disk that fails says nothing about what is in the segment; else it is to be read whole.

@@ -51,12 +51,16 @@ class Segment {
   // The writer lends its own file while it writes.
   void lend(std::shared_ptr<const File> file);
 
-  // For the writer, per batch.
+  // For the writer, per batch, then per cut; and what was noted, once the last was written.
   void note_batch(const BatchHeader& header, Position position);
+  void note_records(const RecordRow& cut);
+  std::unique_ptr<SegmentNotes> take_notes();
   SparseIndex index_snapshot() const;
   // From what was noted, the footer, or a scan of the headers.
   Result<SparseIndex> index(FileSystem& files);
   Result<Position> position_of(FileSystem& files, Offset offset);
+  // What SegmentFooter::find() says, of a segment that is written here now; nullopt of others.
+  std::optional<std::vector<std::pair<Offset, Offset>>> find_noted(const model::LogKey& key) const;
   // kNotFound where there is none: it still grows, it was never sealed, or is of an older format.
   // kDamaged where it does not fit.
   Result<SegmentFooter> footer(FileSystem& files);
@@ -75,7 +79,10 @@ class Segment {
   std::weak_ptr<const File> file_ GUARDED_BY(mutex_);
   SparseIndex index_ GUARDED_BY(mutex_);
   bool has_index_ GUARDED_BY(mutex_) = false;
+  // While it is written here.
   bool is_written_here_ GUARDED_BY(mutex_) = false;
+  std::unique_ptr<SegmentNotes> notes_ GUARDED_BY(mutex_);
+  Offset noted_ GUARDED_BY(mutex_);  // records before it were noted
   std::shared_ptr<const DataKey> data_key_ GUARDED_BY(mutex_);
 };
 

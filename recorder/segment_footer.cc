@@ -103,11 +103,13 @@ std::vector<std::uint32_t> KeyIndex::find(std::uint64_t key_hash, std::uint32_t 
     for (std::uint32_t part = 0; part < parts; ++part) found.push_back(part);
     return found;
   }
+  // One pass, as it may not be sorted yet; reading it from a footer took longer.
   const std::uint32_t hash = short_hash(key_hash);
-  auto at = std::lower_bound(pairs_.begin(), pairs_.end(), std::make_pair(hash, 0U));
-  for (; at != pairs_.end() && at->first == hash && at->second < parts; ++at) {
-    found.push_back(at->second);
+  for (const auto& [of, part] : pairs_) {
+    if (of == hash && part < parts) found.push_back(part);
   }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 

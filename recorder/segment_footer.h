@@ -33,7 +33,7 @@ inline constexpr std::size_t kRareRecordsMax = 10'000;
 class KeyIndex {
  public:
   void add(std::uint64_t key_hash, std::uint32_t part);
-  // Sorts, drops repetitions. Before find() and encoding.
+  // Sorts, drops repetitions. Before encoding.
   void finish();
   // The parts, ascending; all of `parts` where the index was left out.
   std::vector<std::uint32_t> find(std::uint64_t key_hash, std::uint32_t parts) const;

@@ -17,7 +17,6 @@ SegmentWriter::SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment
   const std::string& before = segment_->header().chain;
   std::copy(before.begin(), before.end(), chain_.begin());
   durable_chain_ = chain_;
-  noted_ = segment_->base();
 }
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& files,
@@ -77,30 +76,19 @@ Status SegmentWriter::write(Cut& cut) {
   for (const auto& buffer : cut.stored_) pieces.push_back(buffer->bytes);
   BANYAN_RETURN_IF_ERROR(file_->write_pieces_at(at_, pieces));
   for (const Cut::Batch& batch : cut.batches_) {
-    const Position position{at_.value + batch.at};
-    segment_->note_batch(batch.header, position);
-    notes_->footer.index.add(batch.header, position);
+    segment_->note_batch(batch.header, Position{at_.value + batch.at});
   }
   at_.value += cut.bytes();
   segment_->set_bytes(at_.value);
   return {};
 }
 
-// What a failed segment held is written here without its records being looked at again: then there
-// is a part that was not noted.
-void SegmentWriter::note(const RecordRow& cut) {
-  if (noted_ != cut.base) return;
-  for (const IndexedRecord& record : cut.records) {
-    notes_->footer.add_record(noted_, record);
-    noted_ = noted_.next();
-  }
-}
-
 std::unique_ptr<SegmentNotes> SegmentWriter::take_notes() {
-  if (noted_ != notes_->footer.index.end) return nullptr;
-  notes_->last_hash = previous_hash_;
-  notes_->end = at_;
-  return std::move(notes_);
+  auto notes = segment_->take_notes();
+  if (notes == nullptr) return nullptr;
+  notes->last_hash = previous_hash_;
+  notes->end = at_;
+  return notes;
 }
 
 Status SegmentWriter::sync() {

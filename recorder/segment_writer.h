@@ -30,9 +30,7 @@ class SegmentWriter {
   // One write. After a failure of write or sync this object must only be dropped.
   Status write(Cut& cut);
   Status sync();
-  // Notes the records of the cut that was last written, for the segment's footer.
-  void note(const RecordRow& cut);
-  // Null unless all that was written was noted. Nothing is written behind this.
+  // For the segment's footer: null unless every record was noted. Nothing is written behind this.
   std::unique_ptr<SegmentNotes> take_notes();
   // Cuts off the disk space that was claimed and not used. After sync().
   void seal();
@@ -59,8 +57,6 @@ class SegmentWriter {
   std::uint64_t previous_hash_ = 0;
   Chain chain_{};
   Chain durable_chain_{};
-  std::unique_ptr<SegmentNotes> notes_ = std::make_unique<SegmentNotes>();
-  Offset noted_;  // what lies before it
 };
 
 }  // namespace banyan::recorder

@@ -172,7 +172,7 @@ Status StreamWriter::write_pending(Cut& cut) {
 void StreamWriter::give_to_tail(Cut& cut) {
   auto batch = cut.take_tail_batch();
   if (batch == nullptr) return;
-  writer_->note(*batch);
+  writer_->segment()->note_records(*batch);
   catalog_->tail().add(std::move(batch));
 }
 

@@ -165,6 +165,25 @@ TEST_F(SealingTest, AnExchangeIsFoundWithoutReadingTheLog) {
   EXPECT_LT(count_in(**log, *nowhere, id_of(123'456)).second, 1000);
 }
 
+// While the segment is still written: nobody reads all of it for what happened just now.
+TEST_F(SealingTest, AnExchangeOfTheGrowingSegmentIsFoundByIndex) {
+  options_.segment_bytes = 64U << 20;
+  open();
+  fill(3000);
+  flush();
+  ASSERT_EQ(segment_files().size(), 1U);
+  for (const std::uint64_t number : {0U, 777U, 2999U}) {
+    const auto spans = recorder_->access().find_key(model::LogKey::of_exchange(id_of(number)));
+    ASSERT_TRUE(spans.ok());
+    const auto [found, read] = count_in(recorder_->access(), *spans, id_of(number));
+    EXPECT_EQ(found, 2) << number;
+    EXPECT_LT(read, 1000) << number;
+  }
+  const auto nowhere = recorder_->access().find_key(model::LogKey::of_exchange(id_of(123'456)));
+  ASSERT_TRUE(nowhere.ok());
+  EXPECT_TRUE(nowhere->empty());
+}
+
 TEST_F(SealingTest, ASessionIsFoundWhereItsRequestsAre) {
   options_.segment_bytes = 1U << 20;
   open();
