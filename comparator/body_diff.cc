@@ -8,6 +8,8 @@
 #include "comparator/header_diff.h"
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
+#include "comparator/xml_diff.h"
+#include "comparator/xml_tree.h"
 #include "core/base/text.h"
 #include "core/codec/content_coding.h"
 #include "core/json/value.h"
@@ -38,6 +40,13 @@ bool looks_like_json(std::string_view bytes) {
   const std::size_t at = bytes.find_first_not_of(" \t\r\n");
   return at != std::string_view::npos && (bytes[at] == '{' || bytes[at] == '[');
 }
+
+bool is_xml_type(std::string_view media_type) {
+  return media_type == "application/xml" || media_type == "text/xml" ||
+         media_type.ends_with("+xml");
+}
+
+bool looks_like_xml(std::string_view bytes) { return bytes.starts_with("<?xml"); }
 
 bool is_text(std::string_view bytes) {
   return bytes.find('\0') == std::string_view::npos && is_utf8(bytes);
@@ -150,7 +159,7 @@ class BodyDiff {
       return one_sided(shown(a.bytes), shown(b.bytes), b.bytes.empty());
     }
     bring_to_utf8(a, b);
-    if (a.bytes == b.bytes || json(a.bytes, b.bytes)) return;
+    if (a.bytes == b.bytes || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes)) return;
     if (is_text(a.bytes) && is_text(b.bytes))
       text(a.bytes, b.bytes);
     else
@@ -186,17 +195,38 @@ class BodyDiff {
       JsonDiff(x, y, rules_, sink_).run();
       return true;
     }
-    const auto is_too_large = [](const Result<json::Value>& side) {
-      return !side && side.error().code == ErrorCode::kExhausted;
+    return unread(left, a, right, b, is_declared);
+  }
+
+  // Likewise as XML.
+  bool xml(std::string_view a, std::string_view b) {
+    const bool is_declared =
+        is_xml_type(media_type(legacy_.fields)) || is_xml_type(media_type(candidate_.fields));
+    if (!is_declared && (!looks_like_xml(a) || !looks_like_xml(b))) return false;
+    const auto left = XmlTree::parse(a, rules_);
+    const auto right = XmlTree::parse(b, rules_);
+    if (left.ok() && right.ok()) {
+      XmlDiff(**left, **right, rules_, sink_).run();
+      return true;
+    }
+    return unread(left, a, right, b, is_declared);
+  }
+
+  // One side at least could not be read as what it is. False: compare them as bytes.
+  template <typename Document>
+  bool unread(const Result<Document>& left, std::string_view a, const Result<Document>& right,
+              std::string_view b, bool is_declared) {
+    const auto is_too_large = [](const Result<Document>& side) {
+      return !side.ok() && side.error().code == ErrorCode::kExhausted;
     };
-    const auto told = [&](const Result<json::Value>& side, std::string_view bytes) {
-      return side ? shown(bytes) : side.error().message;
+    const auto told = [&](const Result<Document>& side, std::string_view bytes) {
+      return side.ok() ? shown(bytes) : side.error().message;
     };
     if (is_too_large(left) || is_too_large(right)) {
       emit(DifferenceKind::kValue, told(left, a), told(right, b), "not localised");
       return true;
     }
-    if (!is_declared || (!left && !right)) return false;
+    if (!is_declared || (!left.ok() && !right.ok())) return false;
     emit(DifferenceKind::kUnparseable, told(left, a), told(right, b));
     return true;
   }

@@ -1,72 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/lifted_json.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <utility>
 
 #include "comparator/decimal.h"
+#include "comparator/meaning_hash.h"
 
 namespace banyan::comparator {
 namespace {
 
 using Type = json::Value::Type;
-
-// Chosen per process, so that nobody can prepare two different bodies with equal hashes.
-std::uint64_t process_seed() {
-  static const std::uint64_t seed = [] {
-    std::uint64_t value = 0;
-    if (getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) {
-      value = reinterpret_cast<std::uintptr_t>(&value);
-    }
-    return value;
-  }();
-  return seed;
-}
-
-// What kind of thing a hash is of.
-enum class Tag : std::uint64_t {
-  kLeaf = 1,
-  kNumber,
-  kString,
-  kArray,
-  kBag,
-  kObject,
-  kMember,
-  kKey
-};
-
-std::uint64_t seed_of(Tag tag) { return process_seed() + static_cast<std::uint64_t>(tag); }
-Digest128 hash(Tag tag, std::string_view bytes) { return xxh3_128(bytes, seed_of(tag)); }
-
-template <std::size_t N>
-Digest128 hash(Tag tag, const std::uint64_t (&words)[N]) {
-  return hash(tag, std::string_view(reinterpret_cast<const char*>(words), sizeof words));
-}
-
-// A sum of hashes, so that order does not count.
-class Bag {
- public:
-  void add(const Digest128& digest) {
-    high_ += digest.high;
-    low_ += digest.low;
-    ++count_;
-  }
-  Digest128 digest(Tag tag) const {
-    const std::uint64_t words[3] = {high_, low_, count_};
-    return hash(tag, words);
-  }
-
- private:
-  std::uint64_t high_ = 0, low_ = 0, count_ = 0;
-};
+using Tag = MeaningTag;
+using Bag = MeaningBag;
 
 Digest128 member_hash(std::uint64_t key, const Digest128& value) {
   const std::uint64_t words[3] = {key, value.high, value.low};
-  return hash(Tag::kMember, words);
+  return meaning_hash(Tag::kMember, words);
 }
 
 bool has_duplicates(std::vector<std::uint64_t> keys) {
@@ -83,7 +34,7 @@ Digest128 sequence_hash(const std::vector<Digest128>& values) {
   for (const Digest128& value : values) {
     bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
-  return hash(Tag::kArray, bytes);
+  return meaning_hash(Tag::kArray, bytes);
 }
 
 struct KeyedHash {
@@ -174,14 +125,14 @@ void LiftedJson::hash_leaf(NodeIndex index) {
   Node& node = nodes_[index];
   const json::Value& value = *node.value;
   if (value.type == Type::kString) {
-    node.exact = hash(Tag::kString, value.text);
+    node.exact = meaning_hash(Tag::kString, value.text);
   } else if (value.type == Type::kNumber) {
     scratch_.clear();
     append_canonical_number(scratch_, value.text);
-    node.exact = hash(Tag::kNumber, scratch_);
+    node.exact = meaning_hash(Tag::kNumber, scratch_);
   } else {
     const std::uint64_t words[1] = {value.type == Type::kNull ? 2U : value.boolean ? 1U : 0U};
-    node.exact = hash(Tag::kLeaf, words);
+    node.exact = meaning_hash(Tag::kLeaf, words);
   }
   node.loose = node.exact;
 }
@@ -200,10 +151,10 @@ void LiftedJson::hash_array(NodeIndex index) {
     else
       loose.append(reinterpret_cast<const char*>(&node.loose), sizeof node.loose);
   }
-  nodes_[index].exact = hash(Tag::kArray, ordered);
+  nodes_[index].exact = meaning_hash(Tag::kArray, ordered);
   nodes_[index].loose = !has_loose_ ? nodes_[index].exact
                         : is_bag    ? bag.digest(Tag::kBag)
-                                    : hash(Tag::kArray, loose);
+                                    : meaning_hash(Tag::kArray, loose);
 }
 
 void LiftedJson::hash_object(NodeIndex index) {
@@ -216,7 +167,7 @@ void LiftedJson::hash_object(NodeIndex index) {
   NodeIndex child = index + 1;
   for (const auto& [name, value] : members) {
     const Node& node = nodes_[child];
-    const std::uint64_t key = xxh3_64(name, seed_of(Tag::kKey));
+    const std::uint64_t key = xxh3_64(name, meaning_seed(Tag::kKey));
     keys.push_back(key);
     exact.push_back({key, node.exact});
     if (has_loose_ && node.ignore < 0) loose.push_back({key, node.loose});

@@ -34,14 +34,50 @@ bool is_token(std::string_view name) {
   return true;
 }
 
+// The members that the names of an XML path lead through: /a/b/@c is $.a.b['@c'], //b is $..b.
+Result<std::string> member_path(std::string_view xml) {
+  const auto bad = [](std::string what) {
+    return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig, std::move(what));
+  };
+  std::string out = "$";
+  bool is_deep = false;
+  for (const std::string_view name : split(xml.substr(1), '/')) {
+    if (name.empty()) {
+      if (is_deep) return bad("a name is missing between slashes");
+      is_deep = true;
+      continue;
+    }
+    if (name.find(':') != std::string_view::npos) {
+      return bad("names in XML paths are local: leave out the prefix before the colon");
+    }
+    if (name.find_first_of("[]()") != std::string_view::npos) {
+      return bad("XML paths hold names, @attributes, * and ** alone");
+    }
+    if (is_deep) out += ".";
+    if (name == "*" || name == "**") {
+      out.append(".").append(name);
+    } else if (is_deep) {
+      out.append(".").append(name);
+    } else {
+      json::append_member(out, name);
+    }
+    is_deep = false;
+  }
+  if (is_deep) return bad("a name is missing behind the last slash");
+  return out;
+}
+
 Result<json::PathPattern> body_pattern(std::string_view path) {
   if (!path.starts_with("body:"))
-    return bad_rule(path, "only paths that start with body:$ fit here");
+    return bad_rule(path, "only paths that start with body:$ or body:/ fit here");
   const std::string_view inside = path.substr(5);
+  std::string of_xml;
   if (inside.starts_with("/")) {
-    return bad_rule(path, "XML bodies are compared as text, so no path leads into them; use body");
+    auto translated = member_path(inside);
+    if (!translated.ok()) return bad_rule(path, translated.error().message);
+    of_xml = *std::move(translated);
   }
-  auto pattern = json::PathPattern::parse(inside);
+  auto pattern = json::PathPattern::parse(of_xml.empty() ? inside : of_xml);
   if (!pattern) return bad_rule(path, pattern.error().message);
   return pattern;
 }
@@ -62,7 +98,7 @@ Status add_ignore(const std::string& path, Table& table) {
   auto pattern = body_pattern(is_whole ? "body:**" : path);
   if (!pattern) {
     if (path.starts_with("body:")) return pattern.error();
-    return bad_rule(path, "expected status, header:NAME, body, body:** or body:$…");
+    return bad_rule(path, "expected status, header:NAME, body, body:**, body:$… or body:/…");
   }
   if (is_whole && table.whole_body.empty()) table.whole_body = text;
   table.body.push_back({BodyRule::Kind::kIgnore, std::move(*pattern), text, {}, 0, 0});
@@ -114,7 +150,7 @@ Status add_tolerance(const ToleranceOptions& rule, Table& table) {
 std::uint64_t version_of(const ComparatorOptions& options) {
   std::string bytes;
   ByteWriter writer(bytes);
-  writer.u8(1);  // raise when the engine itself judges differently
+  writer.u8(2);  // raise when the engine itself judges differently
   writer.u64(options.body_bytes_max);
   writer.u64(options.differences_max);
   writer.u64(options.shown_bytes_max);

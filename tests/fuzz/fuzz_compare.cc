@@ -22,8 +22,8 @@ std::shared_ptr<const CompiledRules> rules_of(bool is_ruled) {
   options.body_bytes_max = 1 << 20;
   if (is_ruled) {
     options.rules.push_back({{},
-                             {"body:$..t", "header:X-A"},
-                             {{"body:$.a", "id"}, {"body:$.b", ""}},
+                             {"body:$..t", "header:X-A", "body://@t"},
+                             {{"body:$.a", "id"}, {"body:$.b", ""}, {"body:/x/u", "@k"}},
                              {{"body:$..n", 0.5, 0.01}}});
   }
   return *CompiledRules::compile(options);
@@ -35,7 +35,10 @@ LiftedAnswer answer(std::string_view body, unsigned choices) {
   LiftedAnswer out;
   out.status = 200;
   out.fields.push_back({"Content-Encoding", kCodings[choices & 7]});
-  if ((choices & 8) != 0) out.fields.push_back({"Content-Type", "application/json"});
+  const bool is_xml = body.starts_with('<');
+  if ((choices & 8) != 0) {
+    out.fields.push_back({"Content-Type", is_xml ? "application/xml" : "application/json"});
+  }
   // The head of the body also serves as hostile header values.
   const std::string_view head = body.substr(0, body.find('\n'));
   if ((choices & 16) != 0) out.fields.push_back({"Set-Cookie", head});

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/xml_diff.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "comparator/decimal.h"
+
+namespace banyan::comparator {
+namespace {
+
+using Kind = XmlNode::Kind;
+
+struct DigestHash {
+  std::size_t operator()(const Digest128& digest) const { return digest.low; }
+};
+
+bool is_number(std::string_view text) {
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  const std::size_t digits = text.find_first_not_of("0123456789.");
+  return !text.empty() && digits == std::string_view::npos && text != "." &&
+         std::count(text.begin(), text.end(), '.') <= 1;
+}
+
+std::string_view without_plus(std::string_view number) {
+  if (number.starts_with('+')) number.remove_prefix(1);
+  return number;
+}
+
+// Writes until `out` passes `bytes_max`; what is cut off there is never looked at.
+void write_bounded(const XmlTree& tree, XmlIndex index, std::size_t bytes_max, std::string& out) {
+  if (out.size() > bytes_max) return;
+  const XmlNode& node = tree[index];
+  if (node.kind != Kind::kElement) {
+    out += node.text.substr(0, bytes_max + 1);
+    return;
+  }
+  out.append("<").append(node.name);
+  for (const XmlIndex attribute : tree.attributes(index)) {
+    if (out.size() > bytes_max) return;
+    out.append(" ").append(tree[attribute].name).append("=\"");
+    out.append(tree[attribute].text.substr(0, bytes_max + 1)).append("\"");
+  }
+  const auto content = tree.content(index);
+  if (content.empty()) {
+    out += "/>";
+    return;
+  }
+  out += ">";
+  for (const XmlIndex child : content) write_bounded(tree, child, bytes_max, out);
+  if (out.size() <= bytes_max) out.append("</").append(node.name).append(">");
+}
+
+// The text of the child or attribute ("@id") that the names lead to, where it is one.
+std::optional<Digest128> key_of(const XmlTree& tree, XmlIndex element,
+                                const std::vector<std::string>& names) {
+  XmlIndex at = element;
+  for (const std::string& name : names) {
+    if (tree[at].kind != Kind::kElement) return std::nullopt;
+    std::optional<XmlIndex> found;
+    for (XmlIndex child = at + 1; child < tree[at].end; child = tree[child].end) {
+      const XmlNode& node = tree[child];
+      const bool is_named = node.kind == Kind::kAttribute
+                                ? name.starts_with('@') && name.substr(1) == node.name
+                                : node.kind == Kind::kElement && name == node.name;
+      if (is_named) found = child;
+    }
+    if (!found) return std::nullopt;
+    at = *found;
+  }
+  if (tree[at].has_elements || tree[at].ignore >= 0) return std::nullopt;
+  return tree[at].exact;
+}
+
+using Keys = std::unordered_map<Digest128, XmlIndex, DigestHash>;
+
+// By the key, where each has one and none comes twice.
+std::optional<Keys> unique_keys(const XmlTree& tree, const std::vector<XmlIndex>& elements,
+                                const std::vector<std::string>& names) {
+  Keys keys;
+  for (const XmlIndex element : elements) {
+    const auto key = key_of(tree, element, names);
+    if (!key || !keys.emplace(*key, element).second) return std::nullopt;
+  }
+  return keys;
+}
+
+struct KeyPair {
+  Keys legacy;
+  Keys candidate;
+};
+
+// The key by which elements of one name can be told apart on both sides, shared by half of them.
+std::optional<KeyPair> infer_keys(const XmlTree& legacy, const std::vector<XmlIndex>& a,
+                                  const XmlTree& candidate, const std::vector<XmlIndex>& b) {
+  for (const char* name : {"@id", "id", "@uuid", "uuid", "@key", "key", "@code", "code", "@sku",
+                           "sku", "@name", "name"}) {
+    auto left = unique_keys(legacy, a, {name});
+    if (!left) continue;
+    auto right = unique_keys(candidate, b, {name});
+    if (!right) continue;
+    const auto shared = static_cast<std::size_t>(std::count_if(
+        left->begin(), left->end(), [&](const auto& key) { return right->count(key.first) > 0; }));
+    if (shared * 2 >= std::min(a.size(), b.size()))
+      return KeyPair{*std::move(left), *std::move(right)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void XmlDiff::run() {
+  const XmlNode& a = legacy_[0];
+  const XmlNode& b = candidate_[0];
+  if (a.exact == b.exact) return;
+  if (a.name == b.name) {
+    enter(a);
+    a.space == b.space ? node(0, 0) : renamed_space(0, 0);
+    leave();
+  } else {
+    enter(XmlNode{});
+    emit(DifferenceKind::kValue, shown(legacy_, 0), shown(candidate_, 0), rules_.whole_body(),
+         "root element");
+    leave();
+  }
+}
+
+void XmlDiff::enter(const XmlNode& node) {
+  path_.push_back({node.name, node.position, node.kind == Kind::kAttribute});
+}
+
+std::string_view XmlDiff::rule_text(std::int16_t rule) const {
+  if (rule < 0) return {};
+  return rules_.body()[static_cast<std::size_t>(rule)]->text;
+}
+
+std::string XmlDiff::shown(const XmlTree& tree, XmlIndex index) const {
+  if (!sink_.has_room()) return {};
+  std::string out;
+  write_bounded(tree, index, sink_.shown_bytes_max(), out);
+  return out;
+}
+
+void XmlDiff::emit(DifferenceKind kind, std::string legacy, std::string candidate,
+                   std::string_view rule, std::string transition) {
+  if (!sink_.has_room()) {
+    sink_.omit(!rule.empty());
+    return;
+  }
+  model::Difference difference;
+  difference.path = difference.at = "body:";
+  for (const Step& step : path_) {
+    const std::string name = (step.is_attribute ? "/@" : "/") + std::string(step.name);
+    difference.path += name;
+    difference.at += name;
+    if (step.position > 0) difference.at += "[" + std::to_string(step.position) + "]";
+  }
+  difference.kind = kind;
+  difference.legacy = std::move(legacy);
+  difference.candidate = std::move(candidate);
+  difference.rule = rule;
+  difference.transition = std::move(transition);
+  sink_.add(std::move(difference));
+}
+
+void XmlDiff::node(XmlIndex legacy, XmlIndex candidate) {
+  const XmlNode& a = legacy_[legacy];
+  const XmlNode& b = candidate_[candidate];
+  if (a.exact == b.exact) return;
+  if (a.ignore >= 0) {
+    emit(DifferenceKind::kValue, shown(legacy_, legacy), shown(candidate_, candidate),
+         rule_text(a.ignore));
+    return;
+  }
+  attributes(legacy, candidate);
+  content(legacy, candidate);
+}
+
+void XmlDiff::leaf(const XmlNode& from, std::string_view a, std::string_view b) {
+  std::string_view rule = rule_text(from.ignore);
+  if (rule.empty() && from.tolerance >= 0 && is_number(a) && is_number(b)) {
+    const BodyRule& tolerance = *rules_.body()[static_cast<std::size_t>(from.tolerance)];
+    if (is_within(without_plus(a), without_plus(b), tolerance.absolute, tolerance.relative)) {
+      rule = tolerance.text;
+    }
+  }
+  emit(DifferenceKind::kValue, std::string(a), std::string(b), rule);
+}
+
+void XmlDiff::attributes(XmlIndex legacy, XmlIndex candidate) {
+  const Indexes a = legacy_.attributes(legacy);
+  const Indexes b = candidate_.attributes(candidate);
+  const auto key = [](const XmlNode& node) { return std::pair(node.name, node.space); };
+  for (std::size_t i = 0, k = 0; i < a.size() || k < b.size();) {
+    const bool has_left =
+        i < a.size() && (k == b.size() || key(legacy_[a[i]]) <= key(candidate_[b[k]]));
+    const bool has_right =
+        k < b.size() && (i == a.size() || key(candidate_[b[k]]) <= key(legacy_[a[i]]));
+    const XmlNode& node = has_left ? legacy_[a[i]] : candidate_[b[k]];
+    enter(node);
+    if (has_left && has_right) {
+      const XmlNode& other = candidate_[b[k]];
+      if (node.exact != other.exact) leaf(node, node.text, other.text);
+    } else if (has_left) {
+      emit(DifferenceKind::kMissing, std::string(node.text), {}, rule_text(node.ignore));
+    } else {
+      emit(DifferenceKind::kExtra, {}, std::string(node.text), rule_text(node.ignore));
+    }
+    leave();
+    i += has_left ? 1 : 0;
+    k += has_right ? 1 : 0;
+  }
+}
+
+void XmlDiff::content(XmlIndex legacy, XmlIndex candidate) {
+  const XmlNode& a = legacy_[legacy];
+  const XmlNode& b = candidate_[candidate];
+  if (!a.has_elements && !b.has_elements) {
+    const std::string_view left = legacy_.text_of(legacy);
+    const std::string_view right = candidate_.text_of(candidate);
+    if (left != right) leaf(a, left, right);
+    return;
+  }
+  children(legacy, candidate, legacy_.content(legacy), candidate_.content(candidate));
+}
+
+void XmlDiff::children(XmlIndex legacy, XmlIndex candidate, Indexes a, Indexes b) {
+  // Equal ends are many and cost nothing; what a rule covers in them is told all the same.
+  Pairs pairs;
+  std::size_t front = 0;
+  while (front < a.size() && front < b.size() &&
+         legacy_[a[front]].loose == candidate_[b[front]].loose) {
+    pairs.both.emplace_back(a[front], b[front]);
+    ++front;
+  }
+  std::size_t left = a.size();
+  std::size_t right = b.size();
+  while (left > front && right > front &&
+         legacy_[a[left - 1]].loose == candidate_[b[right - 1]].loose) {
+    pairs.both.emplace_back(a[--left], b[--right]);
+  }
+  a = Indexes(a.begin() + static_cast<std::ptrdiff_t>(front),
+              a.begin() + static_cast<std::ptrdiff_t>(left));
+  b = Indexes(b.begin() + static_cast<std::ptrdiff_t>(front),
+              b.begin() + static_cast<std::ptrdiff_t>(right));
+  if (std::max(a.size(), b.size()) > kXmlChildrenMax) {
+    const auto told = [](std::size_t count) {
+      return std::to_string(count) + " children that differ, too many to search";
+    };
+    emit(DifferenceKind::kValue, told(a.size()), told(b.size()), {}, "not localised");
+    return paired(pairs);
+  }
+  const std::int16_t unordered = legacy_[legacy].unordered;
+  pair_by_name(a, b, unordered, pairs);
+  std::sort(pairs.both.begin(), pairs.both.end());
+  const bool keeps_order =
+      std::is_sorted(pairs.both.begin(), pairs.both.end(),
+                     [](const auto& x, const auto& y) { return x.second < y.second; });
+  if (!keeps_order) {
+    emit(DifferenceKind::kOrder, shown(legacy_, legacy), shown(candidate_, candidate),
+         rule_text(unordered));
+  }
+  paired(pairs);
+  one_sided(pairs);
+}
+
+void XmlDiff::pair_by_name(const Indexes& a, const Indexes& b, std::int16_t unordered,
+                           Pairs& out) const {
+  static const std::vector<std::string> kNone;
+  const auto& by = unordered < 0 ? kNone : rules_.body()[static_cast<std::size_t>(unordered)]->by;
+  struct Sides {
+    Indexes legacy;
+    Indexes candidate;
+  };
+  std::map<std::pair<std::string_view, std::string_view>, Sides> groups;
+  for (const XmlIndex index : a) {
+    groups[{legacy_[index].name, legacy_[index].space}].legacy.push_back(index);
+  }
+  for (const XmlIndex index : b) {
+    groups[{candidate_[index].name, candidate_[index].space}].candidate.push_back(index);
+  }
+  for (auto& [name, sides] : groups) {
+    pair_of_name(std::move(sides.legacy), std::move(sides.candidate), by, out);
+  }
+}
+
+// Of one name: by key where there is one; else what means the same, and the rest by place.
+void XmlDiff::pair_of_name(Indexes a, Indexes b, const std::vector<std::string>& by,
+                           Pairs& out) const {
+  std::unordered_set<XmlIndex> taken;
+  const auto pair = [&](XmlIndex left, XmlIndex right) {
+    out.both.emplace_back(left, right);
+    taken.insert(right);
+  };
+  const auto drop_taken = [&] {
+    std::erase_if(b, [&](XmlIndex right) { return taken.count(right) > 0; });
+  };
+  std::optional<KeyPair> keys;
+  if (a.size() > 1 || b.size() > 1) {
+    if (by.empty()) {
+      keys = infer_keys(legacy_, a, candidate_, b);
+    } else {
+      auto left = unique_keys(legacy_, a, by);
+      auto right = unique_keys(candidate_, b, by);
+      if (left && right) keys = KeyPair{*std::move(left), *std::move(right)};
+    }
+  }
+  if (keys) {
+    std::unordered_map<XmlIndex, XmlIndex> partner;
+    for (const auto& [key, left] : keys->legacy) {
+      const auto right = keys->candidate.find(key);
+      if (right != keys->candidate.end()) partner.emplace(left, right->second);
+    }
+    for (const XmlIndex left : a) {
+      const auto found = partner.find(left);
+      found == partner.end() ? out.only_legacy.push_back(left) : pair(left, found->second);
+    }
+    drop_taken();
+    out.only_candidate.insert(out.only_candidate.end(), b.begin(), b.end());
+    return;
+  }
+  std::unordered_map<Digest128, Indexes, DigestHash> open;
+  for (auto right = b.rbegin(); right != b.rend(); ++right) {
+    open[candidate_[*right].loose].push_back(*right);
+  }
+  Indexes left_over;
+  for (const XmlIndex left : a) {
+    const auto found = open.find(legacy_[left].loose);
+    if (found == open.end() || found->second.empty()) {
+      left_over.push_back(left);
+      continue;
+    }
+    pair(left, found->second.back());
+    found->second.pop_back();
+  }
+  drop_taken();
+  const std::size_t shared = std::min(left_over.size(), b.size());
+  for (std::size_t i = 0; i < shared; ++i) out.both.emplace_back(left_over[i], b[i]);
+  const auto rest = static_cast<std::ptrdiff_t>(shared);
+  out.only_legacy.insert(out.only_legacy.end(), left_over.begin() + rest, left_over.end());
+  out.only_candidate.insert(out.only_candidate.end(), b.begin() + rest, b.end());
+}
+
+void XmlDiff::paired(Pairs& pairs) {
+  for (const auto& [left, right] : pairs.both) {
+    const XmlNode& a = legacy_[left];
+    const XmlNode& b = candidate_[right];
+    if (a.exact == b.exact) continue;
+    if (a.kind == Kind::kText) {  // at the path of its element
+      emit(DifferenceKind::kValue, std::string(a.text), std::string(b.text), rule_text(a.ignore));
+      continue;
+    }
+    enter(a);
+    node(left, right);
+    leave();
+  }
+}
+
+// An element that is gone and one of the same name that has come from another namespace are one
+// difference.
+void XmlDiff::one_sided(Pairs& pairs) {
+  std::sort(pairs.only_legacy.begin(), pairs.only_legacy.end());
+  std::sort(pairs.only_candidate.begin(), pairs.only_candidate.end());
+  std::map<std::string_view, Indexes> come;
+  for (auto index = pairs.only_candidate.rbegin(); index != pairs.only_candidate.rend(); ++index) {
+    come[candidate_[*index].name].push_back(*index);
+  }
+  std::unordered_set<XmlIndex> told;
+  for (const XmlIndex gone : pairs.only_legacy) {
+    const XmlNode& node = legacy_[gone];
+    auto& same = come[node.name];
+    if (node.kind == Kind::kText) {
+      emit(DifferenceKind::kMissing, std::string(node.text), {}, rule_text(node.ignore));
+      continue;
+    }
+    enter(node);
+    if (!same.empty() && candidate_[same.back()].space != node.space) {
+      renamed_space(gone, same.back());
+      told.insert(same.back());
+      same.pop_back();
+    } else {
+      emit(DifferenceKind::kMissing, shown(legacy_, gone), {}, rule_text(node.ignore));
+    }
+    leave();
+  }
+  for (const XmlIndex index : pairs.only_candidate) {
+    if (told.count(index) > 0) continue;
+    const XmlNode& node = candidate_[index];
+    if (node.kind != Kind::kText) enter(node);
+    emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rule_text(node.ignore));
+    if (node.kind != Kind::kText) leave();
+  }
+}
+
+// What lies below it has another namespace as well, mostly; that is not told again.
+void XmlDiff::renamed_space(XmlIndex legacy, XmlIndex candidate) {
+  const auto told = [](const XmlNode& node) {
+    return "{" + std::string(node.space) + "}" + std::string(node.name);
+  };
+  const XmlNode& a = legacy_[legacy];
+  emit(DifferenceKind::kType, told(a), told(candidate_[candidate]), rule_text(a.ignore),
+       "namespace");
+}
+
+}  // namespace banyan::comparator
