@@ -192,15 +192,15 @@ class AccessLog::Impl::Lane final : public proxy::AccessLane {
     {
       MutexLock lock(slot_->mutex);
       if (!slot_->is_on.load(std::memory_order_relaxed)) return;
-      std::string& lines = slot_->lines;
-      const std::size_t before = lines.size();
-      append_line(slot_->format, entry, lines);
-      if (lines.size() > slot_->bytes_max) {
-        lines.resize(before);
+      std::string& waiting = slot_->lines;
+      const std::size_t size_before = waiting.size();
+      append_line(slot_->format, entry, waiting);
+      if (waiting.size() > slot_->bytes_max) {
+        waiting.resize(size_before);
         log_.lost_full.add();
         return;
       }
-      is_eager = before < kEagerBytes && lines.size() >= kEagerBytes;
+      is_eager = size_before < kEagerBytes && waiting.size() >= kEagerBytes;
     }
     if (is_eager) log_.wake_eagerly();
   }
