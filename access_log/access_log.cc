@@ -188,7 +188,7 @@ class AccessLog::Impl::Lane final : public proxy::AccessLane {
   bool is_on() const override { return slot_->is_on.load(std::memory_order_relaxed); }
 
   void write(const proxy::AccessEntry& entry) override {
-    bool is_eager = false;
+    bool must_wake = false;
     {
       MutexLock lock(slot_->mutex);
       if (!slot_->is_on.load(std::memory_order_relaxed)) return;
@@ -200,9 +200,9 @@ class AccessLog::Impl::Lane final : public proxy::AccessLane {
         log_.lost_full.add();
         return;
       }
-      is_eager = size_before < kEagerBytes && waiting.size() >= kEagerBytes;
+      must_wake = size_before < kEagerBytes && waiting.size() >= kEagerBytes;
     }
-    if (is_eager) log_.wake_eagerly();
+    if (must_wake) log_.wake_eagerly();
   }
 
  private:
