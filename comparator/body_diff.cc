@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "comparator/body_value.h"
 #include "comparator/header_diff.h"
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
@@ -159,7 +160,10 @@ class BodyDiff {
       return one_sided(shown(a.bytes), shown(b.bytes), b.bytes.empty());
     }
     bring_to_utf8(a, b);
-    if (a.bytes == b.bytes || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes)) return;
+    if (a.bytes == b.bytes || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes) ||
+        structured(a.bytes, b.bytes)) {
+      return;
+    }
     if (is_text(a.bytes) && is_text(b.bytes))
       text(a.bytes, b.bytes);
     else
@@ -189,13 +193,28 @@ class BodyDiff {
     limits.nodes_max = kJsonNodesMax;
     const auto left = json::parse(a, limits);
     const auto right = json::parse(b, limits);
-    if (left && right) {
-      const LiftedJson x(*left, rules_);
-      const LiftedJson y(*right, rules_);
-      JsonDiff(x, y, rules_, sink_).run();
-      return true;
-    }
+    if (left && right) return values(*left, *right);
     return unread(left, a, right, b, is_declared);
+  }
+
+  bool values(const json::Value& left, const json::Value& right) {
+    const LiftedJson x(left, rules_);
+    const LiftedJson y(right, rules_);
+    JsonDiff(x, y, rules_, sink_).run();
+    return true;
+  }
+
+  // Likewise as what both are declared to be: a form, multipart, JSON lines or events.
+  bool structured(std::string_view a, std::string_view b) {
+    const auto content_type = [](const LiftedAnswer& answer) {
+      return http::find_header(answer.fields, "content-type").value_or("");
+    };
+    const BodyForm form = form_of(media_type(legacy_.fields));
+    if (form == BodyForm::kOther || form != form_of(media_type(candidate_.fields))) return false;
+    const auto left = read_value(form, a, content_type(legacy_));
+    const auto right = read_value(form, b, content_type(candidate_));
+    if (left.ok() && right.ok()) return values(*left, *right);
+    return unread(left, a, right, b, true);
   }
 
   // Likewise as XML.

@@ -46,6 +46,7 @@ void read_header(std::string_view line, MultipartPart& part) {
   if (equal_ignoring_case(name, "content-disposition")) {
     if (parameter(value, "name*")) part.is_readable = false;
     part.name = parameter(value, "name").value_or("");
+    part.file_name = parameter(value, "filename").value_or("");
     // Browsers write a quote in a name as %22.
     for (std::size_t at = 0; (at = part.name.find("%22", at)) != std::string::npos; ++at) {
       part.name.replace(at, 3, "\"");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Takes a multipart body (RFC 2046, RFC 7578) apart so that its parts can be redacted and the rest
-// put together again byte by byte. Views point into the body. Used by redaction alone.
+// Takes a multipart body (RFC 2046, RFC 7578) apart so that its parts can be redacted, or compared,
+// and the rest put together again byte by byte. Views point into the body.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,8 @@ struct MultipartPart {
   std::string_view delimiter;  // the line "--boundary" with the line ends around it
   std::string_view headers;    // with the empty line behind them
   std::string_view content;
-  std::string name;  // of Content-Disposition
+  std::string name;       // of Content-Disposition
+  std::string file_name;  // likewise
   std::string_view content_type;
   bool is_readable = true;  // false: a transfer coding, or a name that we do not read
 };
