@@ -72,7 +72,8 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
   }
   const bool has_body = method != "HEAD";
   const bool same_fields = have_same_fields(legacy.fields, candidate.fields);
-  if (legacy.status == candidate.status && same_fields &&
+  const bool same_trailers = have_same_fields(legacy.trailers, candidate.trailers);
+  if (legacy.status == candidate.status && same_fields && same_trailers &&
       (!has_body || have_same_bytes(legacy, candidate))) {
     return {};
   }
@@ -86,9 +87,14 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
     // An error page and a page have nothing to compare: all their differences have this one cause.
     if (legacy.status / 100 != candidate.status / 100 && !is_covered) return finish(sink, {});
   }
-  if (!same_fields) compare_headers(legacy.fields, candidate.fields, set, sink);
+  if (!same_fields) {
+    compare_fields(FieldPlace::kHeader, legacy.fields, candidate.fields, set, sink);
+  }
   std::string reason;
   if (has_body) reason = compare_bodies(legacy, candidate, set, sink);
+  if (!same_trailers) {
+    compare_fields(FieldPlace::kTrailer, legacy.trailers, candidate.trailers, set, sink);
+  }
   return finish(sink, std::move(reason));
 }
 

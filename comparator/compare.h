@@ -34,6 +34,7 @@ class CompiledRules {
 struct LiftedAnswer {
   int status = 0;
   http::HeaderList fields;
+  http::HeaderList trailers;
   std::string_view body;  // as recorded (content coding not yet removed)
   bool has_body = false;  // `body` is all of it
   std::uint64_t body_length = 0;

@@ -50,12 +50,15 @@ struct Group {
   bool is_uncovered = false;
 };
 
-bool is_header(std::string_view path) { return path.substr(0, 7) == "header:"; }
+// Names without case, one finding for all endpoints of a route.
+bool is_field(std::string_view path) {
+  return path.starts_with("header:") || path.starts_with("trailer:");
+}
 
 std::string finding_id(std::string_view route, std::string_view endpoint,
                        const model::Difference& difference) {
   std::string key;
-  const std::string path = is_header(difference.path) ? to_lower(difference.path) : difference.path;
+  const std::string path = is_field(difference.path) ? to_lower(difference.path) : difference.path;
   for (const std::string_view part :
        {route, endpoint, std::string_view(path), to_string(difference.kind),
         std::string_view(difference.transition)}) {
@@ -70,7 +73,7 @@ std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
   std::map<std::string, Group> groups;
   for (const model::Difference& difference : verdict.differences) {
     const std::string_view endpoint =
-        is_header(difference.path) ? std::string_view("*") : verdict.endpoint;
+        is_field(difference.path) ? std::string_view("*") : verdict.endpoint;
     Group& one = groups[finding_id(verdict.route, endpoint, difference)];
     // An uncovered occurrence is the better example.
     if (one.first == nullptr || (!one.is_uncovered && difference.rule.empty())) {

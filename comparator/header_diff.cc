@@ -186,7 +186,8 @@ ContentType content_type_of(std::string_view value) {
 
 class HeaderDiff {
  public:
-  HeaderDiff(const RuleSet& rules, DifferenceSink& sink) : rules_(rules), sink_(sink) {}
+  HeaderDiff(FieldPlace place, const RuleSet& rules, DifferenceSink& sink)
+      : place_(place), rules_(rules), sink_(sink) {}
 
   void one_sided(const Field& field, bool is_legacy) {
     const Class how = class_of(field.name);
@@ -257,16 +258,17 @@ class HeaderDiff {
   void emit(const std::string& name, DifferenceKind kind, const std::string& legacy,
             const std::string& candidate, std::string transition = {}, std::string_view at = {}) {
     model::Difference difference;
-    difference.path = "header:" + display_name(name);
+    difference.path = std::string(prefix_of(place_)) + display_name(name);
     difference.at = difference.path + std::string(at);
     difference.kind = kind;
     difference.legacy = legacy;
     difference.candidate = candidate;
-    difference.rule = rules_.header(name);
+    difference.rule = rules_.field(place_, name);
     difference.transition = std::move(transition);
     sink_.add(std::move(difference));
   }
 
+  const FieldPlace place_;
   const RuleSet& rules_;
   DifferenceSink& sink_;
 };
@@ -294,11 +296,11 @@ bool have_same_fields(const http::HeaderList& legacy, const http::HeaderList& ca
   return true;
 }
 
-void compare_headers(const http::HeaderList& legacy, const http::HeaderList& candidate,
-                     const RuleSet& rules, DifferenceSink& sink) {
+void compare_fields(FieldPlace place, const http::HeaderList& legacy,
+                    const http::HeaderList& candidate, const RuleSet& rules, DifferenceSink& sink) {
   const std::vector<Field> a = lift(legacy);
   const std::vector<Field> b = lift(candidate);
-  HeaderDiff diff(rules, sink);
+  HeaderDiff diff(place, rules, sink);
   for (std::size_t i = 0, k = 0; i < a.size() || k < b.size();) {
     if (k == b.size() || (i < a.size() && a[i].name < b[k].name)) {
       diff.one_sided(a[i++], true);

@@ -17,8 +17,8 @@ namespace banyan::comparator {
 // case.
 bool have_same_fields(const http::HeaderList& legacy, const http::HeaderList& candidate);
 
-void compare_headers(const http::HeaderList& legacy, const http::HeaderList& candidate,
-                     const RuleSet& rules, DifferenceSink& sink);
+void compare_fields(FieldPlace place, const http::HeaderList& legacy,
+                    const http::HeaderList& candidate, const RuleSet& rules, DifferenceSink& sink);
 
 // The coding names in order, lower case, without identity: "" or "gzip" or "deflate, gzip".
 std::string content_coding(const http::HeaderList& fields);

@@ -17,6 +17,7 @@ constexpr std::string_view kDroppedSecret = "dropped_secret";
 void lift(model::Answer& answer, bool is_truncated, LiftedAnswer& lifted) {
   lifted.status = answer.status;
   lifted.fields.swap(answer.fields);
+  lifted.trailers.swap(answer.trailers);
   lifted.body_length = answer.body.length;
   lifted.body_digest = answer.body.digest;
   lifted.is_truncated = is_truncated || !answer.body.is_complete;

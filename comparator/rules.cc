@@ -88,17 +88,22 @@ Status add_ignore(const std::string& path, Table& table) {
     table.status = text;
     return {};
   }
-  if (path.starts_with("header:")) {
-    const std::string_view name = std::string_view(path).substr(7);
-    if (!is_token(name)) return bad_rule(path, "expected a header name or * behind header:");
-    table.headers.push_back({to_lower(name), text});
+  for (const FieldPlace place : {FieldPlace::kHeader, FieldPlace::kTrailer}) {
+    const std::string_view prefix = prefix_of(place);
+    if (!path.starts_with(prefix)) continue;
+    const std::string_view name = std::string_view(path).substr(prefix.size());
+    if (!is_token(name)) {
+      return bad_rule(path, "expected a field name or * behind " + std::string(prefix));
+    }
+    table.fields.push_back({place, to_lower(name), text});
     return {};
   }
   const bool is_whole = path == "body" || path == "body:**";
   auto pattern = body_pattern(is_whole ? "body:**" : path);
   if (!pattern) {
     if (path.starts_with("body:")) return pattern.error();
-    return bad_rule(path, "expected status, header:NAME, body, body:**, body:$… or body:/…");
+    return bad_rule(
+        path, "expected status, header:NAME, trailer:NAME, body, body:**, body:$… or body:/…");
   }
   if (is_whole && table.whole_body.empty()) table.whole_body = text;
   table.body.push_back({BodyRule::Kind::kIgnore, std::move(*pattern), text, {}, 0, 0});
@@ -224,14 +229,18 @@ RuleSet::RuleSet(const CompiledRules& rules, std::string_view route)
     if (!applies_to(table, route)) continue;
     if (status_.empty()) status_ = table.status;
     if (whole_body_.empty()) whole_body_ = table.whole_body;
-    for (const HeaderRule& rule : table.headers) headers_.push_back(&rule);
+    for (const FieldRule& rule : table.fields) fields_.push_back(&rule);
     for (const BodyRule& rule : table.body) body_.push_back(&rule);
   }
 }
 
-std::string_view RuleSet::header(std::string_view lower_name) const {
-  for (const HeaderRule* rule : headers_) {
-    if (rule->name == "*" || rule->name == lower_name) return rule->text;
+std::string_view prefix_of(FieldPlace place) {
+  return place == FieldPlace::kHeader ? "header:" : "trailer:";
+}
+
+std::string_view RuleSet::field(FieldPlace place, std::string_view lower_name) const {
+  for (const FieldRule* rule : fields_) {
+    if (rule->place == place && (rule->name == "*" || rule->name == lower_name)) return rule->text;
   }
   return {};
 }

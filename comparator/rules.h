@@ -18,7 +18,12 @@ namespace banyan::comparator {
 // Rules of one kind and place, over all tables.
 inline constexpr std::size_t kRulesMax = 2000;
 
-struct HeaderRule {
+// Where a field of an answer stands.
+enum class FieldPlace : std::uint8_t { kHeader, kTrailer };
+std::string_view prefix_of(FieldPlace place);  // of paths: "header:"
+
+struct FieldRule {
+  FieldPlace place;
   std::string name;  // lower case, "*" for all
   std::string text;  // as shown in a difference: "ignore header:X-Request-Id"
 };
@@ -36,7 +41,7 @@ struct BodyRule {
 struct CompiledRules::Impl {
   struct Table {
     std::vector<std::string> routes;
-    std::vector<HeaderRule> headers;
+    std::vector<FieldRule> fields;
     std::vector<BodyRule> body;
     std::string status;      // text of the rule that ignores it, "" for none
     std::string whole_body;  // likewise
@@ -54,7 +59,7 @@ class RuleSet {
   // Each answers the text of the rule that covers a difference there, "" where none does.
   std::string_view status() const { return status_; }
   std::string_view whole_body() const { return whole_body_; }
-  std::string_view header(std::string_view lower_name) const;
+  std::string_view field(FieldPlace place, std::string_view lower_name) const;
   const std::vector<const BodyRule*>& body() const { return body_; }
   const ComparatorOptions& options() const { return options_; }
 
@@ -62,7 +67,7 @@ class RuleSet {
   const ComparatorOptions& options_;
   std::string_view status_;
   std::string_view whole_body_;
-  std::vector<const HeaderRule*> headers_;
+  std::vector<const FieldRule*> fields_;
   std::vector<const BodyRule*> body_;
 };
 

@@ -103,6 +103,23 @@ TEST_F(ComparatorTest, ABodyThatStandsInTheResponseIsEqual) {
   EXPECT_THAT(all[1].differences[0].path, testing::HasSubstr("X-Other"));
 }
 
+// A gRPC call tells in its trailers how it went.
+TEST_F(ComparatorTest, TrailersOfTheRecordsCount) {
+  const auto comparator = start();
+  log_.append(support::request(exchange_id(1)));
+  model::ResponseRecord response = support::response(exchange_id(1));
+  response.answer.trailers = {{"grpc-status", "0"}};
+  log_.append(response);
+  model::ShadowRecord shadow = support::shadow(exchange_id(1));
+  shadow.answer.trailers = {{"grpc-status", "14"}};
+  log_.append(shadow);
+  ASSERT_TRUE(reaches(1));
+  const auto verdict = verdicts()[0];
+  EXPECT_EQ(verdict.verdict, Verdict::kDifferent);
+  ASSERT_EQ(verdict.differences.size(), 1U);
+  EXPECT_EQ(verdict.differences[0].path, "trailer:Grpc-Status");
+}
+
 TEST_F(ComparatorTest, WithoutAUsableAnswerItIsIncomparable) {
   const auto comparator = start();
   log_.append(support::request(exchange_id(1)));

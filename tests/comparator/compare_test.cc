@@ -30,6 +30,11 @@ void read_answer(const Value& from, Given& out) {
   for (const Value& line : headers.items) {
     out.answer.fields.push_back({line.items[0].text, line.items[1].text});
   }
+  if (const Value* trailers = from.find("trailers")) {
+    for (const auto& [name, value] : trailers->members) {
+      out.answer.trailers.push_back({name, value.text});
+    }
+  }
   if (const Value* body = from.find("body")) out.body = body->text;
   if (const Value* hex = from.find("body_hex")) out.body = *bytes_of_hex(hex->text);
   out.answer.has_body = from.find("body") != nullptr || from.find("body_hex") != nullptr;
