@@ -9,6 +9,7 @@
 #include "comparator/header_diff.h"
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
+#include "comparator/wire_value.h"
 #include "comparator/xml_diff.h"
 #include "comparator/xml_tree.h"
 #include "core/base/text.h"
@@ -161,7 +162,7 @@ class BodyDiff {
     }
     bring_to_utf8(a, b);
     if (a.bytes == b.bytes || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes) ||
-        structured(a.bytes, b.bytes)) {
+        structured(a.bytes, b.bytes) || wire(a.bytes, b.bytes)) {
       return;
     }
     if (is_text(a.bytes) && is_text(b.bytes))
@@ -215,6 +216,27 @@ class BodyDiff {
     const auto right = read_value(form, b, content_type(candidate_));
     if (left.ok() && right.ok()) return values(*left, *right);
     return unread(left, a, right, b, true);
+  }
+
+  // Likewise as Protocol Buffers.
+  bool wire(std::string_view a, std::string_view b) {
+    const WireForm form = wire_form_of(media_type(legacy_.fields));
+    if (form == WireForm::kNone || form != wire_form_of(media_type(candidate_.fields))) {
+      return false;
+    }
+    const auto body = [](const LiftedAnswer& answer, std::string_view bytes) {
+      return WireBody{bytes, http::find_header(answer.fields, "grpc-encoding").value_or("")};
+    };
+    const WireBody left = body(legacy_, a);
+    const WireBody right = body(candidate_, b);
+    const std::size_t bytes_max = rules_.options().body_bytes_max;
+    const auto both = read_wire(form, left, right, bytes_max);
+    if (both.ok()) return values(both->legacy, both->candidate);
+    const auto alone = [&](const WireBody& side) -> Result<bool> {
+      const Status status = check_wire(form, side, bytes_max);
+      return status.ok() ? Result<bool>(true) : Result<bool>(status.error());
+    };
+    return unread(alone(left), a, alone(right), b, true);
   }
 
   // Likewise as XML.

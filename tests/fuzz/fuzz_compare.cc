@@ -40,11 +40,15 @@ LiftedAnswer answer(std::string_view body, unsigned choices) {
     // The first byte of a body that is neither chooses what else it is.
     constexpr std::string_view kTypes[] = {"application/x-www-form-urlencoded",
                                            "multipart/form-data; boundary=x",
-                                           "application/x-ndjson", "text/event-stream"};
-    const bool is_other = !body.empty() && body[0] >= '0' && body[0] < '4';
+                                           "application/x-ndjson",
+                                           "text/event-stream",
+                                           "application/x-protobuf",
+                                           "application/grpc"};
+    const bool is_other = !body.empty() && body[0] >= '0' && body[0] < '6';
     out.fields.push_back({"Content-Type", is_other ? kTypes[body[0] - '0']
                                           : is_xml ? "application/xml"
                                                    : "application/json"});
+    if (is_other) body.remove_prefix(1);
   }
   // The head of the body also serves as hostile header values.
   const std::string_view head = body.substr(0, body.find('\n'));
