@@ -137,7 +137,6 @@ class SealingTest : public LogTest {
       for (const Item& item : read_all(log, Fence::kWritten, from)) {
         if (item.offset >= span.end) break;
         ++read;
-        model::SourcedRecord unused;
         found += model::peek(item.encoded).ok() && model::peek(item.encoded)->exchange == exchange;
       }
     }
