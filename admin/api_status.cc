@@ -51,7 +51,7 @@ void write_log(json::JsonWriter& json, const recorder::RecorderStats& stats) {
   json.member("refused", stats.records_refused).member("syncs", stats.syncs);
   json.member("last_sync", seconds(stats.last_sync_ns))
       .member("max_sync", seconds(stats.max_sync_ns));
-  json.key("oldest");
+  json.member("direct_io", stats.is_direct).key("oldest");
   if (stats.oldest_append_wall_ns == 0)
     json.null();
   else

@@ -143,6 +143,8 @@ void add_recorder(Registrar& add, const recorder::Recorder& recorder) {
        [](const Stats& s) { return number(s.write_failures); });
   stat("banyan_log_sync_failures_total", "counter", "Failed syncs of the log.",
        [](const Stats& s) { return number(s.sync_failures); });
+  stat("banyan_log_direct_io", "gauge", "1 where large writes of the log go around the page cache.",
+       [](const Stats& s) { return s.is_direct ? 1.0 : 0.0; });
   stat("banyan_log_failed", "gauge", "1 while the log cannot take records.",
        [](const Stats& s) { return s.has_failed ? 1.0 : 0.0; });
 }

@@ -36,6 +36,7 @@ Result<std::shared_ptr<const File>> Segment::open(FileSystem& files) {
   if (auto file = file_.lock()) return file;
   auto opened = files.open(path_, FileSystem::Mode::kReadOnly);
   if (!opened.ok()) return opened.error();
+  (void)(*opened)->go_direct();  // Readers that catch up leave the page cache to others.
   std::shared_ptr<const File> file = *std::move(opened);
   file_ = file;
   return file;
@@ -197,7 +198,7 @@ Status Catalog::refresh(FileSystem& files) {
     if (header->base != *base) continue;
     if (!fresh.empty() && header->uuid != fresh.front()->header().uuid) continue;
     fresh.push_back(std::make_shared<Segment>(path, *std::move(header), keys_));
-    if (const auto file = fresh.back()->open(files); file.ok()) {
+    if (const auto file = files.open(path, FileSystem::Mode::kReadOnly); file.ok()) {
       if (const auto size = (*file)->size(); size.ok()) fresh.back()->set_bytes(*size);
     }
   }

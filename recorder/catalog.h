@@ -25,6 +25,9 @@
 
 namespace banyan::recorder {
 
+// For so long after a large cut the writer counts as rushed.
+inline constexpr std::int64_t kRushNs = 20'000'000;
+
 inline constexpr std::uint64_t kOpenEnd = std::numeric_limits<std::uint64_t>::max();
 
 // One segment file. Shared by the catalog and whoever reads it, so that a reader finishes a segment
@@ -122,6 +125,14 @@ class Catalog {
   void set_written(Offset end) { written_.store(end.value, std::memory_order_release); }
   void set_durable(Offset end) { durable_.store(end.value, std::memory_order_release); }
 
+  // The writer has much to do just now; who reads files makes way for it.
+  void note_rush(std::int64_t mono_ns) {
+    rush_until_ns_.store(mono_ns + kRushNs, std::memory_order_relaxed);
+  }
+  bool is_rushed(std::int64_t mono_ns) const {
+    return mono_ns < rush_until_ns_.load(std::memory_order_relaxed);
+  }
+
   // The newest cuts of a live stream; of another one it is empty.
   Tail& tail() { return tail_; }
 
@@ -142,6 +153,7 @@ class Catalog {
   bool is_live_ = false;  // set once, before the catalog is shared
   alignas(64) std::atomic<std::uint64_t> written_{kOpenEnd};
   std::atomic<std::uint64_t> durable_{kOpenEnd};
+  std::atomic<std::int64_t> rush_until_ns_{0};
   Tail tail_;
   // Held for a few instructions only; readers take it when they change segments.
   mutable Mutex mutex_;

@@ -83,8 +83,8 @@ void Cut::add(std::shared_ptr<BatchBuffer> buffer, std::uint16_t lane, std::uint
   raw_.push_back(std::move(buffer));
 }
 
-std::shared_ptr<const TailBatch> Cut::take_tail_batch() {
-  if (raw_.empty()) return nullptr;
+void Cut::index_records() {
+  if (raw_.empty()) return;
   auto out = std::make_shared<TailBatch>();
   out->base = base_;
   out->append_wall_ns = append_wall_ns_;
@@ -99,7 +99,12 @@ std::shared_ptr<const TailBatch> Cut::take_tail_batch() {
   CHECK(out->end() == end_);
   out->buffers.assign(raw_.begin(), raw_.end());
   raw_.clear();
-  return out;
+  indexed_ = std::move(out);
+}
+
+std::shared_ptr<const TailBatch> Cut::take_tail_batch() {
+  index_records();
+  return std::exchange(indexed_, nullptr);
 }
 
 }  // namespace banyan::recorder

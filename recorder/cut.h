@@ -41,7 +41,9 @@ class Cut {
   std::uint64_t raw_bytes() const { return raw_bytes_; }  // of the payloads
   std::size_t batch_count() const { return batches_.size(); }
 
-  // The records, indexed for readers. The first call gives them, later ones null.
+  // Indexes the records for readers. Beside a write as well: it touches nothing that one does.
+  void index_records();
+  // What was indexed, now if it was not. The first call gives them, later ones null.
   std::shared_ptr<const TailBatch> take_tail_batch();
 
   // The last tickets that this cut holds.
@@ -68,6 +70,7 @@ class Cut {
   BufferPool* pool_;
   std::vector<std::shared_ptr<BatchBuffer>> raw_;     // for readers
   std::vector<std::shared_ptr<BatchBuffer>> stored_;  // for the file; the same if stored as is
+  std::shared_ptr<const TailBatch> indexed_;
   std::uint64_t bytes_ = 0;
   std::uint64_t raw_bytes_ = 0;
   std::vector<Batch> batches_;

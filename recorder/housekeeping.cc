@@ -47,6 +47,7 @@ RecorderStats Sequencer::stats() const {
   copy.written_offset = catalog_->fence(model::Fence::kWritten).value;
   copy.durable_offset = catalog_->fence(model::Fence::kDurable).value;
   copy.has_failed = has_failed();
+  copy.is_direct = writer_.is_direct();
   const Tail::Stats tail = catalog_->tail().stats();
   copy.tail_bytes = tail.bytes;
   copy.tail_hits = tail.hits;

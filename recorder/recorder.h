@@ -43,6 +43,7 @@ struct RecorderStats {
   // behind it and read the file.
   std::uint64_t tail_bytes = 0, tail_hits = 0, tail_misses = 0;
   bool has_failed = false;
+  bool is_direct = false;  // large writes go around the page cache
   std::string failure;
 };
 

@@ -9,11 +9,14 @@
 namespace banyan::recorder {
 
 SegmentWriter::SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment,
-                             std::shared_ptr<const crypto::KeyedHash> chain_key)
+                             std::shared_ptr<const crypto::KeyedHash> chain_key, bool is_direct,
+                             std::uint64_t reserved_bytes)
     : file_(std::move(file)),
       segment_(std::move(segment)),
       seed_(segment_->header().seed()),
-      chain_key_(std::move(chain_key)) {
+      chain_key_(std::move(chain_key)),
+      is_direct_(is_direct),
+      reserved_bytes_(reserved_bytes) {
   const std::string& before = segment_->header().chain;
   std::copy(before.begin(), before.end(), chain_.begin());
   durable_chain_ = chain_;
@@ -45,11 +48,12 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& files,
   if (auto status = files.sync_directory(stream_directory); !status.ok()) {
     return undo(status.error());
   }
+  const bool is_direct = file->go_direct();
   auto segment = std::make_shared<Segment>(path, std::move(header), std::move(keys));
   segment->lend(file);
   segment->set_bytes(kSegmentHeaderBytes);
   return std::unique_ptr<SegmentWriter>(
-      new SegmentWriter(file, std::move(segment), *std::move(chain_key)));
+      new SegmentWriter(file, std::move(segment), *std::move(chain_key), is_direct, reserve_bytes));
 }
 
 void SegmentWriter::stamp(Cut& cut) {
@@ -108,7 +112,10 @@ void SegmentWriter::forget_cached() {
   forgotten_ = end;
 }
 
-// It only saves space: a failure changes nothing for anybody.
-void SegmentWriter::seal() { (void)file_->truncate(at_.value); }
+// It only saves space: a failure changes nothing for anybody. Where nothing is to be saved it would
+// only hold up what comes next.
+void SegmentWriter::seal() {
+  if (at_.value < reserved_bytes_) (void)file_->truncate(at_.value);
+}
 
 }  // namespace banyan::recorder

@@ -37,12 +37,15 @@ class SegmentWriter {
 
   const std::shared_ptr<Segment>& segment() const { return segment_; }
   std::uint64_t bytes() const { return at_.value; }
+  // Large cuts go around the page cache.
+  bool is_direct() const { return is_direct_; }
   // Of the last batch that was synced; meaningless where batches are not chained.
   const Chain& durable_chain() const { return durable_chain_; }
 
  private:
   SegmentWriter(std::shared_ptr<File> file, std::shared_ptr<Segment> segment,
-                std::shared_ptr<const crypto::KeyedHash> chain_key);
+                std::shared_ptr<const crypto::KeyedHash> chain_key, bool is_direct,
+                std::uint64_t reserved_bytes);
   void stamp(Cut& cut);
 
   void forget_cached();
@@ -51,6 +54,8 @@ class SegmentWriter {
   const std::shared_ptr<Segment> segment_;
   const std::uint64_t seed_;
   const std::shared_ptr<const crypto::KeyedHash> chain_key_;  // null: not chained
+  const bool is_direct_;
+  const std::uint64_t reserved_bytes_;
   Position at_{kSegmentHeaderBytes};
   Position durable_;
   Position forgotten_;  // What lies before it is no longer in the page cache.

@@ -149,7 +149,7 @@ void Sequencer::nap(bool was_busy) {
     if (is_failing) {
       until = std::min(until, retry_at_ns_);
     } else if (was_busy) {
-      until = std::min(until, now + kLingerNs);
+      until = std::min(until, was_large_ ? now : now + kLingerNs);
     } else if (writer_.pending_bytes() > 0) {
       until = std::min(until, oldest_pending_ns_ + options_.flush_interval_ns);
     }
@@ -243,12 +243,16 @@ bool Sequencer::write_cut() {
       // to be answered counts on it.
       if (has_failed()) return false;
     }
+    // At full speed a second fills many segments.
+    apply_retention();
   }
   if (!take_lanes()) {
     drop_closed_lanes();
     return false;
   }
   Cut cut = cut_of_slots();
+  was_large_ = cut.bytes() >= kLargeCutBytes;
+  if (was_large_) catalog_->note_rush(real_ns());
   if (writer_.pending_bytes() == 0) oldest_pending_ns_ = real_ns();
   const auto lane_ends = cut.lane_ends;
   {
@@ -281,7 +285,7 @@ void Sequencer::drop_closed_lanes() {
 bool Sequencer::is_sync_due(bool is_wanted) const {
   const std::uint64_t pending = writer_.pending_bytes();
   if (pending == 0) return false;
-  return is_wanted || pending > kUnsyncedBytesMax ||
+  return is_wanted || pending > writer_.pending_bytes_max() ||
          real_ns() - oldest_pending_ns_ >= options_.flush_interval_ns;
 }
 

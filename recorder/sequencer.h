@@ -26,9 +26,6 @@
 
 namespace banyan::recorder {
 
-// Not yet durable bytes beyond which a sync does not wait for the flush interval.
-inline constexpr std::uint64_t kUnsyncedBytesMax = 2ULL << 20;
-
 class Sequencer final : public LaneOwner {
  public:
   using RetentionListener = std::function<void(std::string_view, Offset, Offset)>;
@@ -111,6 +108,7 @@ class Sequencer final : public LaneOwner {
   // Recorder thread only, once it runs.
   StreamWriter writer_;
   std::vector<Slot*> slots_now_;        // those of the present cut
+  bool was_large_ = false;              // the last cut
   std::int64_t oldest_pending_ns_ = 0;  // monotonic, real
   std::int64_t retry_at_ns_ = 0;
   std::int64_t retry_wait_ns_ = 0;

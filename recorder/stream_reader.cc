@@ -2,6 +2,10 @@
 #include "recorder/stream_reader.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "core/base/clock.h"
 
 namespace banyan::recorder {
 namespace {
@@ -11,6 +15,10 @@ namespace {
 constexpr int kLocateTriesMax = 8;
 // Records of a file's batch that are indexed at once; a hostile batch may claim millions.
 constexpr std::size_t kRowRecordsMax = 256;
+// Beside a writer in a rush a reader of files rests so many times as long as it worked, so that it
+// takes a sixteenth of a core and of the disk. At most so long at once: it may be interrupted.
+constexpr std::int64_t kRestTimes = 15;
+constexpr std::int64_t kRestNsMax = 20'000'000;
 
 }  // namespace
 
@@ -137,7 +145,24 @@ Result<StreamReader::Step> StreamReader::enter_segment() {
   return last;
 }
 
+// Threads of readers may lower their priority but not raise it again, so the pause is made here.
+// Who is this far behind cannot catch up with a writer at full speed anyway; the writer's clients
+// count.
+void StreamReader::make_way() {
+  if (!catalog_->is_live()) return;
+  const std::int64_t now = SystemClock::instance().mono_ns();
+  if (!catalog_->is_rushed(now)) {
+    worked_since_ns_ = now;
+    return;
+  }
+  const std::int64_t rest_ns =
+      std::clamp<std::int64_t>((now - worked_since_ns_) * kRestTimes, 0, kRestNsMax);
+  std::this_thread::sleep_for(std::chrono::nanoseconds(rest_ns));
+  worked_since_ns_ = SystemClock::instance().mono_ns();
+}
+
 Result<StreamReader::Step> StreamReader::read_batch() {
+  make_way();
   SegmentReader::Batch batch;
   auto found = reader_->next(batch);
   if (!found.ok()) return found.error();

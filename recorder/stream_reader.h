@@ -57,6 +57,7 @@ class StreamReader {
   void give_hole(model::SourcedRecord& out, Offset end, std::string_view cause);
   Result<Step> enter_segment();
   Result<Step> read_batch();
+  void make_way();
   Result<Step> begin_batch(const SegmentReader::Batch& batch);
   Result<Step> pass_damage();
 
@@ -80,6 +81,7 @@ class StreamReader {
   Offset at_;
   Offset batch_end_;
   RecordRow file_row_;
+  std::int64_t worked_since_ns_ = 0;  // monotonic, real: the last rest for the writer ended
 };
 
 }  // namespace banyan::recorder

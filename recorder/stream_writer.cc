@@ -43,8 +43,18 @@ Status StreamWriter::start(const Recovered& recovered) {
     (void)files_.remove(writer_->segment()->path());
     return status;
   }
+  tell_way();
   sealer_.start(std::move(sealed_before));
   return {};
+}
+
+void StreamWriter::tell_way() const {
+  obs::log_info(
+      "recorder",
+      writer_->is_direct()
+          ? "large writes to " + catalog_->directory() + " go around the page cache (direct I/O)"
+          : "all writes to " + catalog_->directory() +
+                " go through the page cache: its file system has no direct I/O");
 }
 
 std::string StreamWriter::checkpoint_record() const {
@@ -112,6 +122,7 @@ Status StreamWriter::create_segment(Offset base, Offset previous_end, bool repla
   if (!created.ok()) return created.error();
   if (writer_) writer_->segment()->set_end(base);
   writer_ = *std::move(created);
+  is_direct_.store(writer_->is_direct(), std::memory_order_relaxed);
   catalog_->add(writer_->segment());
   return {};
 }
@@ -169,6 +180,15 @@ Status StreamWriter::write_pending(Cut& cut) {
   return {};
 }
 
+// The disk and this thread work side by side.
+Status StreamWriter::write_large(Cut& cut) {
+  Status status;
+  side_thread_.start([&] { status = write_pending(cut); });
+  cut.index_records();
+  side_thread_.wait();
+  return status;
+}
+
 void StreamWriter::give_to_tail(Cut& cut) {
   auto batch = cut.take_tail_batch();
   if (batch == nullptr) return;
@@ -178,7 +198,8 @@ void StreamWriter::give_to_tail(Cut& cut) {
 
 Status StreamWriter::append(Cut cut) {
   hold(std::move(cut));
-  BANYAN_RETURN_IF_ERROR(write_pending(pending_.back()));
+  Cut& held = pending_.back();
+  BANYAN_RETURN_IF_ERROR(held.bytes() >= kLargeCutBytes ? write_large(held) : write_pending(held));
   give_to_tail(pending_.back());
   catalog_->set_written(next_);
   return {};

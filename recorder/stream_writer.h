@@ -21,8 +21,17 @@
 #include "recorder/recovery.h"
 #include "recorder/sealer.h"
 #include "recorder/segment_writer.h"
+#include "recorder/side_thread.h"
 
 namespace banyan::recorder {
+
+// Not yet durable bytes beyond which a sync does not wait for the flush interval; the second where
+// large cuts go around the page cache.
+inline constexpr std::uint64_t kUnsyncedBytesMax = 2ULL << 20;
+inline constexpr std::uint64_t kUnsyncedDirectBytesMax = 32ULL << 20;
+// A cut from which on its records are indexed while it is written, and the next cut follows at
+// once: lanes fill fast then.
+inline constexpr std::uint64_t kLargeCutBytes = 256U << 10;
 
 class StreamWriter {
  public:
@@ -58,6 +67,12 @@ class StreamWriter {
   Sealer::Stats sealer_stats() const { return sealer_.stats(); }
 
   std::uint64_t pending_bytes() const { return pending_bytes_; }
+  // What went around the page cache leaves a sync little to do.
+  std::uint64_t pending_bytes_max() const {
+    return writer_->is_direct() ? kUnsyncedDirectBytesMax : kUnsyncedBytesMax;
+  }
+  // Any thread.
+  bool is_direct() const { return is_direct_.load(std::memory_order_relaxed); }
   std::uint64_t batches() const { return batches_; }
   const StreamMeta& meta() const { return meta_; }
   // Where lanes get their buffers; any thread.
@@ -73,9 +88,11 @@ class StreamWriter {
   void set_keys(SegmentHeader& header, bool replaces);
   bool has_other_keys(const SegmentHeader& header) const;
   void tell_chain() const;
+  void tell_way() const;
   Status reserve_offsets(Offset end);
   Status clear_the_way(Offset base);
   Status write_pending(Cut& cut);
+  Status write_large(Cut& cut);
   void give_to_tail(Cut& cut);
   void hold(Cut cut);
   void settle(const OnDurable& on_durable);
@@ -91,6 +108,7 @@ class StreamWriter {
   StreamMeta meta_;
   std::unique_ptr<SegmentWriter> writer_;
   Sealer sealer_;
+  SideThread side_thread_;
   // Of the present segment.
   std::shared_ptr<const LogKeys> keys_ = LogKeys::none();
   std::shared_ptr<const DataKey> data_key_;  // null: not encrypted
@@ -102,6 +120,7 @@ class StreamWriter {
   bool has_pending_checkpoint_ = false;  // the last of pending_ opens the segment to come
   std::int64_t last_append_wall_ns_ = 0;
   std::uint64_t batches_ = 0;
+  std::atomic<bool> is_direct_{false};
   std::atomic<std::uint64_t> routing_epoch_{0};
   std::atomic<std::uint64_t> rules_version_{0};
 };

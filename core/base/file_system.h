@@ -28,6 +28,10 @@ class File {
     (void)begin;
     (void)end;
   }
+  // From now on large transfers go around the page cache (direct I/O), where the file and its file
+  // system can do that; who reads sees the same bytes. For what is written or read once, in large
+  // pieces. Before the file is shared; false where everything goes through the cache as before.
+  virtual bool go_direct() { return false; }
   // Reads up to `size` bytes into `out` (resized); fewer only at the end of the file.
   virtual Status read_at(Position position, std::size_t size, std::string& out) const = 0;
   virtual Result<std::uint64_t> size() const = 0;

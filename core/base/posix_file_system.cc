@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/base/direct_io.h"
 #include "core/base/file_system.h"
 
 namespace banyan {
@@ -71,6 +72,10 @@ class PosixFile final : public File {
   }
 
   Status write_pieces_at(Position position, const std::vector<std::string_view>& pieces) override {
+    if (direct_ != nullptr && direct_->is_usable()) {
+      PieceWalk walk(pieces);
+      if (walk.left() >= kDirectBytesMin) return write_direct(position, walk);
+    }
     const std::string_view* next = pieces.data();
     const std::string_view* const end = next + pieces.size();
     while (next != end) {
@@ -96,6 +101,11 @@ class PosixFile final : public File {
     return {};
   }
 
+  bool go_direct() override {
+    direct_ = DirectIo::open(path_, fd_.get());
+    return direct_ != nullptr;
+  }
+
   void forget_cached(Position begin, Position end) override {
     (void)::posix_fadvise(fd_.get(), static_cast<off_t>(begin.value),
                           static_cast<off_t>(end.value - begin.value), POSIX_FADV_DONTNEED);
@@ -104,6 +114,17 @@ class PosixFile final : public File {
   Status read_at(Position position, std::size_t size, std::string& out) const override {
     out.resize(size);
     std::size_t done = 0;
+    if (size >= kDirectBytesMin && direct_ != nullptr && direct_->is_usable()) {
+      const ssize_t got = direct_->read(static_cast<off_t>(position.value), out.data(), size);
+      if (got >= 0) {
+        out.resize(static_cast<std::size_t>(got));
+        return {};
+      }
+      if (errno != EINVAL) {
+        out.clear();
+        return disk_error("cannot read", path_);
+      }
+    }
     while (done < size) {
       const ssize_t got = without_interruption([&] {
         return ::pread(fd_.get(), out.data() + done, size - done,
@@ -150,8 +171,34 @@ class PosixFile final : public File {
   }
 
  private:
+  // So many of the next bytes, through the cache.
+  Status write_cached(Position& position, PieceWalk& walk, std::size_t size) {
+    std::string bytes(size, '\0');
+    walk.copy(bytes.data(), size);
+    BANYAN_RETURN_IF_ERROR(write_at(position, bytes));
+    position.value += size;
+    return {};
+  }
+
+  // Whole blocks around the cache. The block that this write shares with the one before it, and the
+  // one with the next, are in the cache alone until a sync: no range is ever written both ways.
+  Status write_direct(Position position, PieceWalk& walk) {
+    const std::size_t over = position.value % kDirectBlockBytes;
+    if (over != 0) {
+      BANYAN_RETURN_IF_ERROR(write_cached(position, walk, kDirectBlockBytes - over));
+    }
+    auto at = static_cast<off_t>(position.value);
+    std::string_view refused;
+    if (!direct_->write(at, walk, refused)) return disk_error("cannot write", path_);
+    position.value = static_cast<std::uint64_t>(at);
+    BANYAN_RETURN_IF_ERROR(write_at(position, refused));
+    position.value += refused.size();
+    return write_cached(position, walk, walk.left());
+  }
+
   const Descriptor fd_;
   const std::string path_;
+  std::unique_ptr<DirectIo> direct_;  // null: everything goes through the cache
 };
 
 class PosixLock final : public FileLock {
