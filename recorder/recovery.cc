@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/obs/log.h"
+#include "recorder/read_ahead.h"
 #include "recorder/segment_reader.h"
 
 namespace banyan::recorder {
@@ -123,7 +124,7 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
   if (!file.ok()) return file.error();
   const auto size = (*file)->size();
   if (!size.ok()) return size.error();
-  auto scan = scan_segment(*file, segment->header());
+  auto scan = scan_segment(std::make_shared<ReadAhead>(*file), segment->header());
   if (!scan.ok()) return scan.error();
   if (scan->is_torn) {
     BANYAN_RETURN_IF_ERROR(cut_tail(files, catalog.directory(), *segment, scan->torn_at, *size));
