@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The log against what the disk and the machine can do, in one run: `log_limits [DIRECTORY]`. Each
-// line gives a figure, its floor taken beside it, their ratio and the bar. Writes some GiB into a
-// folder of its own under DIRECTORY (default: the temporary folder), and removes it.
+// The log against what the disk and the machine can do, in one run: `log_limits [DIRECTORY
+// [MEASUREMENT]]`. Each line gives a figure, its floor taken beside it, their ratio and the bar.
+// Writes some GiB into a folder of its own under DIRECTORY (default: the temporary folder), and
+// removes it.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -88,18 +90,25 @@ std::unique_ptr<recorder::Recorder> open(const recorder::RecorderOptions& option
   return *std::move(opened);
 }
 
-// Appends until so many bytes are accepted, waiting where the lane is full.
+// Appends until so many bytes are accepted, waiting before the lane (4 MiB) is full.
 void fill(recorder::Recorder& recorder, std::uint64_t bytes) {
+  constexpr std::uint64_t kStepBytes = kMiB / 2;
+  constexpr std::size_t kStepsUnwrittenMax = 6;
   auto lane = recorder.open_lane();
   const std::string record = record_now(1);
-  std::uint64_t unwritten = 0;
+  std::deque<model::Ticket> steps;
+  std::uint64_t in_step = 0;
   for (std::uint64_t done = 0; done < bytes; done += record.size()) {
     const model::Ticket ticket = lane->append(record);
     CHECK(!ticket.is_refused());
-    unwritten += record.size();
-    if (unwritten < kMiB) continue;
-    while (!lane->is_written(ticket)) std::this_thread::sleep_for(std::chrono::microseconds(50));
-    unwritten = 0;
+    in_step += record.size();
+    if (in_step < kStepBytes) continue;
+    in_step = 0;
+    steps.push_back(ticket);
+    while (steps.size() >= kStepsUnwrittenMax && !lane->is_written(steps.front())) {
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+    while (!steps.empty() && lane->is_written(steps.front())) steps.pop_front();
   }
   CHECK(recorder.flush(60'000'000'000).ok());
 }
@@ -157,6 +166,24 @@ void measure_start(const std::string& directory) {
   std::filesystem::remove_all(directory + "/start");
 }
 
+// Seconds per GB of plain direct reads of 1 MiB.
+double raw_read(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+  if (fd < 0) return 0;
+  void* block = nullptr;
+  CHECK(posix_memalign(&block, 4096, kMiB) == 0);
+  std::size_t done = 0;
+  const auto began = SteadyClock::now();
+  for (ssize_t got = 1; got > 0; done += static_cast<std::size_t>(got)) {
+    got = ::pread(fd, block, kMiB, static_cast<off_t>(done));
+    CHECK(got >= 0);
+  }
+  const double took = seconds_since(began);
+  ::close(fd);
+  std::free(block);
+  return took / (static_cast<double>(done) / 1e9);
+}
+
 void measure_recovery(const std::string& directory) {
   auto options = options_in(directory + "/recovery");
   options.segment_bytes = 4ULL << 30;
@@ -170,11 +197,13 @@ void measure_recovery(const std::string& directory) {
   recorder = nullptr;
   std::filesystem::rename(directory + "/meta", stream + "/meta");
   std::filesystem::resize_file(segment, size);
+  const double raw = raw_read(segment);
   const auto began = SteadyClock::now();
   recorder = open(options);
   const double per_gb = seconds_since(began) / (static_cast<double>(size) / 1e9);
   CHECK(recorder->recovery().was_unclean);
   tell("recovery of what was not sealed", per_gb, "s/GB", 0.5, per_gb / 0.5, "<= 1 (0.5 s/GB)");
+  tell("  the same, to raw reads of 1 MiB", per_gb, "s/GB", raw, per_gb / raw, "");
   recorder = nullptr;
   std::filesystem::remove_all(options.directory);
 }
@@ -287,18 +316,151 @@ void measure_catch_up(const std::string& directory) {
   tell("what that reader reads meanwhile", read_rate, "MB/s", 0, 0, "");
 }
 
-int run(const std::string& parent) {
+// Microseconds that a write and a sync of one small piece at the end of a file take.
+double raw_sync_p50(const std::string& path, std::size_t bytes, int count) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  CHECK(fd >= 0);
+  const std::string block(bytes, 'x');
+  std::vector<double> took;
+  for (int i = 0; i < count; ++i) {
+    const auto began = SteadyClock::now();
+    CHECK(::write(fd, block.data(), bytes) == static_cast<ssize_t>(bytes));
+    CHECK(::fdatasync(fd) == 0);
+    took.push_back(seconds_since(began) * 1e6);
+  }
+  ::close(fd);
+  std::filesystem::remove(path);
+  return percentile(took, 0.5);
+}
+
+// One event loop with many clients: what it waits on, and whom it finds served.
+class Loop {
+ public:
+  explicit Loop(recorder::Recorder& recorder)
+      : lane_(recorder.open_lane([this] {
+          const std::scoped_lock lock(mutex_);
+          is_woken_ = true;
+          signal_.notify_one();
+        })) {}
+
+  model::Ticket ask(std::uint64_t number) {
+    const model::Ticket ticket = lane_->append(record_now(number));
+    CHECK(!ticket.is_refused());
+    lane_->want_durable(ticket);
+    return ticket;
+  }
+  bool is_served(model::Ticket ticket) const { return lane_->is_durable(ticket); }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    signal_.wait(lock, [this] { return is_woken_; });
+    is_woken_ = false;
+  }
+  void ask_and_wait(std::uint64_t number) {
+    const model::Ticket ticket = ask(number);
+    while (!is_served(ticket)) wait();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable signal_;
+  bool is_woken_ = false;
+  std::unique_ptr<model::RecordSink> lane_;
+};
+
+// Microseconds of one client's exchange that waits for so many syncs in a row.
+double exchange_p50(recorder::Recorder& recorder, int syncs, int count) {
+  Loop loop(recorder);
+  std::vector<double> took;
+  for (int i = 0; i < count; ++i) {
+    const auto began = SteadyClock::now();
+    for (int j = 0; j < syncs; ++j) loop.ask_and_wait(static_cast<std::uint64_t>(i));
+    took.push_back(seconds_since(began) * 1e6);
+  }
+  return percentile(took, 0.5);
+}
+
+// Exchanges per second of so many clients, each of which asks again once it is served.
+double exchange_rate(recorder::Recorder& recorder, std::size_t clients, int count) {
+  Loop loop(recorder);
+  std::vector<model::Ticket> asked;
+  std::uint64_t number = 0;
+  while (asked.size() < clients) asked.push_back(loop.ask(++number));
+  const auto began = SteadyClock::now();
+  for (int served = 0; served < count;) {
+    loop.wait();
+    for (model::Ticket& ticket : asked) {
+      if (!loop.is_served(ticket)) continue;
+      ++served;
+      ticket = loop.ask(++number);
+    }
+  }
+  const double rate = count / seconds_since(began);
+  CHECK(recorder.flush(60'000'000'000).ok());
+  return rate;
+}
+
+void measure_commit(const std::string& directory) {
+  constexpr int kCount = 2000;
+  double raw = 1e9;
+  double response = 1e9;
+  double request = 1e9;
+  auto recorder = open(options_in(directory + "/commit"));
+  for (int round = 0; round < 3; ++round) {
+    raw = std::min(raw, raw_sync_p50(directory + "/raw", record_now(1).size() + 128, kCount));
+    response = std::min(response, exchange_p50(*recorder, 1, kCount));
+    request = std::min(request, exchange_p50(*recorder, 2, kCount / 2));
+  }
+  tell("added p50 at `response`, to a raw sync", response, "us", raw, response / raw, "<= 2");
+  tell("added p50 at `request`, to a raw sync", request, "us", raw, request / raw, "<= 3.5");
+  const double one = exchange_rate(*recorder, 1, kCount);
+  const double many = exchange_rate(*recorder, 64, kCount * 20);
+  tell("64 clients at `response`, to one", many, "1/s", one, many / one, ">= 8");
+  recorder = nullptr;
+  std::filesystem::remove_all(directory + "/commit");
+}
+
+// The most that the log grew to while it was written as fast as it goes.
+void measure_retention(const std::string& directory) {
+  auto options = options_in(directory + "/retention");
+  options.segment_bytes = 32 * kMiB;
+  options.retention_bytes = 128 * kMiB;
+  auto recorder = open(options);
+  std::atomic<bool> is_over{false};
+  std::uint64_t most = 0;
+  std::thread watcher([&] {
+    while (!is_over) {
+      most = std::max(most, recorder->stats().log_bytes);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  fill(*recorder, kWriteBytes / 2);
+  is_over = true;
+  watcher.join();
+  CHECK(recorder->stats().segments_removed > 8);
+  const double over = (static_cast<double>(most) - static_cast<double>(options.retention_bytes)) /
+                      static_cast<double>(options.segment_bytes);
+  tell("retention at full speed: segments over its bound", static_cast<double>(most) / 1e6, "MB",
+       static_cast<double>(options.retention_bytes) / 1e6, over, "<= 1 (and a cut)");
+  recorder = nullptr;
+  std::filesystem::remove_all(directory + "/retention");
+}
+
+int run(const std::string& parent, const std::string& only) {
   std::string pattern = parent + "/banyan-log-limits-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) {
     std::perror(pattern.c_str());
     return 2;
   }
   std::printf("%-52s %10s %-7s %10s  %6s  %s\n", "", "figure", "", "floor", "ratio", "bar");
-  measure_append(pattern);
-  measure_start(pattern);
-  measure_recovery(pattern);
-  measure_tail(pattern);
-  measure_catch_up(pattern);
+  const std::pair<const char*, void (*)(const std::string&)> all[] = {
+      {"append", measure_append},       {"start", measure_start},
+      {"recovery", measure_recovery},   {"tail", measure_tail},
+      {"catch_up", measure_catch_up},   {"commit", measure_commit},
+      {"retention", measure_retention},
+  };
+  for (const auto& [name, measure] : all) {
+    if (only.empty() || only == name) measure(pattern);
+  }
   std::filesystem::remove_all(pattern);
   return 0;
 }
@@ -307,5 +469,6 @@ int run(const std::string& parent) {
 }  // namespace banyan
 
 int main(int count, char** words) {
-  return banyan::run(count > 1 ? words[1] : std::filesystem::temp_directory_path().string());
+  return banyan::run(count > 1 ? words[1] : std::filesystem::temp_directory_path().string(),
+                     count > 2 ? words[2] : "");
 }
