@@ -59,7 +59,7 @@ struct AdminServer::Impl {
 
   // Store thread: keeps the findings caught up, counts them, tells of new ones.
   bool fold_findings() {
-    const auto more = services.findings.catch_up(services.recorder.access(), kFoldRecords,
+    const auto more = services.findings.catch_up(services.log(), kFoldRecords,
                                                  comparator::FindingsStore::Writing::kLazily);
     if (!more.ok()) {
       ++store_facts.findings_failures;

@@ -23,6 +23,9 @@ class FindingsStore;
 namespace banyan::ledger {
 class Ledger;
 }
+namespace banyan::model {
+class LogAccess;
+}
 namespace banyan::net {
 class Endpoints;
 }
@@ -46,6 +49,7 @@ class RoutingControl;
 namespace banyan::admin {
 
 class ConfigService;
+class ErasureService;
 
 // Borrowed; all of them outlive the server. Null where a role does not run in this process.
 struct AdminServices {
@@ -63,10 +67,15 @@ struct AdminServices {
   replay::Runs* runs = nullptr;
   proxy::Proxy* proxy = nullptr;
   ConfigService* config = nullptr;
+  // With subjects: the log as it opens for readers, and who erases. Null without.
+  model::LogAccess* opened_log = nullptr;
+  ErasureService* erasure = nullptr;
   // Alarms of other rooms, one sentence each; asked on the admin loop, must not block.
   std::function<void(std::vector<std::string>&)> add_alarms = {};
   // Of the systems, for status.
   std::shared_ptr<const net::Endpoints> legacy = {}, candidate = {};
+
+  model::LogAccess& log() const;
 };
 
 class AdminServer {

@@ -58,6 +58,7 @@ const std::vector<Api::Endpoint>& Api::endpoints() {
       {"POST", "mirror/resume", Where::kLoop, &Api::resume_mirror},
       {"POST", "reload", Where::kStore, &Api::post_reload},
       {"GET", "report", Where::kStore, &Api::get_report},
+      {"POST", "erasures", Where::kStore, &Api::post_erasure},
       {"GET", "events", Where::kEvents, nullptr},
   };
   return kEndpoints;

@@ -110,6 +110,7 @@ class Api {
   HttpResponse pause_mirror(const Call& call) const;
   HttpResponse resume_mirror(const Call& call) const;
   HttpResponse get_report(const Call& call) const;
+  HttpResponse post_erasure(const Call& call) const;
   HttpResponse post_reload(const Call& call) const;
   void write_config(json::JsonWriter& json) const;
   HttpResponse route_response(const routing::RouteStatus& route) const;

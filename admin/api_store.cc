@@ -146,7 +146,7 @@ Result<replay::RunSpec> spec_of(const json::Value& body, model::LogAccess& log,
 Status Api::catch_up_findings() const {
   const Patience patience(kCatchUpPatienceNs);
   while (!patience.is_over()) {
-    const auto more = services_.findings.catch_up(services_.recorder.access(), kCatchUpRecords);
+    const auto more = services_.findings.catch_up(services_.log(), kCatchUpRecords);
     if (!more.ok()) return more.status();
     if (!*more) break;
   }
@@ -156,7 +156,7 @@ Status Api::catch_up_findings() const {
 HttpResponse Api::get_history(const Call& call) const {
   const auto limit = limit_of(call.target, 100, 1000);
   if (!limit.ok()) return error_response(limit.error());
-  return text_answer(route_history_json(services_.recorder.access(), services_.clock,
+  return text_answer(route_history_json(services_.log(), services_.clock,
                                         call.target.parameter("route"), *limit,
                                         options_.search_patience_ns));
 }
@@ -216,7 +216,7 @@ HttpResponse Api::get_exchange(const Call& call) const {
   std::optional<model::Cursor::Place> hint;
   // Only a hint: without it the log is searched.
   if (auto located = services_.findings.locate(*exchange); located.ok()) hint = *located;
-  return text_answer(exchange_json(services_.recorder.access(), *exchange, hint,
+  return text_answer(exchange_json(services_.log(), *exchange, hint,
                                    call.target.parameter("records") == "1",
                                    options_.search_patience_ns));
 }
@@ -229,8 +229,8 @@ HttpResponse Api::get_log(const Call& call) const {
   query.to = call.target.parameter("to");
   query.filter = call.target.parameter("filter");
   query.limit = *limit;
-  return text_answer(log_page_json(services_.recorder.access(), services_.clock, query,
-                                   options_.search_patience_ns));
+  return text_answer(
+      log_page_json(services_.log(), services_.clock, query, options_.search_patience_ns));
 }
 
 HttpResponse Api::get_replays(const Call&) const {
@@ -242,7 +242,7 @@ HttpResponse Api::get_replays(const Call&) const {
 
 HttpResponse Api::post_replay(const Call& call) const {
   if (services_.runs == nullptr) return no_runs();
-  const auto spec = spec_of(call.body, services_.recorder.access(), services_.clock);
+  const auto spec = spec_of(call.body, services_.log(), services_.clock);
   if (!spec.ok()) return error_response(spec.error());
   return run_response(services_.runs->start(*spec));
 }

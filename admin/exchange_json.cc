@@ -281,6 +281,9 @@ Result<std::string> exchange_json(model::LogAccess& log, ExchangeId exchange,
   std::string out;
   json::JsonWriter json(out);
   json.begin_object().member("schema", "banyan/exchange/1").member("id", exchange.to_string());
+  const bool is_erased = (parts.request != nullptr && parts.request->of.is_erased) ||
+                         (parts.response != nullptr && parts.response->of.is_erased);
+  if (is_erased) json.member("erased", true);
   write_request(json, parts);
   write_ends(json, parts);
   json.member("chunks", collection.chunks());

@@ -18,6 +18,7 @@ struct Target {
   std::string admin_url;  // "http://127.0.0.1:9901"
   std::string data_dir;   // for the token file and offline verbs
   std::shared_ptr<const recorder::LogKeys> log_keys = recorder::LogKeys::none();  // offline verbs
+  std::string record_key;  // [record] key, likewise; "" for none
 };
 
 struct ApiAnswer {

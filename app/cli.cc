@@ -345,6 +345,15 @@ void add_log(CLI::App& app, Choice& choice) {
   verify->callback([&choice, anchor] {
     choice.run = [&choice, anchor] { return log_verify(choice.globals, *anchor); };
   });
+  auto* erase = verb(*log, "erase", "Destroy the keys of one subject's data ([record] subject)");
+  auto erasing = std::make_shared<EraseOptions>();
+  erase->add_option("--subject", erasing->subject, "The subject, as requests name it");
+  erase->add_option("--session", erasing->session,
+                    "The keyed token of a session, where sessions are the subjects");
+  erase->add_flag("--dry-run", erasing->is_dry_run, "Count keys and exchanges; destroy nothing");
+  erase->callback([&choice, erasing] {
+    choice.run = [&choice, erasing] { return log_erase(choice.globals, *erasing); };
+  });
   auto* repair = verb(*log, "repair",
                       "With the server stopped: damage becomes GAP records, what is valid is kept");
   auto is_dry_run = std::make_shared<bool>(false);

@@ -68,6 +68,11 @@ int log_cat(const Globals& globals, const LogRangeOptions& options);
 int log_at(const Globals& globals, const LogRangeOptions& options);
 int log_stat(const Globals& globals);
 int log_verify(const Globals& globals, const std::string& anchor);
+struct EraseOptions {
+  std::string subject, session;  // one of the two
+  bool is_dry_run = false;
+};
+int log_erase(const Globals& globals, const EraseOptions& options);
 int log_repair(const Globals& globals, bool is_dry_run);
 
 struct ExportOptions {

@@ -109,6 +109,7 @@ class Export {
               counts.without_shadow);
     all.count("bodies are over 64 MiB and are left out", counts.bodies_left_out);
     all.count("exchanges have no end in the log (still open, or lost)", counts.unended);
+    all.count("exchanges hold data of erased subjects and are left out", counts.erased);
     all.count("holes are in the log: exchanges may be missing", counts.holes);
     return all;
   }

@@ -25,6 +25,7 @@ std::string_view kind_name(KeyFile::Kind kind) {
   switch (kind) {
     case KeyFile::Kind::kToken: return "token";
     case KeyFile::Kind::kDigest: return "digest";
+    case KeyFile::Kind::kSubject: return "subject";
     case KeyFile::Kind::kSeal: return "seal";
   }
   return "unknown";
@@ -36,7 +37,8 @@ std::string_view state_name(const KeyFile& file) {
 }
 
 std::string number_of(const KeyFile& file) {
-  return file.kind == KeyFile::Kind::kDigest ? std::string() : std::to_string(file.number);
+  const bool has_one = file.kind == KeyFile::Kind::kToken || file.kind == KeyFile::Kind::kSeal;
+  return has_one ? std::to_string(file.number) : std::string();
 }
 
 // [record] key of the config, as the server reads it. A config that does not load says nothing.

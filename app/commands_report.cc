@@ -12,6 +12,7 @@
 #include "admin/report.h"
 #include "app/commands.h"
 #include "app/exit_codes.h"
+#include "app/offline_log.h"
 #include "comparator/comparator.h"
 #include "comparator/findings.h"
 #include "config/config.h"
@@ -52,7 +53,7 @@ Result<DataDirectory> open_data(const Globals& globals) {
   DataDirectory data;
   const Target target = target_of(globals);
   data.path = target.data_dir;
-  auto log = recorder::open_log(FileSystem::posix(), data.path + "/log", target.log_keys);
+  auto log = open_log_in(FileSystem::posix(), data.path, target.log_keys, target.record_key);
   if (!log.ok()) return log.error();
   data.log = *std::move(log);
   return data;
@@ -265,7 +266,7 @@ int compare(const Globals& globals, const CompareOptions& options) {
   FileSystem& files = FileSystem::posix();
   Clock& clock = SystemClock::instance();
   const std::string data_dir = target_of(globals).data_dir;
-  auto log = recorder::open_log(files, data_dir + "/log", loaded.config.recorder.keys);
+  auto log = open_log_in(files, data_dir, loaded.config.recorder.keys, loaded.config.record_key);
   if (!log.ok()) return fail_with(log.error());
   std::unique_ptr<recorder::Recorder> recorder;
   std::unique_ptr<model::RecordSink> sink;
@@ -277,6 +278,9 @@ int compare(const Globals& globals, const CompareOptions& options) {
     if (!opened.ok()) return fail_with(opened.error());
     recorder = *std::move(opened);
     sink = recorder->open_lane();
+    if ((*log)->subjects() != nullptr) {
+      sink = std::make_unique<model::SubjectSink>(std::move(sink), *(*log)->subjects(), nullptr);
+    }
   }
   const bool is_terminal = isatty(STDERR_FILENO) != 0;
   auto report =

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "app/exit_codes.h"
+#include "app/offline_log.h"
 #include "config/config.h"
 #include "core/base/text.h"
 #include "recorder/recorder.h"
@@ -58,6 +59,7 @@ Target target_of(const Globals& globals) {
   if (target.admin_url.empty()) target.admin_url = "http://" + config.admin.address;
   if (target.data_dir.empty()) target.data_dir = config.data_dir;
   target.log_keys = config.recorder.keys;
+  target.record_key = config.record_key;
   if (target.admin_url.find("://") == std::string::npos) {
     target.admin_url = "http://" + target.admin_url;
   }
@@ -66,7 +68,9 @@ Target target_of(const Globals& globals) {
 
 Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals) {
   const Target target = target_of(globals);
-  return recorder::open_log(FileSystem::posix(), target.data_dir + "/log", target.log_keys);
+  auto log = open_log_in(FileSystem::posix(), target.data_dir, target.log_keys, target.record_key);
+  if (!log.ok()) return log.error();
+  return std::unique_ptr<model::LogAccess>(*std::move(log));
 }
 
 void complain(const std::string& message) {

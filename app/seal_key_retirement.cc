@@ -36,6 +36,10 @@ void SealKeyRetirement::run() {
 void SealKeyRetirement::look() { tell(retire()); }
 
 Status SealKeyRetirement::retire() {
+  if (subjects_ != nullptr) {
+    const auto oldest = static_cast<std::int64_t>(recorder_.stats().oldest_append_wall_ns);
+    BANYAN_RETURN_IF_ERROR(subjects_->prune(oldest));
+  }
   const auto oldest = recorder_.oldest_epoch();
   if (!oldest.ok()) return oldest.error();
   if (*oldest <= kept_from_) return {};

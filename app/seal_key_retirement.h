@@ -16,6 +16,7 @@
 #include "core/base/ids.h"
 #include "core/base/mutex.h"
 #include "core/crypto/key_ring.h"
+#include "core/crypto/subject_keys.h"
 #include "recorder/recorder.h"
 
 namespace banyan::app {
@@ -23,8 +24,9 @@ namespace banyan::app {
 class SealKeyRetirement {
  public:
   // Both must outlive this object.
-  SealKeyRetirement(const recorder::Recorder& recorder, crypto::KeyRing& keys)
-      : recorder_(recorder), keys_(keys) {}
+  SealKeyRetirement(const recorder::Recorder& recorder, crypto::KeyRing& keys,
+                    crypto::SubjectKeys* subjects = nullptr)
+      : recorder_(recorder), keys_(keys), subjects_(subjects) {}
   ~SealKeyRetirement() { stop(); }
   SealKeyRetirement(const SealKeyRetirement&) = delete;
   SealKeyRetirement& operator=(const SealKeyRetirement&) = delete;
@@ -45,8 +47,9 @@ class SealKeyRetirement {
 
   const recorder::Recorder& recorder_;
   crypto::KeyRing& keys_;
-  Epoch kept_from_;      // keys of epochs before are destroyed
-  std::string failure_;  // of the last look; "" after a good one
+  crypto::SubjectKeys* const subjects_;  // null: there are none
+  Epoch kept_from_;                      // keys of epochs before are destroyed
+  std::string failure_;                  // of the last look; "" after a good one
   std::uint64_t failed_looks_ = 0;
   Mutex mutex_;
   std::condition_variable stop_signal_;

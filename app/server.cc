@@ -10,10 +10,12 @@
 
 #include "access_log/access_log.h"
 #include "admin/admin_server.h"
+#include "app/erasure.h"
 #include "app/mirror_policy.h"
 #include "app/pulses.h"
 #include "app/reloader.h"
 #include "app/seal_key_retirement.h"
+#include "app/subjects.h"
 #include "app/system_tls.h"
 #include "app/upstreams.h"
 #include "app/watchdog.h"
@@ -95,6 +97,7 @@ struct Server::Impl final : ConfigTarget {
   std::unique_ptr<net::Warden> warden;
   std::unique_ptr<recorder::Recorder> recorder;
   std::unique_ptr<crypto::KeyRing> keys;
+  std::unique_ptr<Subjects> subjects;  // null: nobody is or was one
   std::unique_ptr<SealKeyRetirement> key_retirement;
   std::unique_ptr<model::Redactor> redactor;
   std::unique_ptr<ledger::Ledger> ledger;
@@ -103,6 +106,7 @@ struct Server::Impl final : ConfigTarget {
   std::shared_ptr<const comparator::CompiledRules> rules;
   std::unique_ptr<comparator::Comparator> comparator;
   std::unique_ptr<comparator::FindingsStore> findings;
+  std::unique_ptr<Erasure> erasure;  // with `subjects`
   std::unique_ptr<RoutingMirrorPolicy> mirror_policy;
   std::unique_ptr<replay::Mirror> mirror;
   std::unique_ptr<replay::Runs> runs;
@@ -121,6 +125,17 @@ struct Server::Impl final : ConfigTarget {
   Status open();
   Status open_upstreams();
   Status open_log();
+  Status open_subjects();
+  Status finish_erasures();
+  bool records_subjects() const {
+    return config.proxy.subject.kind != proxy::SubjectOptions::Kind::kNone;
+  }
+  // The log as consumers read and write it: subjects' records open, and sealed.
+  model::LogAccess& log() { return subjects != nullptr ? subjects->log() : recorder->access(); }
+  std::unique_ptr<model::RecordSink> open_lane() {
+    auto lane = recorder->open_lane();
+    return subjects != nullptr ? subjects->guard(std::move(lane)) : std::move(lane);
+  }
   Status open_routing();
   Status open_consumers();
   Status open_edges();
@@ -163,7 +178,9 @@ Status Server::Impl::open_log() {
       crypto::KeyRing::open(files, config.data_dir + "/keys", recorder->epoch(), config.record_key);
   if (!ring.ok()) return ring.error();
   keys = *std::move(ring);
-  key_retirement = std::make_unique<SealKeyRetirement>(*recorder, *keys);
+  BANYAN_RETURN_IF_ERROR(open_subjects());
+  key_retirement = std::make_unique<SealKeyRetirement>(
+      *recorder, *keys, subjects != nullptr ? &subjects->keys() : nullptr);
   auto made = model::Redactor::create(config.redaction, *keys);
   if (!made.ok()) return made.error();
   redactor = *std::move(made);
@@ -185,6 +202,23 @@ Status Server::Impl::open_log() {
   if (!book.ok()) return book.error();
   ledger = *std::move(book);
   return {};
+}
+
+Status Server::Impl::open_subjects() {
+  auto opened =
+      Subjects::open(files, clock, config.data_dir, *keys, recorder->access(), records_subjects());
+  if (!opened.ok()) return opened.error();
+  subjects = *std::move(opened);
+  if (subjects != nullptr) subjects->add_metrics(metrics);
+  return {};
+}
+
+Status Server::Impl::finish_erasures() {
+  if (subjects == nullptr) return {};
+  erasure =
+      std::make_unique<Erasure>(recorder->access(), subjects->keys(), findings.get(),
+                                config.proxy.subject.kind == proxy::SubjectOptions::Kind::kSession);
+  return erasure->finish().status();
 }
 
 Status Server::Impl::open_routing() {
@@ -224,28 +258,28 @@ Status Server::Impl::open_consumers() {
   if (roles.compare) {
     comparator::ComparatorLimits limits;
     limits.body_bytes_max = config.comparator.body_bytes_max;
-    auto opened = comparator::Comparator::open(clock, recorder->access(), recorder->open_lane(),
-                                               rules, limits);
+    auto opened = comparator::Comparator::open(clock, log(), open_lane(), rules, limits);
     if (!opened.ok()) return opened.error();
     comparator = *std::move(opened);
   }
   auto store = comparator::FindingsStore::open(config.data_dir + "/findings.sqlite", clock);
   if (!store.ok()) return store.error();
   findings = *std::move(store);
+  BANYAN_RETURN_IF_ERROR(finish_erasures());
 
   const replay::SystemsOptions systems = systems_to_ask(config);
   if (roles.mirror) {
     mirror_policy = std::make_unique<RoutingMirrorPolicy>(routing->cell());
-    auto opened = replay::Mirror::open(clock, recorder->access(), recorder->open_lane(), *redactor,
-                                       *mirror_policy, systems, config.mirror);
+    auto opened = replay::Mirror::open(clock, log(), open_lane(), *redactor, *mirror_policy,
+                                       systems, config.mirror);
     if (!opened.ok()) return opened.error();
     mirror = *std::move(opened);
     recorder->set_retention_listener([this](std::string_view stream, Offset first, Offset end) {
       mirror->on_retention(stream, first, end);
     });
   }
-  auto opened = replay::Runs::open(files, clock, recorder->access(), recorder->open_lane(),
-                                   *redactor, systems, config.data_dir + "/state/runs");
+  auto opened = replay::Runs::open(files, clock, log(), open_lane(), *redactor, systems,
+                                   config.data_dir + "/state/runs");
   if (!opened.ok()) return opened.error();
   runs = *std::move(opened);
   runs->set_policy(mirror_policy.get());
@@ -271,9 +305,17 @@ Status Server::Impl::open_edges() {
     return error;
   }
   access_log = *std::move(lines);
-  auto front = proxy::Proxy::open(config.proxy, clock, routing->cell(), *recorder, *redactor, *keys,
-                                  metrics, [this](int status) { ledger->count_refused(status); },
-                                  {access_log.get(), std::move(inherited)});
+  proxy::LogDoor door = proxy::log_door(*recorder);
+  proxy::ProxyExtras extras{access_log.get(), std::move(inherited)};
+  if (records_subjects()) {
+    extras.subjects = &subjects->keys();
+    door.open_lane = [this](const std::function<void()>& wake) {
+      return subjects->guard(recorder->open_lane(wake), wake);
+    };
+  }
+  auto front = proxy::Proxy::open(
+      config.proxy, clock, routing->cell(), std::move(door), *redactor, *keys, metrics,
+      [this](int status) { ledger->count_refused(status); }, std::move(extras));
   if (!front.ok()) return front.error();
   proxy = *std::move(front);
   reloader = std::make_unique<Reloader>(source, config, *this, clock, metrics, notifier);
@@ -291,11 +333,14 @@ Status Server::Impl::open_edges() {
                                 .runs = runs.get(),
                                 .proxy = proxy.get(),
                                 .config = reloader.get(),
+                                .opened_log = &log(),
+                                .erasure = erasure.get(),
                                 .add_alarms =
                                     [this](std::vector<std::string>& alarms) {
                                       const std::string failure = access_log->failure();
                                       if (!failure.empty())
                                         alarms.push_back("access log: " + failure);
+                                      if (subjects != nullptr) subjects->add_alarms(alarms);
                                     },
                                 .legacy = warden->endpoints(0),
                                 .candidate = warden->endpoints(1)};

@@ -131,9 +131,11 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?9, ?10, ?11, ?12, ?13) "
       "ON CONFLICT (id) DO UPDATE SET count = count + ?7, exchanges = exchanges + 1, "
       "first_seen = min(first_seen, ?9), last_seen = max(last_seen, ?9), "
-      "example_at = iif(uncovered = 0 AND ?8 = 1, ?10, example_at), "
-      "example_legacy = iif(uncovered = 0 AND ?8 = 1, ?11, example_legacy), "
-      "example_candidate = iif(uncovered = 0 AND ?8 = 1, ?12, example_candidate), "
+      // Nor has one an example whose own was erased.
+      "example_at = iif((uncovered = 0 AND ?8 = 1) OR example_at = '', ?10, example_at), "
+      "example_legacy = iif((uncovered = 0 AND ?8 = 1) OR example_at = '', ?11, example_legacy), "
+      "example_candidate = "
+      "iif((uncovered = 0 AND ?8 = 1) OR example_at = '', ?12, example_candidate), "
       "rule = iif(?13 = '', rule, ?13), uncovered = uncovered + ?8");
   auto hit = database->prepare(
       "INSERT OR IGNORE INTO hits (exchange, finding, count, uncovered, wall) "
@@ -288,7 +290,8 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
     if (sourced.type != model::RecordType::kVerdict) continue;
     if (!model::decode_as(sourced.encoded, decoded).ok() || !decoded.run.is_live()) continue;
     is_ahead = true;
-    if (!decoded.has_previous && decoded.legacy_duration_ns >= 0 &&
+    if (decoded.of.is_erased) decoded.differences.clear();
+    if (!decoded.of.is_erased && !decoded.has_previous && decoded.legacy_duration_ns >= 0 &&
         decoded.candidate_duration_ns >= 0) {
       latency.add(decoded.route, decoded.endpoint, decoded.legacy_duration_ns,
                   decoded.candidate_duration_ns);

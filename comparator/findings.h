@@ -68,6 +68,11 @@ class FindingsStore {
   Result<Finding> set_state(std::string_view id, FindingState state, std::string_view by,
                             std::string_view reason, std::int64_t until_wall_ns);
   Result<std::vector<EndpointLatency>> latency() const;
+  // Takes back all that these exchanges showed: counts, exemplars, example values of every finding
+  // they were part of, findings that nobody else showed, and what names one of these endpoints.
+  // The file holds none of it afterwards, nor does its journal. Answers how many findings.
+  Result<std::uint64_t> erase(const std::vector<ExchangeId>& exchanges,
+                              const std::vector<std::string>& endpoints);
   // Where the REQUEST of an exchange with differences lies, if known: (stream, offset).
   Result<std::optional<model::Cursor::Place>> locate(ExchangeId exchange) const;
 

@@ -12,6 +12,8 @@ namespace {
 
 // What the sender says of a copy that went without a secret which a rule drops.
 constexpr std::string_view kDroppedSecret = "dropped_secret";
+// What an erased subject leaves: the reason, and the endpoint.
+constexpr std::string_view kErased = "erased";
 
 // Takes the fields over, and leaves its own for the next answer to be decoded into.
 void lift(model::Answer& answer, bool is_truncated, LiftedAnswer& lifted) {
@@ -40,6 +42,8 @@ void ExchangeCase::clear() {
   method.clear();
   target.clear();
   route.clear();
+  subject.clear();
+  is_erased = false;
   response.clear();
   request_place.stream.clear();
   request_place.offset = Offset{};
@@ -88,6 +92,8 @@ model::VerdictRecord Draft::to_record(const ExchangeCase& exchange, RunId run,
   record.candidate_duration_ns = candidate_duration_ns;
   record.reason = comparison.reason;
   record.differences = std::move(comparison.differences);
+  // What is erased already has nothing to seal.
+  if (!exchange.is_erased) record.of.key = exchange.subject;
   return record;
 }
 
@@ -104,7 +110,9 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   draft.legacy_status = draft.candidate_status = 0;
   draft.legacy_duration_ns = draft.candidate_duration_ns = -1;
   draft.route = exchange.route;
-  if (exchange.has_request) {
+  if (exchange.is_erased) {
+    draft.endpoint = kErased;
+  } else if (exchange.has_request) {
     write_endpoint(exchange.method, exchange.target, draft.endpoint);
   } else {
     draft.endpoint = "unknown";
@@ -129,6 +137,9 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   (shadow_is_legacy ? draft.candidate_duration_ns : draft.legacy_duration_ns) =
       duration(response_.started, response_.answer.ended);
 
+  if (exchange.is_erased || shadow_.of.is_erased || response_.of.is_erased) {
+    return incomparable(kErased);
+  }
   // Equal to the byte, as most are: nothing needs to be decoded to say so.
   const bool is_whole = shadow_.answer.status != 0 && response_.delivery != Delivery::kTruncated;
   if (is_whole && shadow_.answer.status == response_.answer.status &&

@@ -36,6 +36,8 @@ struct ExchangeCase {
   Place request_place;
   Closing closing = Closing::kOpen;
   std::string response;
+  std::string subject;     // key id of whose data it is
+  bool is_erased = false;  // what the REQUEST held of it is gone
 
   // As new, but the strings keep their room.
   void clear();

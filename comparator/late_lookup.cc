@@ -49,6 +49,8 @@ void note_request(ExchangeCase& exchange, const model::RequestRecord& record,
   exchange.has_request = true;
   exchange.method = record.method;
   exchange.target = record.target;
+  exchange.subject = record.of.key;
+  exchange.is_erased = record.of.is_erased;
   exchange.route = record.route;
   exchange.started = record.started;
   exchange.request_place.stream = sourced.stream;

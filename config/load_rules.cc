@@ -174,6 +174,39 @@ void read_redact(TableReader& table, Config& config) {
   }
 }
 
+// "header:NAME", "cookie:NAME", "query:NAME" or "session".
+void read_subject(TableReader& table, Config& config) {
+  using Kind = proxy::SubjectOptions::Kind;
+  std::string text;
+  if (!table.read("subject", text)) return;
+  static constexpr std::pair<std::string_view, Kind> kKinds[] = {
+      {"header:", Kind::kHeader}, {"cookie:", Kind::kCookie}, {"query:", Kind::kQuery}};
+  proxy::SubjectOptions subject;
+  if (text == "session") subject.kind = Kind::kSession;
+  for (const auto& [prefix, kind] : kKinds) {
+    if (!text.starts_with(prefix)) continue;
+    subject.kind = kind;
+    subject.name = text.substr(prefix.size());
+  }
+  constexpr std::string_view kNotInNames = " \t\"(),/:;<=>?@[]{}\\&";
+  std::string problem;
+  if (subject.kind == Kind::kNone) {
+    problem = "names no place of a request";
+  } else if (subject.kind != Kind::kSession && subject.name.empty()) {
+    problem = "needs a name behind the colon";
+  } else if (subject.name.size() > 256 ||
+             subject.name.find_first_of(kNotInNames) != std::string::npos) {
+    problem = "holds a name that no " + text.substr(0, text.find(':')) + " can have";
+  }
+  if (!problem.empty()) {
+    table.problems().error(*table.node().find("subject"), "record.subject " + problem,
+                           "\"header:X-Customer-Id\", \"cookie:customer\", \"query:customer\" or "
+                           "\"session\"");
+    return;
+  }
+  config.proxy.subject = std::move(subject);
+}
+
 }  // namespace
 
 void load_compare(TableReader& root, Config& config) {
@@ -191,6 +224,7 @@ void load_compare(TableReader& root, Config& config) {
 void load_record(TableReader& root, Config& config) {
   TableReader table = root.table("record");
   read_redact(table, config);
+  read_subject(table, config);
   if (table.read("key", config.record_key) && config.record_key.size() < 16) {
     // Says nothing about the value, and the line it stands in is not shown.
     table.problems().error(*table.node().find("key"), "record.key has at least 16 bytes",

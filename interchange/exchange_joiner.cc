@@ -46,6 +46,10 @@ Status ExchangeJoiner::on_request(const model::SourcedRecord& sourced) {
   auto decoded = model::decode(sourced.encoded);
   if (!decoded.ok()) return decoded.error();
   const auto& record = std::get<model::RequestRecord>(*decoded);
+  if (record.of.is_erased) {
+    ++counts_.erased;
+    return {};
+  }
   if (!takes_(sourced, record)) return {};
   const Place place = waiting_.emplace(waiting_.end());
   places_.emplace(record.exchange, place);
@@ -74,6 +78,12 @@ Status ExchangeJoiner::on_request(const model::SourcedRecord& sourced) {
 
 Status ExchangeJoiner::on_part(Place place, const model::AnyRecord& record) {
   Waiting& waiting = *place;
+  // Erased while it was read.
+  std::visit(
+      [&waiting](const auto& held) {
+        if constexpr (requires { held.of; }) waiting.is_erased |= held.of.is_erased;
+      },
+      record);
   if (const auto* chunk = std::get_if<model::ChunkRecord>(&record)) {
     on_chunk(waiting, *chunk);
   } else if (const auto* response = std::get_if<model::ResponseRecord>(&record)) {
@@ -221,6 +231,10 @@ Status ExchangeJoiner::hand_out(Place place) {
   places_.erase(place->exchange.id);
   Waiting waiting = std::move(*place);
   waiting_.erase(place);
+  if (waiting.is_erased) {
+    ++counts_.erased;
+    return {};
+  }
   if (waiting.awaits_request_body) waiting.exchange.body.held = Held::kPart;
   return on_exchange_(waiting.exchange);
 }

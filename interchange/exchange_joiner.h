@@ -39,6 +39,7 @@ struct JoinCounts {
   std::uint64_t bodies_left_out = 0;  // over body_bytes_max
   std::uint64_t unended = 0;          // their end is not in the log
   std::uint64_t holes = 0;            // in the log
+  std::uint64_t erased = 0;           // their subject's data is gone: left out
 };
 
 class ExchangeJoiner {
@@ -71,6 +72,7 @@ class ExchangeJoiner {
     bool awaits_request_body = false;
     bool awaits_shadow = false;
     bool awaits_verdict = false;
+    bool is_erased = false;
     std::uint64_t bytes = 0;
   };
   using Place = std::list<Waiting>::iterator;

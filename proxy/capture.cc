@@ -14,8 +14,9 @@ constexpr std::size_t kKeptCapacity = 16 * 1024;
 
 }  // namespace
 
-void Capture::start(Mode mode, ExchangeId exchange, model::Side side) {
+void Capture::start(Mode mode, ExchangeId exchange, model::Side side, std::string_view subject) {
   clear();
+  subject_ = subject;
   mode_ = mode;
   exchange_ = exchange;
   side_ = side;
@@ -109,6 +110,7 @@ void Capture::emit(std::string_view bytes) {
   record.side = side_;
   record.sequence = sequence_++;
   record.bytes = bytes;
+  record.of.key = subject_;
   captured_ += bytes.size();
   if (model::append_record(sink_, record).is_refused()) has_lost_ = true;
 }
@@ -127,6 +129,7 @@ model::Ticket Capture::finish_request(bool is_complete, const http::HeaderList& 
   record.length = length_;
   record.digest = digest_->digest();
   record.trailers = trailers;
+  record.of.key = subject_;
   const model::Ticket ticket = model::append_record(sink_, record);
   state_ = State::kIdle;
   return ticket;
@@ -171,6 +174,7 @@ void Capture::clear() {
   mode_ = Mode::kNothing;
   length_ = captured_ = 0;
   sequence_ = 0;
+  subject_ = {};
   has_lost_ = false;
 }
 

@@ -60,7 +60,8 @@ class Capture {
       : limits_(limits), budget_(budget), sink_(sink) {}
   ~Capture() { clear(); }
 
-  void start(Mode mode, ExchangeId exchange, model::Side side);
+  // `subject` is the key id of whose data this is ("" for nobody), and lives until clear().
+  void start(Mode mode, ExchangeId exchange, model::Side side, std::string_view subject = {});
   void add(std::string_view piece);
   bool has_chunks() const { return state_ == State::kChunks; }
 
@@ -95,6 +96,7 @@ class Capture {
   State state_ = State::kIdle;
   ExchangeId exchange_;
   model::Side side_ = model::Side::kRequest;
+  std::string_view subject_;
   std::string bytes_;       // inline: the body; chunks: what the next CHUNK will hold
   std::uint64_t held_ = 0;  // of the budget
   std::optional<StreamingDigest> digest_;

@@ -9,6 +9,7 @@
 #include "core/base/text.h"
 #include "proxy/client_stream.h"
 #include "proxy/max_forwards.h"
+#include "proxy/subject.h"
 #include "proxy/worker.h"
 
 namespace banyan::proxy {
@@ -147,6 +148,13 @@ void Exchange::decide() {
     decision_.skip = SkipReason::kNotForwarded;
   }
   system_ = decision_.primary;
+  if (worker_.shared().subjects != nullptr) note_subject();
+}
+
+void Exchange::note_subject() {
+  const Shared& shared = worker_.shared();
+  const std::string subject = subject_of(shared.options.subject, *head_, decision_.session);
+  subject_ = subject.empty() ? std::string() : shared.subjects->id_for(subject);
 }
 
 // Bodies within the inline limit are read whole before anything is forwarded.
@@ -212,7 +220,7 @@ void Exchange::open_stream() {
   stream_.pause_input();
   const auto& shared = worker_.shared();
   request_capture_.start(request_capture_mode(decision_.record, shared.redactor.has_body_rules()),
-                         id_, model::Side::kRequest);
+                         id_, model::Side::kRequest, subject_);
   model::Body body;
   body.kind =
       request_capture_.has_chunks() ? model::Body::Kind::kChunks : model::Body::Kind::kNotRecorded;
@@ -276,6 +284,7 @@ model::Ticket Exchange::record_request(const model::Body& body) {
   record.method = head_->method;
   record.http_version = model::http_version_number(head_->version_major, head_->version_minor);
   record.body = body;
+  record.of.key = subject_;
   is_request_recorded_ = true;
   if (decision_.record == RecordMode::kOff) return model::append_record(worker_.lane(), record);
   const model::Redactor& redactor = worker_.shared().redactor;

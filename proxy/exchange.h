@@ -75,6 +75,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   bool refuse_if_wrong(const http::RequestHead& head);
   void reset(const http::RequestHead& head, Instant started);
   void decide();
+  void note_subject();
   bool reads_whole() const;
   bool hold_inline(std::size_t bytes);
   void open_stream();
@@ -136,6 +137,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   routing::RouteDecision decision_;
   routing::SessionMemo session_memo_;  // of the connection, kept from one exchange to the next
   std::string route_;
+  std::string subject_;  // key id of whose data this is; "" for nobody
   ForwardHead forward_;
   System system_ = System::kLegacy;  // that is asked
   std::unique_ptr<net::UpstreamCall> call_;

@@ -46,7 +46,7 @@ void Exchange::on_head(const http::ResponseHead& head) {
   answer_fields_.assign_end_to_end(head.fields);
   answer_capture_.start(
       answer_capture_mode(decision_.record, worker_.shared().redactor.has_body_rules()), id_,
-      model::Side::kPrimary);
+      model::Side::kPrimary, subject_);
   if (!is_client_gone_) write_head(head);
 }
 
@@ -336,6 +336,7 @@ model::Ticket Exchange::record_response(Delivery delivery) {
   record.started = started_;
   record.is_write = decision_.is_write;
   record.delivery = delivery;
+  record.of.key = subject_;
   model::Answer& answer = record.answer;
   answer.system = system_;
   answer.status = static_cast<std::uint16_t>(status_);

@@ -46,7 +46,7 @@ void Exchange::on_upgraded(const http::ResponseHead& head) {
   answer_fields_.assign_end_to_end(head.fields);
   answer_capture_.start(
       decision_.record == RecordMode::kOff ? Capture::Mode::kNothing : Capture::Mode::kMeasureOnly,
-      id_, model::Side::kPrimary);
+      id_, model::Side::kPrimary, subject_);
   worker_.count_upgrade();
   stream_.send_upgrade(upgrade_, answer_fields_.fields());
 }

@@ -64,6 +64,14 @@ struct SystemOptions {
   net::TlsClientOptions tls;        // of its https:// URLs; `upstream.tls` is made of it
 };
 
+// [record] subject: where a request says whose data it and its answers hold.
+struct SubjectOptions {
+  enum class Kind { kNone, kHeader, kCookie, kQuery, kSession };
+  Kind kind = Kind::kNone;
+  std::string name;
+  bool operator==(const SubjectOptions&) const = default;
+};
+
 struct ProxyOptions {
   int workers = 0;  // 0 = one per core
   std::vector<ListenerOptions> listeners;
@@ -72,6 +80,7 @@ struct ProxyOptions {
   SystemOptions legacy, candidate;
   http::Leniencies lenient;                    // [http] lenient: of requests
   std::int64_t durable_wait_ns = 250'000'000;  // [log] wait
+  SubjectOptions subject;
 };
 
 }  // namespace banyan::proxy

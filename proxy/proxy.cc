@@ -51,7 +51,7 @@ Result<std::unique_ptr<Proxy>> Proxy::open(ProxyOptions options, Clock& clock,
   Impl& impl = *proxy->impl_;
   impl.shared =
       std::make_unique<Shared>(std::move(options), clock, routing, std::move(log), redactor, keys,
-                               metrics, std::move(on_refused), extras.access);
+                               metrics, std::move(on_refused), extras.access, extras.subjects);
   impl.inherited = std::move(extras.inherited);
   for (int i = 0; i < impl.shared->workers; ++i) {
     auto worker = Worker::create(*impl.shared, i);

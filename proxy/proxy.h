@@ -23,6 +23,10 @@
 #include "recorder/recorder.h"
 #include "routing/routing_table.h"
 
+namespace banyan::crypto {
+class SubjectKeys;
+}
+
 namespace banyan::proxy {
 
 struct ProxyStats {
@@ -50,6 +54,9 @@ struct ProxyExtras {
   // Listening sockets that somebody else opened; a listener takes those of its address. One that
   // nobody takes is an error.
   std::vector<net::Listening> inherited = {};
+  // Keys of subjects, where options.subject names some; the lanes of the log seal by them. Outlives
+  // the proxy.
+  crypto::SubjectKeys* subjects = nullptr;
 };
 
 class Proxy {

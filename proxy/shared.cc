@@ -87,7 +87,8 @@ void ConnectionLimits::forget_client(const std::string& address) {
 
 Shared::Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, LogDoor door,
                const model::Redactor& a_redactor, const crypto::KeyRing& keys,
-               obs::Metrics& a_metrics, RefusedListener listener, AccessSink* access_sink)
+               obs::Metrics& a_metrics, RefusedListener listener, AccessSink* access_sink,
+               crypto::SubjectKeys* subject_keys)
     : options(std::move(given)),
       clock(a_clock),
       routing(cell),
@@ -96,6 +97,7 @@ Shared::Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, L
       metrics(a_metrics),
       on_refused(std::move(listener)),
       access(access_sink),
+      subjects(options.subject.kind == SubjectOptions::Kind::kNone ? nullptr : subject_keys),
       capture_limits{options.limits.inline_body_max, options.limits.body_captured_max,
                      keys.digest_seed()},
       workers(workers_of(options)),

@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "core/crypto/key_ring.h"
+#include "core/crypto/subject_keys.h"
 #include "core/http/message_reader.h"
 #include "core/model/record_io.h"
 #include "core/model/redaction.h"
@@ -73,7 +74,7 @@ Result<std::shared_ptr<ListenerFacts>> make_facts(const ListenerOptions& options
 struct Shared {
   Shared(ProxyOptions given, Clock& a_clock, routing::RoutingCell& cell, LogDoor door,
          const model::Redactor& a_redactor, const crypto::KeyRing& keys, obs::Metrics& a_metrics,
-         RefusedListener listener, AccessSink* access_sink);
+         RefusedListener listener, AccessSink* access_sink, crypto::SubjectKeys* subject_keys);
   void take_over(const ProxyOptions& next);
 
   ProxyOptions options;
@@ -83,7 +84,8 @@ struct Shared {
   const model::Redactor& redactor;
   obs::Metrics& metrics;
   const RefusedListener on_refused;
-  AccessSink* const access;  // null: no access log
+  AccessSink* const access;             // null: no access log
+  crypto::SubjectKeys* const subjects;  // null: records have no subject
   CaptureLimits capture_limits;
   const int workers;
   ConnectionLimits connections;

@@ -118,6 +118,7 @@ void AnswerCapture::append_chunk(std::string_view bytes) {
     chunk.side = model::Side::kShadow;
     chunk.sequence = sequence_++;
     chunk.bytes = bytes;
+    chunk.of.key = context_.subject;
     if (model::append_record(*context_.sink, chunk).is_refused()) has_lost_bytes_ = true;
     recorded_ += bytes.size();
   } else {

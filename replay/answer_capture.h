@@ -35,6 +35,7 @@ struct CaptureContext {
   // Of the primary's answer; of kind kNone until it was read from the log. Null: never asked for.
   const model::Body* primary_body = nullptr;
   std::size_t* held_bytes = nullptr;  // of all captures of a sender, beyond the inline bound
+  std::string_view subject;           // key id of whose data it is; "" for nobody
   std::uint64_t digest_seed = 0;
   std::uint64_t body_bytes_max = 0;
 };

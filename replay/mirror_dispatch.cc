@@ -113,6 +113,10 @@ bool MirrorCore::load_request(Copy& copy) {
     skip(copy, SkipReason::kGap);
     return false;
   }
+  if (copy.decoded.of.is_erased) {
+    skip(copy, SkipReason::kErased);
+    return false;
+  }
   count_kept(copy);
   return true;
 }

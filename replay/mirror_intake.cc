@@ -195,6 +195,7 @@ void MirrorCore::enter(Copy& copy) {
   if (!copy.request.empty()) count_kept(copy);
 
   if (copy.offset < copy.stream->retention_end) return skip(copy, SkipReason::kRetention);
+  if (copy.decoded.of.is_erased) return skip(copy, SkipReason::kErased);
   const model::Body& body = copy.decoded.body;
   if (body.kind == model::Body::Kind::kNotRecorded ||
       (body.kind == model::Body::Kind::kInline && body.length > options_.body_bytes_max)) {

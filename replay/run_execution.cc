@@ -138,6 +138,9 @@ void RunExecution::start(Going& going) {
     return skip(going, "its record is damaged");
   }
   going.decoded = std::make_unique<model::AnyRecord>(std::move(*decoded));
+  if (std::get<model::RequestRecord>(*going.decoded).of.is_erased) {
+    return skip(going, "its subject's data was erased", SkipReason::kErased);
+  }
   CopyJob job;
   job.request = &std::get<model::RequestRecord>(*going.decoded);
   job.stream = *going.item->stream;
@@ -192,7 +195,7 @@ void RunExecution::on_recorded(Going& going, const CopyEnd& how) {
   record(going, how.shadow);
 }
 
-void RunExecution::skip(Going& going, std::string_view why) {
+void RunExecution::skip(Going& going, std::string_view why, SkipReason reason) {
   ++run_.status.skipped;
   if (run_.status.spec.kind == RunKind::kReconcile) {
     add_remaining(run_.status, context_.log, *going.item, why);
@@ -202,7 +205,7 @@ void RunExecution::skip(Going& going, std::string_view why) {
   skipped.run = RunId{run_.status.id};
   skipped.route = *going.item->route;
   skipped.at = context_.clock.now();
-  skipped.reason = SkipReason::kGap;
+  skipped.reason = reason;
   std::string encoded;
   model::encode(skipped, encoded);
   record(going, encoded);

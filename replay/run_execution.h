@@ -70,7 +70,7 @@ class RunExecution {
   void on_copy_end(Going& going, const CopyEnd& how);
   void on_not_sent(Going& going, std::string_view cause);
   void on_recorded(Going& going, const CopyEnd& how);
-  void skip(Going& going, std::string_view why);
+  void skip(Going& going, std::string_view why, SkipReason reason = SkipReason::kGap);
   void record(Going& going, std::string_view encoded);
   void leave(Going& going);
   void retry_unrecorded();

@@ -112,6 +112,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     context.redactor = &parts_.redactor;
     context.primary_body = job_.primary_body;
     context.held_bytes = &parts_.held_bytes;
+    context.subject = job_.request->of.key;
     context.digest_seed = parts_.systems.digest_seed;
     context.body_bytes_max = parts_.body_bytes_max;
     return context;
@@ -173,6 +174,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     shadow.route = job_.request->route;
     shadow.is_write = job_.request->is_write;
     shadow.sent = sent_;
+    shadow.of.key = job_.request->of.key;
     // A client's own key may be what a rule names.
     shown_key_.clear();
     if (!message_.idempotency_key.empty()) {

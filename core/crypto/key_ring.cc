@@ -24,6 +24,7 @@ constexpr std::string_view kSealPrefix = "seal-";
 constexpr std::string_view kFirstTokenName = "token";  // number 1, from before keys had numbers
 constexpr std::string_view kTokenPrefix = "token-";
 constexpr std::string_view kDigestName = "digest";
+constexpr std::string_view kSubjectName = "subject";
 constexpr std::uint8_t kSealVersion = 1;
 constexpr std::size_t kTokenBytes = 16;
 
@@ -361,6 +362,8 @@ Result<std::vector<KeyRing::KeyFile>> KeyRing::list(FileSystem& files,
       found.push_back(store.describe({name, KeyFile::Kind::kToken, *number}));
     } else if (name == kDigestName) {
       found.push_back(store.describe({name, KeyFile::Kind::kDigest}));
+    } else if (name == kSubjectName) {
+      found.push_back(store.describe({name, KeyFile::Kind::kSubject}));
     } else if (const auto epoch = parse_seal_name(name)) {
       found.push_back(store.describe({name, KeyFile::Kind::kSeal, epoch->value}));
     }
@@ -381,6 +384,11 @@ std::string KeyRing::token(std::string_view domain, std::string_view value) cons
 }
 
 std::uint64_t KeyRing::digest_seed() const { return impl_->digest_seed; }
+
+Result<std::string> KeyRing::subject_secret(bool may_create) const {
+  const std::string name(kSubjectName);
+  return may_create ? impl_->store.load_or_create(name) : impl_->store.load(name, false);
+}
 
 // Sealed: version (1), epoch (8), nonce (12), encrypted bytes, tag (16).
 std::string KeyRing::seal(std::string_view plain, std::string_view bound_to) const {

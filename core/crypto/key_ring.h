@@ -43,7 +43,7 @@ class KeyRing {
                                     std::string_view from, std::string_view to);
   // What lies in the directory; no key is opened.
   struct KeyFile {
-    enum class Kind { kToken, kDigest, kSeal };
+    enum class Kind { kToken, kDigest, kSubject, kSeal };
     std::string name;
     Kind kind = Kind::kSeal;
     std::uint64_t number = 0;  // of a token key; of a seal key its epoch
@@ -58,6 +58,9 @@ class KeyRing {
   std::string token(std::string_view domain, std::string_view value) const;
   // Seed for keyed body digests; for the life of the directory.
   std::uint64_t digest_seed() const;
+  // Under which the keys of subjects are wrapped and found (SubjectKeys); for the life of the
+  // directory. kNotFound where there is none and none is to be made.
+  Result<std::string> subject_secret(bool may_create) const;
   // AES-256-GCM under the present epoch's key, a fresh nonce each time; `bound_to` is
   // authenticated. The output names its key's epoch. "" from a ring that was opened read-only. Any
   // thread.

@@ -58,6 +58,13 @@ constexpr std::uint8_t http_version_number(int major, int minor) {
 }
 std::string_view http_version_name(std::uint8_t number);  // "HTTP/1.1", "HTTP/2.0"
 
+// Whose personal data a record holds, where there is a subject ([record] subject): the id of the
+// key that its personal part lies encrypted under in the log. docs/decisions/0025-erasure.md.
+struct OfSubject {
+  std::string_view key;    // "" for nobody, else 16 bytes
+  bool is_erased = false;  // that key is gone, or not at hand: the personal members are empty
+};
+
 // Opens an exchange. Appended when the head (and the body, where it is inline) was read, before
 // anything is forwarded. `fields` are those sent to the primary, forwarding fields included,
 // secrets replaced by tokens; a copy is made of them and of what `sealed` holds.
@@ -79,6 +86,7 @@ struct RequestRecord {
   http::HeaderList fields;
   Body body;
   std::string_view sealed;  // see Redactor; for the sender alone
+  OfSubject of;
 };
 
 enum class Side : std::uint8_t { kRequest = 0, kPrimary = 1, kShadow = 2 };
@@ -97,6 +105,7 @@ struct ChunkRecord {
   std::uint64_t length = 0;
   Digest128 digest;
   http::HeaderList trailers;
+  OfSubject of;
 };
 
 // The part RESPONSE and SHADOW share. status 0: no answer.
@@ -119,6 +128,7 @@ struct ResponseRecord {
   bool is_write = false;
   Answer answer;
   Delivery delivery = Delivery::kWhole;
+  OfSubject of;
 };
 
 // Closes an exchange that no system answered.
@@ -143,6 +153,7 @@ struct ShadowRecord {
   // Of no_answer; or "dropped_secret": the copy went without what a rule keeps from being sent.
   std::string_view cause;
   std::string_view idempotency_key;  // what a write carried
+  OfSubject of;
 };
 
 // An exchange that was selected and will not be copied (of run 0), or not replayed (of another
@@ -189,6 +200,7 @@ struct VerdictRecord {
   std::string_view
       reason;  // of incomparable: "truncated", "gap", "key_rotated", "no_usable_answer"
   std::vector<Difference> differences;
+  OfSubject of;
 };
 
 struct Dials {

@@ -20,7 +20,7 @@ namespace banyan::model {
 
 constexpr bool is_skip_reason(SkipReason reason) {
   return reason <= SkipReason::kRouteOff ||
-         (reason >= SkipReason::kQueueFull && reason <= SkipReason::kGap);
+         (reason >= SkipReason::kQueueFull && reason <= SkipReason::kErased);
 }
 
 constexpr std::uint64_t little_endian(std::uint64_t value) {

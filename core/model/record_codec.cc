@@ -9,13 +9,13 @@
 #include <type_traits>
 
 #include "core/base/bytes.h"
+#include "core/base/check.h"
 #include "core/model/answer_bytes.h"
 #include "core/model/record_archive.h"
+#include "core/model/record_frame.h"
 
 namespace banyan::model {
 namespace {
-
-constexpr std::uint8_t kRecordVersion = 1;
 
 template <typename Archive, typename T>
 void layout_exchange(Archive& a, T& id) {
@@ -269,17 +269,34 @@ template <>
 constexpr RecordType kTypeOf<CheckpointRecord> = RecordType::kCheckpoint;
 
 template <typename Record>
+concept MayHaveSubject = requires(Record record) {
+  record.of;
+};
+
+template <typename Record>
 void measure(Measurer& room, const Record& record) {
   room.flag(true);  // type
   room.flag(true);  // version
   layout(room, record);
+  if constexpr (MayHaveSubject<Record>) {
+    if (!record.of.key.empty()) room.text(record.of.key);
+  }
 }
 
 template <typename Record>
 void pack(const Measurer& room, const Record& record, std::string& out) {
   Packer packer(out, room);
   packer.byte(static_cast<std::uint8_t>(kTypeOf<Record>));
-  packer.byte(kRecordVersion);
+  if constexpr (MayHaveSubject<Record>) {
+    if (!record.of.key.empty()) {
+      CHECK(record.of.key.size() == kSubjectBytes);
+      packer.byte(kOpenVersion);
+      layout(packer, record);
+      for (const char byte : record.of.key) packer.byte(static_cast<std::uint8_t>(byte));
+      return;
+    }
+  }
+  packer.byte(kPlainVersion);
   layout(packer, record);
 }
 
@@ -296,12 +313,19 @@ Error damaged(std::string message) {
 
 Error malformed() { return damaged("a record of the log does not have its type's form"); }
 
+// What of the frame the record says itself.
 template <typename Record>
-Result<AnyRecord> unpack(std::string_view payload) {
+void note_subject(const RecordFrame& frame, Record& record) {
+  if constexpr (MayHaveSubject<Record>) record.of = OfSubject{frame.subject, frame.is_sealed};
+}
+
+template <typename Record>
+Result<AnyRecord> unpack(const RecordFrame& frame) {
   Record record;
-  Unpacker unpacker(payload);
+  Unpacker unpacker(frame.payload);
   layout(unpacker, record);
   if (!unpacker.is_done()) return malformed();
+  note_subject(frame, record);
   return AnyRecord(std::move(record));
 }
 
@@ -333,20 +357,27 @@ Result<RecordType> type_of(std::string_view bytes) {
     return damaged("the log holds a record of unknown type " + std::to_string(number) +
                    "; a newer Banyan may have written it");
   }
-  if (version != kRecordVersion) {
-    return damaged("the log holds a record of version " + std::to_string(version) +
-                   "; this Banyan reads version " + std::to_string(kRecordVersion));
+  const auto type = static_cast<RecordType>(number);
+  const bool is_known =
+      version == kPlainVersion ||
+      ((version == kSealedVersion || version == kOpenVersion) && may_have_subject(type));
+  if (!is_known) {
+    return damaged("the log holds a " + std::string(to_string(type)) + " of version " +
+                   std::to_string(version) + "; a newer Banyan may have written it");
   }
-  return static_cast<RecordType>(number);
+  return type;
 }
 
 template <typename Record>
-Status expect(std::string_view bytes) {
-  constexpr char kExpected[] = {static_cast<char>(kTypeOf<Record>), kRecordVersion};
-  if (bytes.size() >= 2 && std::memcmp(bytes.data(), kExpected, sizeof kExpected) == 0) return {};
+Status expect(std::string_view bytes, RecordFrame& frame) {
+  constexpr char kExpected[] = {static_cast<char>(kTypeOf<Record>), kPlainVersion};
+  if (bytes.size() >= 2 && std::memcmp(bytes.data(), kExpected, sizeof kExpected) == 0) {
+    frame.payload = bytes.substr(2);
+    return {};
+  }
   const auto type = type_of(bytes);
   if (!type.ok()) return type.error();
-  if (*type == kTypeOf<Record>) return {};
+  if (*type == kTypeOf<Record>) return unframe(bytes, frame) ? Status() : malformed();
   return damaged("a record of the log is a " + std::string(to_string(*type)) + " and not a " +
                  std::string(to_string(kTypeOf<Record>)));
 }
@@ -418,6 +449,7 @@ void encode(const AnyRecord& record, std::string& out) {
 
 template <typename Record>
 Unwritten::Unwritten(const Record& record) : record_(&record), append_(&append<Record>) {
+  if constexpr (MayHaveSubject<Record>) has_subject_ = !record.of.key.empty();
   Measurer room;
   measure(room, record);
   gathered_ = room.gathered();
@@ -442,7 +474,8 @@ template Unwritten::Unwritten(const CheckpointRecord&);
 Result<AnyRecord> decode(std::string_view bytes) {
   const auto type = type_of(bytes);
   if (!type.ok()) return type.error();
-  const std::string_view payload = bytes.substr(2);
+  RecordFrame payload;
+  if (!unframe(bytes, payload)) return malformed();
   switch (*type) {
     case RecordType::kRequest: return unpack<RequestRecord>(payload);
     case RecordType::kResponse: return unpack<ResponseRecord>(payload);
@@ -460,10 +493,12 @@ Result<AnyRecord> decode(std::string_view bytes) {
 
 template <typename Record>
 Status decode_as(std::string_view bytes, Record& record) {
-  BANYAN_RETURN_IF_ERROR(expect<Record>(bytes));
+  RecordFrame frame;
+  BANYAN_RETURN_IF_ERROR(expect<Record>(bytes, frame));
   reset_rest(record);
-  Unpacker unpacker(bytes.substr(2));
+  Unpacker unpacker(frame.payload);
   layout(unpacker, record);
+  note_subject(frame, record);
   return unpacker.is_done() ? Status() : malformed();
 }
 template Status decode_as(std::string_view, RequestRecord&);
@@ -475,10 +510,12 @@ namespace {
 
 template <typename Record>
 Status read_head(std::string_view bytes, Record& record, std::string_view& rest) {
-  BANYAN_RETURN_IF_ERROR(expect<Record>(bytes));
+  RecordFrame frame;
+  BANYAN_RETURN_IF_ERROR(expect<Record>(bytes, frame));
   reset_rest(record);
-  Unpacker unpacker(bytes.substr(2));
+  Unpacker unpacker(frame.payload);
   layout_head(unpacker, record);
+  note_subject(frame, record);
   rest = unpacker.rest();
   return unpacker.is_ok() ? Status() : malformed();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Records to bytes and back (docs/formats/log.md, "Record payloads"). decode∘encode is identity.
+// Records to bytes and back (docs/formats/log.md, "Record payloads"). decode∘encode is identity,
+// but for a record whose personal part is sealed: that encodes as one that is open and has none.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,8 @@ class Unwritten {
   template <typename Record>
   explicit Unwritten(const Record& record);  // any type but AnyRecord
 
+  // What is appended is of kOpenVersion (record_frame.h), and not for the log as it is.
+  bool has_subject() const { return has_subject_; }
   // No less than what append_to() appends, and little more.
   std::size_t bytes_max() const;
   // The same as encode().
@@ -43,6 +46,7 @@ class Unwritten {
   static void append(const Unwritten& self, std::string& out);
 
   const void* record_;
+  bool has_subject_ = false;
   std::size_t gathered_;
   std::size_t appended_;
   void (*append_)(const Unwritten& self, std::string& out);

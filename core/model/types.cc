@@ -42,7 +42,8 @@ constexpr Name<SkipReason> kSkipReasons[] = {{SkipReason::kNone, "none"},
                                              {SkipReason::kRouteOff, "route_off"},
                                              {SkipReason::kQueueFull, "queue_full"},
                                              {SkipReason::kRetention, "retention"},
-                                             {SkipReason::kGap, "gap"}};
+                                             {SkipReason::kGap, "gap"},
+                                             {SkipReason::kErased, "erased"}};
 
 constexpr Name<Verdict> kVerdicts[] = {{Verdict::kEqual, "equal"},
                                        {Verdict::kTolerated, "tolerated"},

@@ -46,8 +46,9 @@ enum class SkipReason : std::uint8_t {
   kQueueFull = 32,
   kRetention = 33,
   kGap = 34,
+  kErased = 35,
 };
-// True for queue_full, retention and gap.
+// True for queue_full, retention, gap and erased.
 bool is_drop(SkipReason reason);
 
 enum class Verdict : std::uint8_t { kEqual = 0, kTolerated = 1, kDifferent = 2, kIncomparable = 3 };

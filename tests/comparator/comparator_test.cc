@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/model/subject_seal.h"
 #include "tests/support/memory_log.h"
 #include "tests/support/records.h"
 
@@ -18,6 +19,17 @@ namespace banyan::comparator {
 namespace {
 
 using support::exchange_id;
+
+// As the log gives it where the subject's key is gone.
+template <typename Record>
+std::string erased(Record record) {
+  const std::string key(16, 's');
+  record.of.key = key;
+  std::string open, sealed;
+  model::encode(record, open);
+  EXPECT_TRUE(model::seal_record(open, "", sealed).ok());
+  return sealed;
+}
 
 class ComparatorTest : public testing::Test {
  protected:
@@ -169,6 +181,24 @@ TEST_F(ComparatorTest, ACopyWithoutADroppedSecretIsNoFindingWhereItsAnswerDiffer
   EXPECT_EQ(all[0].reason, "dropped_secret");
   EXPECT_TRUE(all[0].differences.empty());
   EXPECT_EQ(all[1].verdict, Verdict::kEqual);
+}
+
+TEST_F(ComparatorTest, WhatIsErasedOnEitherSideIsIncomparable) {
+  const auto comparator = start();
+  log_.append_encoded(erased(support::request(exchange_id(1))));
+  log_.append_encoded(erased(support::response(exchange_id(1))));
+  log_.append_encoded(erased(support::shadow(exchange_id(1), "orders", "{\"a\":2}")));
+  log_.append(support::request(exchange_id(2)));
+  log_.append(support::response(exchange_id(2)));
+  log_.append_encoded(erased(support::shadow(exchange_id(2), "orders", "{\"a\":2}")));
+  ASSERT_TRUE(reaches(2));
+  for (const auto& verdict : verdicts()) {
+    EXPECT_EQ(verdict.verdict, Verdict::kIncomparable);
+    EXPECT_EQ(verdict.reason, "erased");
+    EXPECT_TRUE(verdict.of.key.empty());
+    EXPECT_TRUE(verdict.differences.empty());
+  }
+  EXPECT_EQ(verdicts()[0].endpoint, "erased");
 }
 
 TEST_F(ComparatorTest, ReadsChunksBackWhereBodiesDiffer) {

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -104,6 +106,40 @@ TEST_F(FindingsTest, GroupsByRouteEndpointPathKindAndTransition) {
               one.exemplars.end());
   }
   EXPECT_EQ(prices, 1U);
+}
+
+TEST_F(FindingsTest, WhatAnErasedSubjectShowedIsGoneFromTheFile) {
+  auto hers = difference("body:$.name");
+  hers.legacy = "planted";
+  log_.append(different(1, {hers}));
+  log_.append(different(2, {hers}));
+  log_.append(different(3, {difference("body:$.name")}));
+  log_.append(different(4, {difference("body:$.id")}, "GET /planted"));
+  log_.append(different(4, {difference("header:X")}, "GET /planted"));
+  catch_up();
+  ASSERT_EQ(list().size(), 3U);
+  const auto touched =
+      store_->erase({exchange_id(1), exchange_id(2), exchange_id(4)}, {"GET /planted"});
+  ASSERT_TRUE(touched.ok()) << touched.error().message;
+  EXPECT_EQ(*touched, 3U);
+  auto left = list();
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].count, 1U);
+  EXPECT_EQ(left[0].exemplars, std::vector<std::string>{exchange_id(3).to_string()});
+  EXPECT_EQ(left[0].example_legacy, "");
+  EXPECT_FALSE(*store_->locate(exchange_id(1)));
+  ASSERT_EQ(store_->latency()->size(), 1U);
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string content(std::istreambuf_iterator<char>(file), {});
+    EXPECT_EQ(content.find("planted"), std::string::npos) << entry.path();
+  }
+  // The next occurrence gives another example; and once more, of nobody: nothing happens.
+  log_.append(different(5, {difference("body:$.name")}));
+  catch_up();
+  EXPECT_EQ(list()[0].example_legacy, "1");
+  EXPECT_EQ(list()[0].exchanges, 2U);
+  EXPECT_EQ(*store_->erase({}, {}), 0U);
 }
 
 TEST_F(FindingsTest, AHeaderIsOneFindingPerRouteAndListsItsEndpoints) {

@@ -313,6 +313,32 @@ TEST(ConfigTest, SecretsOfTheFileAreNotShown) {
   EXPECT_EQ(all_text(set).find("canary"), std::string::npos) << all_text(set);
 }
 
+TEST(ConfigTest, ASubjectIsNamedByItsPlaceInARequest) {
+  using Kind = proxy::SubjectOptions::Kind;
+  const struct {
+    const char* text;
+    Kind kind;
+    const char* name;
+  } kGood[] = {{"header:X-Customer-Id", Kind::kHeader, "X-Customer-Id"},
+               {"cookie:customer", Kind::kCookie, "customer"},
+               {"query:c", Kind::kQuery, "c"},
+               {"session", Kind::kSession, ""}};
+  for (const auto& good : kGood) {
+    const LoadResult result = load("[record]\nsubject = \"" + std::string(good.text) + "\"\n");
+    ASSERT_TRUE(result.ok()) << all_text(result);
+    EXPECT_EQ(result.config.proxy.subject, (proxy::SubjectOptions{good.kind, good.name}));
+  }
+  EXPECT_EQ(load("").config.proxy.subject.kind, Kind::kNone);
+  for (const char* bad : {"", "customer", "body:$.id", "header:", "cookie:a b", "Session"}) {
+    const LoadResult result = load("[record]\nsubject = \"" + std::string(bad) + "\"\n");
+    ASSERT_EQ(result.diagnostics.size(), 1U) << bad;
+    EXPECT_EQ(result.diagnostics[0].line, 9) << bad;
+    EXPECT_EQ(result.diagnostics[0].column, 11) << bad;
+    EXPECT_NE(result.diagnostics[0].message.find("record.subject"), std::string::npos);
+    EXPECT_NE(result.diagnostics[0].hint.find("header:X-Customer-Id"), std::string::npos);
+  }
+}
+
 TEST(ConfigTest, ProblemsAreBounded) {
   std::string text;
   for (int i = 0; i < 300; ++i) text += "unknown_" + std::to_string(i) + " = 1\n";

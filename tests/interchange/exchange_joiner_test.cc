@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/model/subject_seal.h"
 #include "tests/support/memory_log.h"
 #include "tests/support/records.h"
 
@@ -10,6 +11,17 @@ namespace banyan::interchange {
 namespace {
 
 using support::exchange_id;
+
+// As the log gives it where the subject's key is gone.
+template <typename Record>
+std::string erased(Record record) {
+  const std::string key(16, 's');
+  record.of.key = key;
+  std::string open, sealed;
+  model::encode(record, open);
+  EXPECT_TRUE(model::seal_record(open, "", sealed).ok());
+  return sealed;
+}
 
 class ExchangeJoinerTest : public testing::Test {
  protected:
@@ -47,6 +59,20 @@ class ExchangeJoinerTest : public testing::Test {
   std::vector<Exchange> joined_;
   JoinCounts counts_;
 };
+
+TEST_F(ExchangeJoinerTest, WhatIsErasedIsLeftOutAndCounted) {
+  log_.append_encoded(erased(support::request(exchange_id(1))));
+  log_.append_encoded(erased(support::response(exchange_id(1))));
+  // Erased while it was read.
+  log_.append(support::request(exchange_id(2)));
+  log_.append_encoded(erased(support::response(exchange_id(2))));
+  log_.append(support::request(exchange_id(3)));
+  log_.append(support::response(exchange_id(3)));
+  join();
+  EXPECT_EQ(counts_.erased, 2U);
+  ASSERT_EQ(joined_.size(), 1U);
+  EXPECT_EQ(joined_[0].id, exchange_id(3));
+}
 
 TEST_F(ExchangeJoinerTest, WaitsForTheCopyAndItsVerdict) {
   log_.append(support::request(exchange_id(1)));

@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 
+#include "core/model/subject_seal.h"
 #include "tests/replay/replay_fixture.h"
 
 namespace banyan::replay {
@@ -78,6 +79,33 @@ TEST_F(MirrorTest, WhatCannotBeOpenedIsDroppedAsGap) {
   ASSERT_TRUE(wait_for([&] { return skips().size() == 1; }));
   EXPECT_EQ(skip_of(1), SkipReason::kGap);
   EXPECT_EQ(candidate_->count(), 0U);
+}
+
+TEST_F(MirrorTest, WhatIsErasedIsDroppedAndSaidSo) {
+  start_candidate();
+  start_mirror();
+  model::RequestRecord request = make_read(1);
+  const std::string key(16, 's');
+  request.of.key = key;
+  std::string open, sealed;
+  model::encode(request, open);
+  ASSERT_TRUE(model::seal_record(open, "", sealed).ok());
+  log_.append_encoded(sealed);
+  ASSERT_TRUE(wait_for([&] { return skips().size() == 1; }));
+  EXPECT_EQ(skip_of(1), SkipReason::kErased);
+  EXPECT_TRUE(is_drop(SkipReason::kErased));
+  EXPECT_EQ(candidate_->count(), 0U);
+}
+
+TEST_F(MirrorTest, TheAnswerToACopyBelongsToItsSubject) {
+  start_candidate();
+  start_mirror();
+  model::RequestRecord request = make_read(1);
+  const std::string key(16, 's');
+  request.of.key = key;
+  log_.append(request);
+  ASSERT_TRUE(wait_for([&] { return shadows().size() == 1; }));
+  EXPECT_EQ(shadows()[0].of.key, key);
 }
 
 TEST_F(MirrorTest, WhatWasNotSelectedIsLeftAlone) {

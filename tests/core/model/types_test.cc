@@ -19,7 +19,7 @@ TEST(TypesTest, ReasonsAreSpelledAsTheContractSays) {
     EXPECT_EQ(to_string(*reason), name);
     EXPECT_FALSE(is_drop(*reason)) << name;
   }
-  for (const std::string_view name : {"queue_full", "retention", "gap"}) {
+  for (const std::string_view name : {"queue_full", "retention", "gap", "erased"}) {
     const auto reason = parse_skip_reason(name);
     ASSERT_TRUE(reason) << name;
     EXPECT_EQ(to_string(*reason), name);
