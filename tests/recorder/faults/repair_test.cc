@@ -86,7 +86,8 @@ class RepairTest : public testing::TestWithParam<bool> {
     const auto done = repair(disk, false);
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(planned->records_lost, done->records_lost);
-    EXPECT_TRUE(done->has_found());
+    // A byte of padding or of a footer may be hit, which costs no record.
+    if (!done->has_found()) EXPECT_EQ(readable, records_);
     if (loses_something) {
       EXPECT_TRUE(!done->holes.empty() || !done->replaced.empty());
     }
