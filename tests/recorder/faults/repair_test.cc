@@ -87,7 +87,9 @@ class RepairTest : public testing::TestWithParam<bool> {
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(planned->records_lost, done->records_lost);
     // A byte of padding or of a footer may be hit, which costs no record.
-    if (!done->has_found()) EXPECT_EQ(readable, records_);
+    if (!done->has_found()) {
+      EXPECT_EQ(readable, records_);
+    }
     if (loses_something) {
       EXPECT_TRUE(!done->holes.empty() || !done->replaced.empty());
     }
