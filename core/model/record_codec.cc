@@ -408,31 +408,6 @@ void reset_rest(Record& record) {
 
 }  // namespace
 
-std::string_view http_version_name(std::uint8_t number) {
-  switch (number) {
-    case 0: return "HTTP/1.0";
-    case 1: return "HTTP/1.1";
-    case 20: return "HTTP/2.0";
-    default: return "unknown";
-  }
-}
-
-std::string_view to_string(RecordType type) {
-  switch (type) {
-    case RecordType::kRequest: return "REQUEST";
-    case RecordType::kResponse: return "RESPONSE";
-    case RecordType::kOutcome: return "OUTCOME";
-    case RecordType::kShadow: return "SHADOW";
-    case RecordType::kSkip: return "SKIP";
-    case RecordType::kVerdict: return "VERDICT";
-    case RecordType::kChunk: return "CHUNK";
-    case RecordType::kRoute: return "ROUTE";
-    case RecordType::kGap: return "GAP";
-    case RecordType::kCheckpoint: return "CHECKPOINT";
-  }
-  return "UNKNOWN";
-}
-
 void encode(const RequestRecord& record, std::string& out) { pack(record, out); }
 void encode(const ResponseRecord& record, std::string& out) { pack(record, out); }
 void encode(const OutcomeRecord& record, std::string& out) { pack(record, out); }
@@ -558,10 +533,6 @@ Result<Body> body_of_answer(std::string_view response_rest) {
   return body;
 }
 
-bool is_same_original(const Body& a, const Body& b) {
-  return a.is_complete && b.is_complete && a.length == b.length && a.digest == b.digest;
-}
-
 bool hold_same_answer(std::string_view response_rest, std::string_view shadow_rest) {
   Unpacker answer(response_rest);
   skip_fields(answer);
@@ -581,13 +552,6 @@ bool hold_same_answer(std::string_view response_rest, std::string_view shadow_re
   const bool is_here = copy.kind == Body::Kind::kNone || copy.kind == Body::Kind::kInline;
   return is_here && copy.kind == primary.kind && copy.is_redacted == primary.is_redacted &&
          copy.bytes == primary.bytes;
-}
-
-void take_body_of(const ResponseRecord& response, ShadowRecord& shadow) {
-  Body& body = shadow.answer.body;
-  if (body.kind == Body::Kind::kAsPrimary && is_same_original(response.answer.body, body)) {
-    body = response.answer.body;
-  }
 }
 
 Result<RecordPeek> peek(std::string_view bytes) {
