@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "admin/admin_server.h"
+#include "admin/erasure_service.h"
 #include "comparator/findings.h"
 #include "core/crypto/key_ring.h"
 #include "core/json/value.h"
@@ -88,6 +89,7 @@ class AdminFixture : public ::testing::Test {
                                                   .ledger = *ledger_,
                                                   .findings = *findings_,
                                                   .config = config_,
+                                                  .erasure = erasure_,
                                                   .add_alarms = add_alarms_}));
     ASSERT_NE(admin_, nullptr);
     if (options.needs_token) token_ = take_value(read_admin_token(state_disk_, "data"));
@@ -154,6 +156,7 @@ class AdminFixture : public ::testing::Test {
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<comparator::FindingsStore> findings_;
   ConfigService* config_ = nullptr;
+  ErasureService* erasure_ = nullptr;
   std::function<void(std::vector<std::string>&)> add_alarms_;
   std::unique_ptr<AdminServer> admin_;
   std::string token_;

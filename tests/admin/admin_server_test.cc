@@ -294,6 +294,40 @@ TEST_F(AdminServerTest, FindingsAreFoldedJudgedAndAnnounced) {
   EXPECT_TRUE(listener.read_until("event: route\ndata: {\"name\":\"orders\""));
 }
 
+TEST_F(AdminServerTest, AnErasureNamesOneSubjectAndSaysWhatWent) {
+  struct Eraser final : ErasureService {
+    Result<ErasureReport> erase(const ErasureRequest& request) override {
+      asked = request;
+      if (!request.session.empty()) {
+        return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient, "no sessions");
+      }
+      return ErasureReport{2, 7, 1, request.is_dry_run};
+    }
+    ErasureRequest asked;
+  } eraser;
+  erasure_ = &eraser;
+  start();
+  const json::Value done = value_of(
+      ask("POST", "/api/v1/erasures", "{\"subject\":\"ada\",\"dry_run\":true,\"by\":\"me\"}"));
+  EXPECT_EQ(done.string_or("schema", ""), "banyan/erasure/1");
+  EXPECT_TRUE(done.bool_or("dry_run", false));
+  EXPECT_EQ(done.find("keys")->text, "2");
+  EXPECT_EQ(done.find("exchanges")->text, "7");
+  EXPECT_EQ(done.find("findings")->text, "1");
+  EXPECT_EQ(eraser.asked.subject, "ada");
+  EXPECT_EQ(eraser.asked.by, "me");
+  for (const char* wrong : {"{}", "{\"subject\":\"\"}", "{\"subject\":\"a\",\"session\":\"b\"}",
+                            "{\"session\":\"b\"}", "{\"subject\":1}", "{\"who\":\"a\"}"}) {
+    EXPECT_EQ(ask("POST", "/api/v1/erasures", wrong).status, 400) << wrong;
+  }
+  EXPECT_EQ(ask("GET", "/api/v1/erasures").status, 405);
+}
+
+TEST_F(AdminServerTest, WithoutSubjectsNothingCanBeErased) {
+  start();
+  EXPECT_EQ(ask("POST", "/api/v1/erasures", "{\"subject\":\"ada\"}").status, 501);
+}
+
 TEST_F(AdminServerTest, ExplainAnswersBothWays) {
   start();
   const json::Value told = get("/api/v1/routes/explain?method=GET&url=/orders/1&h=X:y");
@@ -328,7 +362,7 @@ TEST_F(AdminServerTest, ListOfMetricsIsTheScrape) {
         name.rfind("banyan_proxy_", 0) == 0 || name.rfind("banyan_http_", 0) == 0 ||
         name.rfind("banyan_tls_", 0) == 0 || name.rfind("banyan_request", 0) == 0 ||
         name.rfind("banyan_access_log_", 0) == 0 || name.rfind("banyan_config_", 0) == 0 ||
-        name.rfind("banyan_redaction_", 0) == 0;
+        name.rfind("banyan_redaction_", 0) == 0 || name.rfind("banyan_subject_", 0) == 0;
     if (!is_elsewhere) listed.insert(name);
   }
   const std::string text = ask("GET", "/metrics").body;
