@@ -43,7 +43,8 @@ ChunkStream::Step ChunkStream::pump(net::UpstreamCall& call) {
 }
 
 ChunkStream::Step ChunkStream::write(const model::ChunkRecord& chunk, net::UpstreamCall& call) {
-  if (chunk.sequence != sequence_++) return Step::kLost;
+  // Erased meanwhile: its bytes are gone, and an empty piece would be another request.
+  if (chunk.of.is_erased || chunk.sequence != sequence_++) return Step::kLost;
   call.write_body(chunk.bytes);
   if (!chunk.is_last) return Step::kMore;
   call.finish_body(chunk.trailers);
