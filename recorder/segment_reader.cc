@@ -15,7 +15,7 @@ namespace {
 // Steps grow while whole steps are filled (catching up) and shrink at the tail, where a cut is
 // small. The largest holds some batches of full size, because what a step cuts off is read again.
 constexpr std::size_t kStepBytesMin = 16U << 10;
-constexpr std::size_t kStepBytesMax = 4U << 20;
+constexpr std::size_t kStepBytesMax = 1U << 20;
 
 }  // namespace
 

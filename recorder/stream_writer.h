@@ -28,7 +28,7 @@ namespace banyan::recorder {
 // Not yet durable bytes beyond which a sync does not wait for the flush interval; the second where
 // large cuts go around the page cache.
 inline constexpr std::uint64_t kUnsyncedBytesMax = 2ULL << 20;
-inline constexpr std::uint64_t kUnsyncedDirectBytesMax = 32ULL << 20;
+inline constexpr std::uint64_t kUnsyncedDirectBytesMax = 4ULL << 20;
 // A cut from which on its records are indexed while it is written, and the next cut follows at
 // once: lanes fill fast then.
 inline constexpr std::uint64_t kLargeCutBytes = 256U << 10;
