@@ -6,14 +6,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "comparator/meaning_hash.h"
+
 namespace banyan::comparator {
 namespace {
 
 using Type = json::Value::Type;
-
-struct DigestHash {
-  std::size_t operator()(const Digest128& digest) const { return digest.low; }
-};
 
 // The node that `key` leads to (last one wins among duplicates), where it is a string or a number.
 std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,

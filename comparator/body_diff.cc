@@ -161,6 +161,8 @@ class BodyDiff {
       return one_sided(shown(a.bytes), shown(b.bytes), b.bytes.empty());
     }
     bring_to_utf8(a, b);
+    legacy_type_ = media_type(legacy_.fields);
+    candidate_type_ = media_type(candidate_.fields);
     if (a.bytes == b.bytes || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes) ||
         structured(a.bytes, b.bytes) || wire(a.bytes, b.bytes)) {
       return;
@@ -187,8 +189,7 @@ class BodyDiff {
 
   // True where the bodies are compared as JSON, with or without a difference.
   bool json(std::string_view a, std::string_view b) {
-    const bool is_declared =
-        is_json_type(media_type(legacy_.fields)) || is_json_type(media_type(candidate_.fields));
+    const bool is_declared = is_json_type(legacy_type_) || is_json_type(candidate_type_);
     if (!is_declared && (!looks_like_json(a) || !looks_like_json(b))) return false;
     json::ParseLimits limits;
     limits.nodes_max = kJsonNodesMax;
@@ -210,8 +211,8 @@ class BodyDiff {
     const auto content_type = [](const LiftedAnswer& answer) {
       return http::find_header(answer.fields, "content-type").value_or("");
     };
-    const BodyForm form = form_of(media_type(legacy_.fields));
-    if (form == BodyForm::kOther || form != form_of(media_type(candidate_.fields))) return false;
+    const BodyForm form = form_of(legacy_type_);
+    if (form == BodyForm::kOther || form != form_of(candidate_type_)) return false;
     const auto left = read_value(form, a, content_type(legacy_));
     const auto right = read_value(form, b, content_type(candidate_));
     if (left.ok() && right.ok()) return values(*left, *right);
@@ -220,8 +221,8 @@ class BodyDiff {
 
   // Likewise as Protocol Buffers.
   bool wire(std::string_view a, std::string_view b) {
-    const WireForm form = wire_form_of(media_type(legacy_.fields));
-    if (form == WireForm::kNone || form != wire_form_of(media_type(candidate_.fields))) {
+    const WireForm form = wire_form_of(legacy_type_);
+    if (form == WireForm::kNone || form != wire_form_of(candidate_type_)) {
       return false;
     }
     const auto body = [](const LiftedAnswer& answer, std::string_view bytes) {
@@ -241,8 +242,7 @@ class BodyDiff {
 
   // Likewise as XML.
   bool xml(std::string_view a, std::string_view b) {
-    const bool is_declared =
-        is_xml_type(media_type(legacy_.fields)) || is_xml_type(media_type(candidate_.fields));
+    const bool is_declared = is_xml_type(legacy_type_) || is_xml_type(candidate_type_);
     if (!is_declared && (!looks_like_xml(a) || !looks_like_xml(b))) return false;
     const auto left = XmlTree::parse(a, rules_);
     const auto right = XmlTree::parse(b, rules_);
@@ -325,6 +325,8 @@ class BodyDiff {
   const LiftedAnswer& candidate_;
   const RuleSet& rules_;
   DifferenceSink& sink_;
+  std::string legacy_type_;  // media types, once bodies are looked into
+  std::string candidate_type_;
 };
 
 }  // namespace

@@ -24,19 +24,6 @@ Error malformed(std::string what) {
   return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal, std::move(what));
 }
 
-Value text_value(std::string text) {
-  Value value;
-  value.type = Type::kString;
-  value.text = std::move(text);
-  return value;
-}
-
-Value empty_value(Type type) {
-  Value value;
-  value.type = type;
-  return value;
-}
-
 std::size_t count_nodes(const Value& value) {
   std::size_t count = 1;
   for (const Value& item : value.items) count += count_nodes(item);
@@ -79,7 +66,7 @@ class Named {
     }
     Value& held = object_.members[found->second].second;
     if (!is_list_[found->second]) {
-      Value list = empty_value(Type::kArray);
+      Value list = Value::of_type(Type::kArray);
       list.items.push_back(std::move(held));
       held = std::move(list);
       is_list_[found->second] = true;
@@ -89,7 +76,7 @@ class Named {
   Value take() { return std::move(object_); }
 
  private:
-  Value object_ = empty_value(Type::kObject);
+  Value object_ = Value::of_type(Type::kObject);
   std::map<std::string, std::size_t> places_;  // a tree: nobody can make its names collide
   std::vector<bool> is_list_;
 };
@@ -116,7 +103,7 @@ Result<Value> read_form(std::string_view body) {
       return malformed("is no form: field " + std::to_string(number) +
                        " is not percent-encoded UTF-8");
     }
-    fields.add(*std::move(name), text_value(*std::move(value)));
+    fields.add(*std::move(name), Value::of_text(*std::move(value)));
   }
   return fields.take();
 }
@@ -128,10 +115,10 @@ Value content_of(const model::MultipartPart& part, Room& room) {
     auto value = room.parse(part.content);
     if (value.ok()) return *std::move(value);
   }
-  if (is_utf8(part.content)) return text_value(std::string(part.content));
+  if (is_utf8(part.content)) return Value::of_text(std::string(part.content));
   const Digest128 digest = xxh3_128(part.content, 0);
-  return text_value(std::to_string(part.content.size()) + " bytes, hash " +
-                    std::to_string(digest.high) + std::to_string(digest.low));
+  return Value::of_text(std::to_string(part.content.size()) + " bytes, hash " +
+                        std::to_string(digest.high) + std::to_string(digest.low));
 }
 
 Result<Value> read_multipart(std::string_view body, std::string_view content_type) {
@@ -141,13 +128,14 @@ Result<Value> read_multipart(std::string_view body, std::string_view content_typ
                                      [](const auto& part) { return !part.name.empty(); });
   Room room;
   Named named;
-  Value list = empty_value(Type::kArray);
+  Value list = Value::of_type(Type::kArray);
   for (const model::MultipartPart& part : parsed->parts) {
     BANYAN_RETURN_IF_ERROR(room.take(4));
-    Value value = empty_value(Type::kObject);
+    Value value = Value::of_type(Type::kObject);
     value.members.emplace_back("content", content_of(part, room));
     const auto add = [&value](const char* name, std::string_view text) {
-      if (!text.empty()) value.members.emplace_back(name, text_value(escape_for_terminal(text)));
+      if (!text.empty())
+        value.members.emplace_back(name, Value::of_text(escape_for_terminal(text)));
     };
     add("type", part.content_type);
     add("file_name", part.file_name);
@@ -182,7 +170,7 @@ class Lines {
 
 Result<Value> read_lines(std::string_view body) {
   Room room;
-  Value list = empty_value(Type::kArray);
+  Value list = Value::of_type(Type::kArray);
   Lines lines(body, false);
   std::string_view line;
   bool is_ended = false;
@@ -227,14 +215,14 @@ struct Event {
   }
   Result<Value> value(Room& room) const {
     BANYAN_RETURN_IF_ERROR(room.take(4));
-    Value out = empty_value(Type::kObject);
-    if (!name.empty()) out.members.emplace_back("event", text_value(std::string(name)));
-    if (has_id) out.members.emplace_back("id", text_value(std::string(id)));
+    Value out = Value::of_type(Type::kObject);
+    if (!name.empty()) out.members.emplace_back("event", Value::of_text(std::string(name)));
+    if (has_id) out.members.emplace_back("id", Value::of_text(std::string(id)));
     const std::size_t first = data.find_first_not_of(" \t\n");
     const bool is_json = first != std::string::npos && (data[first] == '{' || data[first] == '[');
-    auto parsed = is_json ? room.parse(data) : Result<Value>(text_value(data));
+    auto parsed = is_json ? room.parse(data) : Result<Value>(Value::of_text(data));
     if (!parsed.ok() && parsed.error().code == ErrorCode::kExhausted) return parsed.error();
-    out.members.emplace_back("data", parsed.ok() ? *std::move(parsed) : text_value(data));
+    out.members.emplace_back("data", parsed.ok() ? *std::move(parsed) : Value::of_text(data));
     return out;
   }
 };
@@ -245,7 +233,7 @@ Result<Value> read_events(std::string_view body) {
   if (!is_utf8(body)) return malformed("is no stream of events: it is not UTF-8");
   if (body.starts_with("\xEF\xBB\xBF")) body.remove_prefix(3);
   Room room;
-  Value list = empty_value(Type::kArray);
+  Value list = Value::of_type(Type::kArray);
   Event event;
   const auto dispatch = [&]() -> Status {
     if (event.has_data) {

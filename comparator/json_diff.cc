@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "comparator/decimal.h"
+#include "comparator/meaning_hash.h"
 #include "core/json/json_writer.h"
 
 namespace banyan::comparator {
@@ -73,11 +74,6 @@ bool is_scalar(const json::Value& value) {
 
 }  // namespace
 
-std::string_view JsonDiff::rule_text(std::int16_t rule) const {
-  if (rule < 0) return {};
-  return rules_.body()[static_cast<std::size_t>(rule)]->text;
-}
-
 std::string JsonDiff::shown(const json::Value& value) const {
   if (!sink_.has_room()) return {};
   std::string out;
@@ -107,7 +103,7 @@ void JsonDiff::node(NodeIndex legacy, NodeIndex candidate) {
   const Node& b = candidate_[candidate];
   if (a.exact == b.exact) return;
   if (a.value->type != b.value->type) {
-    emit(DifferenceKind::kType, shown(*a.value), shown(*b.value), rule_text(a.ignore),
+    emit(DifferenceKind::kType, shown(*a.value), shown(*b.value), rules_.text_of(a.ignore),
          transition_of(*a.value, *b.value));
   } else if (a.ignore >= 0 || is_scalar(*a.value)) {
     leaf(legacy, candidate);
@@ -121,7 +117,7 @@ void JsonDiff::node(NodeIndex legacy, NodeIndex candidate) {
 void JsonDiff::leaf(NodeIndex legacy, NodeIndex candidate) {
   const Node& a = legacy_[legacy];
   const Node& b = candidate_[candidate];
-  std::string_view rule = rule_text(a.ignore);
+  std::string_view rule = rules_.text_of(a.ignore);
   if (rule.empty() && a.tolerance >= 0 && a.value->type == Type::kNumber) {
     const BodyRule& tolerance = *rules_.body()[static_cast<std::size_t>(a.tolerance)];
     if (is_within(a.value->text, b.value->text, tolerance.absolute, tolerance.relative)) {
@@ -185,8 +181,7 @@ void JsonDiff::one_sided_members(const std::vector<Member>& missing,
     std::size_t extra = 0;
     std::size_t come = 0;  // position of the last of `extra`
   };
-  const auto hash = [](const Digest128& digest) { return static_cast<std::size_t>(digest.low); };
-  std::unordered_map<Digest128, Shared, decltype(hash)> by_value(missing.size(), hash);
+  std::unordered_map<Digest128, Shared, DigestHash> by_value(missing.size());
   for (const Member& gone : missing) ++by_value[legacy_[gone.node].exact].missing;
   for (std::size_t i = 0; i < extra.size(); ++i) {
     Shared& shared = by_value[candidate_[extra[i].node].exact];
@@ -245,14 +240,14 @@ void JsonDiff::member(const std::vector<NodeIndex>& legacy,
     return out;
   };
   emit(DifferenceKind::kValue, all(legacy_, legacy), all(candidate_, candidate),
-       rule_text(a.ignore), "duplicate name");
+       rules_.text_of(a.ignore), "duplicate name");
 }
 
 void JsonDiff::one_sided(const Node& node, bool is_legacy) {
   if (is_legacy) {
-    emit(DifferenceKind::kMissing, shown(*node.value), {}, rule_text(node.ignore));
+    emit(DifferenceKind::kMissing, shown(*node.value), {}, rules_.text_of(node.ignore));
   } else {
-    emit(DifferenceKind::kExtra, {}, shown(*node.value), rule_text(node.ignore));
+    emit(DifferenceKind::kExtra, {}, shown(*node.value), rules_.text_of(node.ignore));
   }
 }
 

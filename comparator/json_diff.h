@@ -46,7 +46,6 @@ class JsonDiff {
   void one_sided_members(const std::vector<Member>& missing, const std::vector<Member>& extra);
   void order(NodeIndex legacy, NodeIndex candidate, std::string_view rule);
 
-  std::string_view rule_text(std::int16_t rule) const;
   std::string shown(const json::Value& value) const;
   void emit(DifferenceKind kind, std::string legacy, std::string candidate, std::string_view rule,
             std::string transition = {});

@@ -114,10 +114,7 @@ void LiftedJson::find_rules(NodeIndex index, std::size_t level) {
   for (std::size_t i = 0; i < patterns_; ++i) {
     const BodyRule& rule = *rules_.body()[i];
     if (!rule.pattern.accepts(states(level)[i])) continue;
-    std::int16_t& slot = rule.kind == BodyRule::Kind::kIgnore      ? node.ignore
-                         : rule.kind == BodyRule::Kind::kUnordered ? node.unordered
-                                                                   : node.tolerance;
-    if (slot < 0) slot = static_cast<std::int16_t>(i);
+    node.add(rule.kind, i);
   }
 }
 

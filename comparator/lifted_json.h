@@ -18,7 +18,7 @@ namespace banyan::comparator {
 
 using NodeIndex = std::uint32_t;
 
-struct Node {
+struct Node : NodeRules {
   const json::Value* value = nullptr;
   // Equal for equal meaning: number form, escapes and member order do not count, shadowed duplicate
   // members do where they disagree.
@@ -26,10 +26,6 @@ struct Node {
   // The same with the rules applied: ignored parts left out, unordered arrays as multisets.
   Digest128 loose;
   NodeIndex end = 0;  // one past its last descendant
-  // Indexes into RuleSet::body(), -1 for none. `ignore` is inherited.
-  std::int16_t ignore = -1;
-  std::int16_t unordered = -1;
-  std::int16_t tolerance = -1;
 };
 
 class LiftedJson {

@@ -4,6 +4,7 @@
 // the comparator's own sources. Any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -36,6 +37,11 @@ template <std::size_t N>
 Digest128 meaning_hash(MeaningTag tag, const std::uint64_t (&words)[N]) {
   return meaning_hash(tag, std::string_view(reinterpret_cast<const char*>(words), sizeof words));
 }
+
+// For tables by such a hash.
+struct DigestHash {
+  std::size_t operator()(const Digest128& digest) const { return digest.low; }
+};
 
 // A sum of hashes, so that order does not count.
 class MeaningBag {

@@ -54,9 +54,7 @@ Result<std::string> member_path(std::string_view xml) {
       return bad("XML paths hold names, @attributes, * and ** alone");
     }
     if (is_deep) out += ".";
-    if (name == "*" || name == "**") {
-      out.append(".").append(name);
-    } else if (is_deep) {
+    if (is_deep || name == "*" || name == "**") {
       out.append(".").append(name);
     } else {
       json::append_member(out, name);

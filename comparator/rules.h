@@ -38,6 +38,21 @@ struct BodyRule {
   double relative = 0;
 };
 
+// The rules that hold at one node of a body: indexes into RuleSet::body(), -1 for none.
+struct NodeRules {
+  std::int16_t ignore = -1;  // inherited
+  std::int16_t unordered = -1;
+  std::int16_t tolerance = -1;
+
+  // Of several of one kind the first wins.
+  void add(BodyRule::Kind kind, std::size_t index) {
+    std::int16_t& slot = kind == BodyRule::Kind::kIgnore      ? ignore
+                         : kind == BodyRule::Kind::kUnordered ? unordered
+                                                              : tolerance;
+    if (slot < 0) slot = static_cast<std::int16_t>(index);
+  }
+};
+
 struct CompiledRules::Impl {
   struct Table {
     std::vector<std::string> routes;
@@ -61,6 +76,10 @@ class RuleSet {
   std::string_view whole_body() const { return whole_body_; }
   std::string_view field(FieldPlace place, std::string_view lower_name) const;
   const std::vector<const BodyRule*>& body() const { return body_; }
+  // Of an index of NodeRules; "" of -1.
+  std::string_view text_of(std::int16_t rule) const {
+    return rule < 0 ? std::string_view() : body_[static_cast<std::size_t>(rule)]->text;
+  }
   const ComparatorOptions& options() const { return options_; }
 
  private:

@@ -116,8 +116,7 @@ double as_double(const Field& field) {
 }
 
 Value number_value(const Field& field, bool is_float) {
-  Value value;
-  value.type = Type::kNumber;
+  Value value = Value::of_type(Type::kNumber);
   if (!is_float || field.wire == Wire::kVarint) {
     value.text = std::to_string(field.value);
   } else if (field.wire == Wire::kFixed64) {
@@ -125,13 +124,6 @@ Value number_value(const Field& field, bool is_float) {
   } else {
     value.text = decimal(std::bit_cast<float>(static_cast<std::uint32_t>(field.value)));
   }
-  return value;
-}
-
-Value text_value(std::string text) {
-  Value value;
-  value.type = Type::kString;
-  value.text = std::move(text);
   return value;
 }
 
@@ -152,10 +144,8 @@ class WireReader {
     note(*left, places, true);
     note(*right, places, false);
     Values out;
-    out.legacy.resize(legacy.size());
-    out.candidate.resize(candidate.size());
-    for (Value& value : out.legacy) value.type = Type::kObject;
-    for (Value& value : out.candidate) value.type = Type::kObject;
+    out.legacy.assign(legacy.size(), Value::of_type(Type::kObject));
+    out.candidate.assign(candidate.size(), Value::of_type(Type::kObject));
     for (auto& [number, place] : places) {
       BANYAN_RETURN_IF_ERROR(fill(number, place, depth, out));
     }
@@ -213,8 +203,7 @@ class WireReader {
           continue;
         }
         if (members.empty() || members.back().first != name) {
-          members.emplace_back(name, Value());
-          members.back().second.type = Type::kArray;
+          members.emplace_back(name, Value::of_type(Type::kArray));
         }
         members.back().second.items.push_back(std::move(given[i]));
       }
@@ -245,8 +234,8 @@ class WireReader {
         } else if (content == Content::kMessage) {
           out.push_back(std::move(below[next++]));
         } else {
-          out.push_back(text_value(content == Content::kText ? std::string(field.bytes)
-                                                             : hex_of_bytes(field.bytes)));
+          out.push_back(Value::of_text(content == Content::kText ? std::string(field.bytes)
+                                                                 : hex_of_bytes(field.bytes)));
         }
       }
       return out;
@@ -336,8 +325,7 @@ Result<WirePair> read_wire(WireForm form, const WireBody& legacy, const WireBody
   if (!values.ok()) return values.error();
   const auto whole = [form](std::vector<Value>& messages) {
     if (form == WireForm::kMessage) return std::move(messages.front());
-    Value list;
-    list.type = Type::kArray;
+    Value list = Value::of_type(Type::kArray);
     list.items = std::move(messages);
     return list;
   };

@@ -8,15 +8,12 @@
 #include <unordered_set>
 
 #include "comparator/decimal.h"
+#include "comparator/meaning_hash.h"
 
 namespace banyan::comparator {
 namespace {
 
 using Kind = XmlNode::Kind;
-
-struct DigestHash {
-  std::size_t operator()(const Digest128& digest) const { return digest.low; }
-};
 
 bool is_number(std::string_view text) {
   if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
@@ -132,11 +129,6 @@ void XmlDiff::enter(const XmlNode& node) {
   path_.push_back({node.name, node.position, node.kind == Kind::kAttribute});
 }
 
-std::string_view XmlDiff::rule_text(std::int16_t rule) const {
-  if (rule < 0) return {};
-  return rules_.body()[static_cast<std::size_t>(rule)]->text;
-}
-
 std::string XmlDiff::shown(const XmlTree& tree, XmlIndex index) const {
   if (!sink_.has_room()) return {};
   std::string out;
@@ -172,7 +164,7 @@ void XmlDiff::node(XmlIndex legacy, XmlIndex candidate) {
   if (a.exact == b.exact) return;
   if (a.ignore >= 0) {
     emit(DifferenceKind::kValue, shown(legacy_, legacy), shown(candidate_, candidate),
-         rule_text(a.ignore));
+         rules_.text_of(a.ignore));
     return;
   }
   attributes(legacy, candidate);
@@ -180,7 +172,7 @@ void XmlDiff::node(XmlIndex legacy, XmlIndex candidate) {
 }
 
 void XmlDiff::leaf(const XmlNode& from, std::string_view a, std::string_view b) {
-  std::string_view rule = rule_text(from.ignore);
+  std::string_view rule = rules_.text_of(from.ignore);
   if (rule.empty() && from.tolerance >= 0 && is_number(a) && is_number(b)) {
     const BodyRule& tolerance = *rules_.body()[static_cast<std::size_t>(from.tolerance)];
     if (is_within(without_plus(a), without_plus(b), tolerance.absolute, tolerance.relative)) {
@@ -205,9 +197,9 @@ void XmlDiff::attributes(XmlIndex legacy, XmlIndex candidate) {
       const XmlNode& other = candidate_[b[k]];
       if (node.exact != other.exact) leaf(node, node.text, other.text);
     } else if (has_left) {
-      emit(DifferenceKind::kMissing, std::string(node.text), {}, rule_text(node.ignore));
+      emit(DifferenceKind::kMissing, std::string(node.text), {}, rules_.text_of(node.ignore));
     } else {
-      emit(DifferenceKind::kExtra, {}, std::string(node.text), rule_text(node.ignore));
+      emit(DifferenceKind::kExtra, {}, std::string(node.text), rules_.text_of(node.ignore));
     }
     leave();
     i += has_left ? 1 : 0;
@@ -261,7 +253,7 @@ void XmlDiff::children(XmlIndex legacy, XmlIndex candidate, Indexes a, Indexes b
                      [](const auto& x, const auto& y) { return x.second < y.second; });
   if (!keeps_order) {
     emit(DifferenceKind::kOrder, shown(legacy_, legacy), shown(candidate_, candidate),
-         rule_text(unordered));
+         rules_.text_of(unordered));
   }
   paired(pairs);
   one_sided(pairs);
@@ -350,7 +342,8 @@ void XmlDiff::paired(Pairs& pairs) {
     const XmlNode& b = candidate_[right];
     if (a.exact == b.exact) continue;
     if (a.kind == Kind::kText) {  // at the path of its element
-      emit(DifferenceKind::kValue, std::string(a.text), std::string(b.text), rule_text(a.ignore));
+      emit(DifferenceKind::kValue, std::string(a.text), std::string(b.text),
+           rules_.text_of(a.ignore));
       continue;
     }
     enter(a);
@@ -373,7 +366,7 @@ void XmlDiff::one_sided(Pairs& pairs) {
     const XmlNode& node = legacy_[gone];
     auto& same = come[node.name];
     if (node.kind == Kind::kText) {
-      emit(DifferenceKind::kMissing, std::string(node.text), {}, rule_text(node.ignore));
+      emit(DifferenceKind::kMissing, std::string(node.text), {}, rules_.text_of(node.ignore));
       continue;
     }
     enter(node);
@@ -382,7 +375,7 @@ void XmlDiff::one_sided(Pairs& pairs) {
       told.insert(same.back());
       same.pop_back();
     } else {
-      emit(DifferenceKind::kMissing, shown(legacy_, gone), {}, rule_text(node.ignore));
+      emit(DifferenceKind::kMissing, shown(legacy_, gone), {}, rules_.text_of(node.ignore));
     }
     leave();
   }
@@ -390,7 +383,7 @@ void XmlDiff::one_sided(Pairs& pairs) {
     if (told.count(index) > 0) continue;
     const XmlNode& node = candidate_[index];
     if (node.kind != Kind::kText) enter(node);
-    emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rule_text(node.ignore));
+    emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rules_.text_of(node.ignore));
     if (node.kind != Kind::kText) leave();
   }
 }
@@ -401,7 +394,7 @@ void XmlDiff::renamed_space(XmlIndex legacy, XmlIndex candidate) {
     return "{" + std::string(node.space) + "}" + std::string(node.name);
   };
   const XmlNode& a = legacy_[legacy];
-  emit(DifferenceKind::kType, told(a), told(candidate_[candidate]), rule_text(a.ignore),
+  emit(DifferenceKind::kType, told(a), told(candidate_[candidate]), rules_.text_of(a.ignore),
        "namespace");
 }
 

@@ -51,7 +51,6 @@ class XmlDiff {
 
   void enter(const XmlNode& node);
   void leave() { path_.pop_back(); }
-  std::string_view rule_text(std::int16_t rule) const;
   std::string shown(const XmlTree& tree, XmlIndex index) const;
   void emit(DifferenceKind kind, std::string legacy, std::string candidate, std::string_view rule,
             std::string transition = {});

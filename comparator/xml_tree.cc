@@ -232,10 +232,7 @@ void XmlTree::find_rules(XmlIndex index, std::size_t level, std::int16_t inherit
     const State state = rule.pattern.enter_member(states(level)[i], step);
     states(level + 1)[i] = state;
     if (!rule.pattern.accepts(state)) continue;
-    std::int16_t& slot = rule.kind == BodyRule::Kind::kIgnore      ? node.ignore
-                         : rule.kind == BodyRule::Kind::kUnordered ? node.unordered
-                                                                   : node.tolerance;
-    if (slot < 0) slot = static_cast<std::int16_t>(i);
+    node.add(rule.kind, i);
   }
 }
 

@@ -30,7 +30,7 @@ inline constexpr std::size_t kXmlDepthMax = 256;
 
 using XmlIndex = std::uint32_t;
 
-struct XmlNode {
+struct XmlNode : NodeRules {
   enum class Kind : std::uint8_t { kElement, kAttribute, kText };
   Kind kind = Kind::kElement;
   bool has_elements = false;   // of an element: that is its content, and not one text
@@ -39,12 +39,9 @@ struct XmlNode {
   std::string_view text;       // of an attribute or a text; names with a prefix as {URI}local
   std::uint32_t position = 0;  // from 1 among the siblings of its name; 0 where there is no other
   XmlIndex end = 0;            // one past its last descendant
-  // As with JSON: equal for equal meaning; with the rules applied; indexes into RuleSet::body().
+  // As with JSON: equal for equal meaning; with the rules applied.
   Digest128 exact;
   Digest128 loose;
-  std::int16_t ignore = -1;
-  std::int16_t unordered = -1;
-  std::int16_t tolerance = -1;
 };
 
 // Immutable once it was parsed.

@@ -319,6 +319,18 @@ Value::Value(Value&&) noexcept = default;
 Value& Value::operator=(const Value&) = default;
 Value& Value::operator=(Value&&) noexcept = default;
 
+Value Value::of_type(Type type) {
+  Value value;
+  value.type = type;
+  return value;
+}
+
+Value Value::of_text(std::string text) {
+  Value value = of_type(Type::kString);
+  value.text = std::move(text);
+  return value;
+}
+
 const Value* Value::find(std::string_view name) const {
   for (auto it = members.rbegin(); it != members.rend(); ++it) {
     if (it->first == name) return &it->second;

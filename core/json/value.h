@@ -36,6 +36,9 @@ class Value {
   std::vector<Value> items;  // kArray
   std::vector<std::pair<std::string, Value>> members;  // kObject, in order, duplicates kept
 
+  static Value of_type(Type type);
+  static Value of_text(std::string text);  // kString
+
   bool is_object() const { return type == Type::kObject; }
   // Last member of that name, null where absent.
   const Value* find(std::string_view name) const;

@@ -14,24 +14,14 @@
 namespace banyan::comparator {
 namespace {
 
-LiftedAnswer answer(std::string_view type, std::string_view body) {
-  LiftedAnswer out;
-  out.status = 200;
-  out.fields = {{"Content-Type", type}};
-  out.body = body;
-  out.has_body = true;
-  out.body_length = body.size();
-  return out;
-}
-
 TEST(BodyValueTest, JudgesEveryCaseOfTheTable) {
   const auto cases = read_cases("compare_forms.json");
   ASSERT_GT(cases.size(), 50U);
   for (const Value& given : cases) {
     SCOPED_TRACE(given.string_or("name", ""));
     const std::string_view type = given.string_or("type", "");
-    const LiftedAnswer a = answer(type, given.string_or("a", ""));
-    const LiftedAnswer b = answer(given.string_or("type_b", type), given.string_or("b", ""));
+    const LiftedAnswer a = answer_of(type, given.string_or("a", ""));
+    const LiftedAnswer b = answer_of(given.string_or("type_b", type), given.string_or("b", ""));
     const auto rules = CompiledRules::compile(read_options(given.find("rules")));
     ASSERT_TRUE(rules.ok()) << rules.error().message;
     expect_differences(given, compare_answers(**rules, "orders", "POST", a, b));

@@ -71,6 +71,17 @@ inline void expect_differences(const Value& given, const Comparison& got) {
   }
 }
 
+// A whole answer of this type ("" for none said).
+inline LiftedAnswer answer_of(std::string_view type, std::string_view body) {
+  LiftedAnswer out;
+  out.status = 200;
+  if (!type.empty()) out.fields = {{"Content-Type", type}};
+  out.body = body;
+  out.has_body = true;
+  out.body_length = body.size();
+  return out;
+}
+
 inline std::vector<Value> read_cases(const std::string& name) {
   std::ifstream file(std::string(BANYAN_SOURCE_DIR) + "/tests/cases/" + name);
   const std::string text((std::istreambuf_iterator<char>(file)), {});

@@ -19,16 +19,7 @@ Comparison compare_xml(std::string_view a, std::string_view b,
                        std::string_view type = "application/soap+xml; charset=utf-8") {
   const auto rules = CompiledRules::compile(options);
   EXPECT_TRUE(rules.ok()) << rules.error().message;
-  const auto answer = [type](std::string_view body) {
-    LiftedAnswer out;
-    out.status = 200;
-    if (!type.empty()) out.fields = {{"Content-Type", type}};
-    out.body = body;
-    out.has_body = true;
-    out.body_length = body.size();
-    return out;
-  };
-  return compare_answers(**rules, "orders", "POST", answer(a), answer(b));
+  return compare_answers(**rules, "orders", "POST", answer_of(type, a), answer_of(type, b));
 }
 
 TEST(CompareXmlTest, JudgesEveryCaseOfTheTable) {

@@ -49,16 +49,7 @@ Comparison compare(std::string_view a, std::string_view b, std::string_view type
                    const ComparatorOptions& options = {}) {
   const auto rules = CompiledRules::compile(options);
   EXPECT_TRUE(rules.ok());
-  const auto answer = [type](std::string_view body) {
-    LiftedAnswer out;
-    out.status = 200;
-    out.fields = {{"Content-Type", type}};
-    out.body = body;
-    out.has_body = true;
-    out.body_length = body.size();
-    return out;
-  };
-  return compare_answers(**rules, "r", "POST", answer(a), answer(b));
+  return compare_answers(**rules, "r", "POST", answer_of(type, a), answer_of(type, b));
 }
 
 void expect_one(const Comparison& got, std::string_view path, std::string_view legacy,
