@@ -234,12 +234,16 @@ void MirrorCore::note_primary_body(Copy& copy, const model::SourcedRecord& sourc
 }
 
 void MirrorCore::on_primary_end(Copy& copy, const model::SourcedRecord& sourced) {
-  if (sourced.type == model::RecordType::kResponse) note_primary_body(copy, sourced);
-  if (copy.stage != Stage::kGathering) return;  // a safe one that is on its way
+  if (copy.stage != Stage::kGathering) {  // a safe one that is on its way
+    if (sourced.type == model::RecordType::kResponse) note_primary_body(copy, sourced);
+    return;
+  }
   auto decoded = model::decode(sourced.encoded);
   if (!decoded.ok()) return;
   if (const auto* response = std::get_if<model::ResponseRecord>(&*decoded)) {
     copy.end = primary_end_of(*response);
+    copy.primary_body = response->answer.body;
+    copy.primary_body.bytes = {};
   } else {
     copy.end = primary_end_of(std::get<model::OutcomeRecord>(*decoded));
   }
