@@ -178,13 +178,7 @@ void write_record(JsonWriter& json, const model::SourcedRecord& sourced,
   const std::int64_t told = std::visit(TimeOf(), *record);
   json.member("time", format_time(told != 0 ? told : sourced.append_wall_ns));
   json.member("route", std::visit(RouteOf(), *record));
-  std::visit(
-      [&json](const auto& held) {
-        if constexpr (requires { held.of; }) {
-          if (held.of.is_erased) json.member("erased", true);
-        }
-      },
-      *record);
+  if (model::subject_of(*record).is_erased) json.member("erased", true);
   std::visit(WriteDetails{json}, *record);
   json.end_object();
 }

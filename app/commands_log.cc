@@ -128,15 +128,6 @@ std::string summary_of(const model::AnyRecord& record) {
          std::to_string(checkpoint.routing_epoch);
 }
 
-bool is_erased(const model::AnyRecord& record) {
-  return std::visit(
-      [](const auto& held) {
-        if constexpr (requires { held.of; }) return held.of.is_erased;
-        return false;
-      },
-      record);
-}
-
 void print_record(const model::SourcedRecord& sourced, const model::AnyRecord* record,
                   bool is_json) {
   if (is_json) {
@@ -149,12 +140,13 @@ void print_record(const model::SourcedRecord& sourced, const model::AnyRecord* r
                 escape_for_terminal(sourced.hole_cause, 80).c_str());
     return;
   }
-  std::printf(
-      "%llu  %s  %-10s  %s  %s\n", static_cast<unsigned long long>(sourced.offset.value),
-      format_time(sourced.append_wall_ns).c_str(),
-      std::string(model::to_string(sourced.type)).c_str(),
-      sourced.exchange.is_null() ? "-" : sourced.exchange.to_string().c_str(),
-      (is_erased(*record) ? summary_of(*record) + " (erased)" : summary_of(*record)).c_str());
+  std::printf("%llu  %s  %-10s  %s  %s\n", static_cast<unsigned long long>(sourced.offset.value),
+              format_time(sourced.append_wall_ns).c_str(),
+              std::string(model::to_string(sourced.type)).c_str(),
+              sourced.exchange.is_null() ? "-" : sourced.exchange.to_string().c_str(),
+              (model::subject_of(*record).is_erased ? summary_of(*record) + " (erased)"
+                                                    : summary_of(*record))
+                  .c_str());
 }
 
 // Reads to the end, or for ever. Stops quietly when the reader of our output has gone.

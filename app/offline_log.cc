@@ -21,14 +21,6 @@ Result<std::unique_ptr<crypto::SubjectKeys>> open_keys(FileSystem& files,
 
 }  // namespace
 
-OfflineLog::OfflineLog(std::unique_ptr<model::LogAccess> log,
-                       std::unique_ptr<crypto::SubjectKeys> keys)
-    : log_(std::move(log)), keys_(std::move(keys)), front_(log_.get()) {
-  if (keys_ == nullptr) return;
-  opening_ = std::make_unique<model::SubjectLog>(*log_, *keys_);
-  front_ = opening_.get();
-}
-
 Result<std::unique_ptr<OfflineLog>> open_log_in(FileSystem& files, const std::string& data_dir,
                                                 std::shared_ptr<const recorder::LogKeys> log_keys,
                                                 const std::string& record_key) {
@@ -43,7 +35,9 @@ Result<std::unique_ptr<OfflineLog>> open_log_in(FileSystem& files, const std::st
       complain("data of subjects stays closed and shows as erased: " + opened.error().message);
     }
   }
-  return std::make_unique<OfflineLog>(*std::move(log), std::move(keys));
+  std::unique_ptr<model::SubjectLog> opening;
+  if (keys != nullptr) opening = std::make_unique<model::SubjectLog>(**log, *keys);
+  return std::make_unique<OfflineLog>(*std::move(log), std::move(keys), std::move(opening));
 }
 
 }  // namespace banyan::app

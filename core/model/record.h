@@ -250,4 +250,17 @@ using AnyRecord =
     std::variant<RequestRecord, ResponseRecord, OutcomeRecord, ShadowRecord, SkipRecord,
                  VerdictRecord, ChunkRecord, RouteRecord, GapRecord, CheckpointRecord>;
 
+// Of a type that can be nobody's: nobody's.
+inline OfSubject subject_of(const AnyRecord& record) {
+  return std::visit(
+      [](const auto& held) {
+        if constexpr (requires { held.of; }) {
+          return held.of;
+        } else {
+          return OfSubject();
+        }
+      },
+      record);
+}
+
 }  // namespace banyan::model

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -153,6 +154,36 @@ class LogAccess {
   // lag is reported for each. Durable by the next sync of the log; any thread.
   virtual Status commit_cursor(std::string_view consumer, const Cursor& cursor, bool pins) = 0;
   virtual Result<Cursor> load_cursor(std::string_view consumer) const = 0;  // empty when unknown
+};
+
+// Hands everything on to another log, which outlives it: for who changes a part of that.
+class ForwardingLog : public LogAccess {
+ public:
+  explicit ForwardingLog(LogAccess& log) : log_(log) {}
+  Result<std::unique_ptr<RecordSource>> open_source(const Cursor& from, Fence fence) override {
+    return log_.open_source(from, fence);
+  }
+  Cursor begin() const override { return log_.begin(); }
+  Cursor end() const override { return log_.end(); }
+  Result<Cursor> find_time(std::int64_t wall_ns) const override { return log_.find_time(wall_ns); }
+  Result<std::vector<LogSpan>> find_key(const LogKey& key) const override {
+    return log_.find_key(key);
+  }
+  std::int64_t longest_exchange_ns(std::int64_t wall_ns) const override {
+    return log_.longest_exchange_ns(wall_ns);
+  }
+  std::shared_ptr<void> add_publish_listener(std::function<void()> listener) override {
+    return log_.add_publish_listener(std::move(listener));
+  }
+  Status commit_cursor(std::string_view consumer, const Cursor& cursor, bool pins) override {
+    return log_.commit_cursor(consumer, cursor, pins);
+  }
+  Result<Cursor> load_cursor(std::string_view consumer) const override {
+    return log_.load_cursor(consumer);
+  }
+
+ protected:
+  LogAccess& log_;
 };
 
 // The records and holes in these spans, in their order, until `on_record` answers false.

@@ -54,32 +54,16 @@ bool open_if_possible(std::string_view encoded, crypto::SubjectKeys& keys, bool 
                       std::string& out);
 
 // Any thread, as the log it stands before.
-class SubjectLog final : public LogAccess {
+class SubjectLog final : public ForwardingLog {
  public:
   // `takes_doomed`: also reads what an erasure has begun with.
   SubjectLog(LogAccess& log, crypto::SubjectKeys& keys, bool takes_doomed = false)
-      : log_(log), keys_(keys), takes_doomed_(takes_doomed) {}
+      : ForwardingLog(log), keys_(keys), takes_doomed_(takes_doomed) {}
   Result<std::unique_ptr<RecordSource>> open_source(const Cursor& from, Fence fence) override;
-  Cursor begin() const override { return log_.begin(); }
-  Cursor end() const override { return log_.end(); }
-  Result<Cursor> find_time(std::int64_t wall_ns) const override { return log_.find_time(wall_ns); }
   // The index knows no session of a subject: then it is looked for everywhere.
   Result<std::vector<LogSpan>> find_key(const LogKey& key) const override;
-  std::int64_t longest_exchange_ns(std::int64_t wall_ns) const override {
-    return log_.longest_exchange_ns(wall_ns);
-  }
-  std::shared_ptr<void> add_publish_listener(std::function<void()> listener) override {
-    return log_.add_publish_listener(std::move(listener));
-  }
-  Status commit_cursor(std::string_view consumer, const Cursor& cursor, bool pins) override {
-    return log_.commit_cursor(consumer, cursor, pins);
-  }
-  Result<Cursor> load_cursor(std::string_view consumer) const override {
-    return log_.load_cursor(consumer);
-  }
 
  private:
-  LogAccess& log_;
   crypto::SubjectKeys& keys_;
   const bool takes_doomed_;
 };
