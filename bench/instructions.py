@@ -7,8 +7,9 @@
     ./dev bench instructions --check    fails where a figure is over its budget by more than 5 %
 
 A release binary runs under valgrind --tool=callgrind with one worker, once for a short and once for a
-longer load; the difference by the number of requests is what a request costs, and start and stop
-cancel out. The client sends in waves over 48 connections and waits for each wave, the origins answer
+longer run; the difference by the number of requests is what a request costs, and start and stop
+cancel out. A run's loads each wait until all is calm, since readers that act by time would otherwise
+sometimes fall out of the log's tail and sometimes not. The client sends in waves over 48 connections and waits for each wave, the origins answer
 1 KB, so that the work is the same in every run. Threads that act by time are slowed down as much as
 Callgrind slows down the others (bench/slow_time.c). What is counted is user mode alone: no system
 calls, no page faults; `run_peers` measures these.
@@ -36,7 +37,8 @@ ROLE_MIN = 2500
 RUNS_MAX = 5
 CONNECTIONS = 48
 SLOW_TIME = 50
-LENGTHS = (1920, 5760)  # requests of the short and of the longer run
+REQUESTS = 1920  # of one load
+LOADS = (1, 3)  # of the short and of the longer run
 BODY = (b'{"items":[' + b",".join(b'{"sku":"S-%04d","name":"part %d","price":%d.5,"stock":%d}'
                                   % (n, n, n * 3, n * 7) for n in range(19)) + b"]}")[:1024]
 ANSWER = (b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 28 Nov 2026 10:00:00 GMT\r\n"
@@ -143,13 +145,16 @@ mirror_percent = {mirror_percent}
             time.sleep(0.05)
         sys.exit("instructions: Banyan did not start under valgrind:\n" + self.stderr())
 
-    def load(self, requests):
-        """Waves: one request on each connection, then one answer from each."""
+    def connect(self):
         peers = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(CONNECTIONS)]
         for peer in peers:
             peer.settimeout(60)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for _ in range(requests // CONNECTIONS):
+        return peers
+
+    def load(self, peers):
+        """Waves: one request on each connection, then one answer from each."""
+        for _ in range(REQUESTS // CONNECTIONS):
             for peer in peers:
                 peer.sendall(REQUEST)
             for peer in peers:
@@ -161,7 +166,6 @@ mirror_percent = {mirror_percent}
                     data += more
                 if not data.startswith(b"HTTP/1.1 200 "):
                     sys.exit("instructions: unexpected answer %r" % data[:200])
-        return peers
 
     def cpu_ticks(self):
         with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as stat:
@@ -209,15 +213,17 @@ mirror_percent = {mirror_percent}
         return by_role
 
 
-def measure(binary, mirror_percent, preload, lengths, keep):
+def measure(binary, mirror_percent, preload, keep):
     results = [None, None]
 
     def one(index):
         folder = tempfile.mkdtemp(prefix="banyan-instructions-")
         run = Run(binary, mirror_percent, folder, preload)
         try:
-            peers = run.load(lengths[index])
-            run.settle(lengths[index] if mirror_percent else 0)
+            peers = run.connect()
+            for loads in range(1, LOADS[index] + 1):
+                run.load(peers)
+                run.settle(loads * REQUESTS if mirror_percent else 0)
             run.finish(peers)
             results[index] = run.counts()
         finally:
@@ -236,7 +242,7 @@ def measure(binary, mirror_percent, preload, lengths, keep):
         thread.join()
     if None in results:
         sys.exit("instructions: a run failed")
-    requests = lengths[1] - lengths[0]
+    requests = (LOADS[1] - LOADS[0]) * REQUESTS
     figures = {role: (results[1].get(role, 0) - results[0].get(role, 0)) / requests
                for role in [name for name, _ in ROLES] + ["others"]}
     figures["total"] = sum(figures.values())
@@ -264,12 +270,12 @@ def main():
         pinned = load_budgets()
         measured = {}
         for name in options.config or CONFIGS:
-            measured[name] = measure(options.binary, CONFIGS[name], preload, LENGTHS, options.keep)
+            measured[name] = measure(options.binary, CONFIGS[name], preload, options.keep)
             # Threads that act by time turn more often on a busy machine, which only adds.
             for _ in range(RUNS_MAX - 1):
                 if not options.pin and not (options.check and is_over({name: measured[name]}, pinned)):
                     break
-                again = measure(options.binary, CONFIGS[name], preload, LENGTHS, options.keep)
+                again = measure(options.binary, CONFIGS[name], preload, options.keep)
                 measured[name] = {role: min(figure, again[role]) for role, figure in measured[name].items()}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
