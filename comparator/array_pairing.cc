@@ -136,6 +136,25 @@ bool Pairing::keeps_order() const {
                         [](const auto& a, const auto& b) { return a.second < b.second; });
 }
 
+bool is_page_moved(const Items& legacy, const Items& candidate, const Pairing& pairing) {
+  const std::size_t moved = pairing.only_legacy.size();
+  if (moved == 0 || moved != pairing.only_candidate.size() || moved > pairing.pairs.size()) {
+    return false;
+  }
+  const auto are_first = [](const std::vector<std::size_t>& positions) {
+    return positions.back() + 1 == positions.size();
+  };
+  const auto are_last = [](const std::vector<std::size_t>& positions, const Items& items) {
+    return positions.front() + positions.size() == items.nodes.size();
+  };
+  const bool is_ascending =
+      std::is_sorted(pairing.only_legacy.begin(), pairing.only_legacy.end()) &&
+      std::is_sorted(pairing.only_candidate.begin(), pairing.only_candidate.end());
+  return is_ascending && pairing.keeps_order() &&
+         ((are_first(pairing.only_legacy) && are_last(pairing.only_candidate, candidate)) ||
+          (are_last(pairing.only_legacy, legacy) && are_first(pairing.only_candidate)));
+}
+
 Pairing pair_by_meaning(const Items& legacy, const Items& candidate) {
   const auto digests = [](const Items& items) {
     Digests out;

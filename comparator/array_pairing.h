@@ -32,6 +32,10 @@ struct Pairing {
   bool keeps_order() const;
 };
 
+// As when a page begins some items earlier or later: what only one side has stands at opposite
+// ends, as many on each side, and no more than what both have.
+bool is_page_moved(const Items& legacy, const Items& candidate, const Pairing& pairing);
+
 // By loose hash; of several equal items the first goes with the first.
 Pairing pair_by_meaning(const Items& legacy, const Items& candidate);
 // By the scalar that `key` names down from each item; items without one, and those whose key has no

@@ -9,6 +9,7 @@
 #include "comparator/header_diff.h"
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
+#include "comparator/transition.h"
 #include "comparator/wire_value.h"
 #include "comparator/xml_diff.h"
 #include "comparator/xml_tree.h"
@@ -282,7 +283,9 @@ class BodyDiff {
       const std::string_view rest = side.substr(start);
       return "line " + std::to_string(line + 1) + ": " + shown(rest.substr(0, rest.find('\n')));
     };
-    emit(DifferenceKind::kValue, told(a), told(b));
+    const bool is_told = rules_.whole_body().empty();
+    emit(DifferenceKind::kValue, told(a), told(b),
+         is_told ? transition_of_text(a, b) : std::string());
   }
 
   void bytes(std::string_view a, std::string_view b) {

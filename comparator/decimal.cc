@@ -17,13 +17,6 @@ __extension__ typedef __int128 Int128;
 constexpr std::size_t kExponentDigitsMax = 15;
 constexpr std::int64_t kExactDigitsMax = 36;
 
-// digits * 10^exponent; no zeros at either end of `digits`, "" for zero.
-struct Decimal {
-  bool is_negative = false;
-  std::string digits;
-  std::int64_t exponent = 0;
-};
-
 std::optional<std::int64_t> exponent_of(std::string_view text) {
   if (text.empty()) return 0;
   const bool is_negative = text[0] == '-';
@@ -35,37 +28,7 @@ std::optional<std::int64_t> exponent_of(std::string_view text) {
   return is_negative ? -value : value;
 }
 
-std::optional<Decimal> decimal_of(std::string_view number) {
-  Decimal out;
-  if (number.starts_with('-')) {
-    out.is_negative = true;
-    number.remove_prefix(1);
-  }
-  const std::size_t mark = number.find_first_of("eE");
-  const std::string_view mantissa = number.substr(0, mark);
-  bool is_fraction = false;
-  for (const char c : mantissa) {
-    if (c == '.') {
-      is_fraction = true;
-      continue;
-    }
-    if (is_fraction) --out.exponent;
-    if (c != '0' || !out.digits.empty()) out.digits.push_back(c);
-  }
-  while (!out.digits.empty() && out.digits.back() == '0') {
-    out.digits.pop_back();
-    ++out.exponent;
-  }
-  if (out.digits.empty()) return Decimal{};
-  if (mark != std::string_view::npos) {
-    const auto exponent = exponent_of(number.substr(mark + 1));
-    if (!exponent) return std::nullopt;
-    out.exponent += *exponent;
-  }
-  return out;
-}
-
-std::optional<Decimal> decimal_of(double value) {
+std::optional<Decimal> decimal_of_double(double value) {
   std::array<char, 32> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
   return decimal_of(std::string_view(buffer.data(), static_cast<std::size_t>(end - buffer.data())));
@@ -98,6 +61,46 @@ std::optional<bool> is_within_exactly(const Decimal& a, const Decimal& b, const 
 
 }  // namespace
 
+std::optional<Decimal> decimal_of(std::string_view number) {
+  Decimal out;
+  if (number.starts_with('-')) {
+    out.is_negative = true;
+    number.remove_prefix(1);
+  }
+  const std::size_t mark = number.find_first_of("eE");
+  const std::string_view mantissa = number.substr(0, mark);
+  bool is_fraction = false;
+  for (const char c : mantissa) {
+    if (c == '.') {
+      is_fraction = true;
+      continue;
+    }
+    if (is_fraction) --out.exponent;
+    if (c != '0' || !out.digits.empty()) out.digits.push_back(c);
+  }
+  while (!out.digits.empty() && out.digits.back() == '0') {
+    out.digits.pop_back();
+    ++out.exponent;
+  }
+  if (out.digits.empty()) return Decimal{};
+  if (mark != std::string_view::npos) {
+    const auto exponent = exponent_of(number.substr(mark + 1));
+    if (!exponent) return std::nullopt;
+    out.exponent += *exponent;
+  }
+  return out;
+}
+
+std::optional<double> gap_in_units(const Decimal& a, const Decimal& b, std::int64_t exponent) {
+  const std::int64_t unit = lowest(a, lowest(b, exponent));
+  if (exponent - unit > kExactDigitsMax) return std::nullopt;
+  const auto left = scaled(a, unit);
+  const auto right = scaled(b, unit);
+  if (!left || !right) return std::nullopt;
+  const Int128 gap = *left > *right ? *left - *right : *right - *left;
+  return static_cast<double>(gap) / std::pow(10.0, static_cast<double>(exponent - unit));
+}
+
 void append_canonical_number(std::string& out, std::string_view number) {
   const auto decimal = decimal_of(number);
   if (!decimal) {
@@ -118,7 +121,7 @@ bool is_within(std::string_view a, std::string_view b, double absolute, double r
   const auto right = decimal_of(b);
   if (!left || !right) return false;
   if (absolute > 0) {
-    if (const auto exact = is_within_exactly(*left, *right, *decimal_of(absolute))) {
+    if (const auto exact = is_within_exactly(*left, *right, *decimal_of_double(absolute))) {
       if (*exact) return true;
       absolute = 0;
     }

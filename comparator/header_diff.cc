@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "comparator/set_cookie_diff.h"
+#include "comparator/transition.h"
 #include "core/base/text.h"
 
 namespace banyan::comparator {
@@ -223,7 +224,7 @@ class HeaderDiff {
     }
     const std::string left = joined(a.values);
     const std::string right = joined(b.values);
-    if (left != right) emit(a.name, DifferenceKind::kValue, left, right);
+    if (left != right) emit_values(a.name, left, right);
   }
 
  private:
@@ -241,7 +242,7 @@ class HeaderDiff {
     const ContentType x = content_type_of(left);
     const ContentType y = content_type_of(right);
     if (x.media_type != y.media_type || x.parameters != y.parameters) {
-      emit(a.name, DifferenceKind::kValue, left, right);
+      emit_values(a.name, left, right);
     } else if (x.charset != y.charset) {
       const auto told = [](const std::string& name) { return name.empty() ? "none" : name; };
       emit(a.name, DifferenceKind::kEncoding, left, right, told(x.charset) + "→" + told(y.charset));
@@ -251,8 +252,20 @@ class HeaderDiff {
   void cookies(const std::string& name, const std::vector<std::string_view>& a,
                const std::vector<std::string_view>& b) {
     for (CookieDifference& found : compare_set_cookies(a, b)) {
-      emit(name, found.kind, found.legacy, found.candidate, {}, found.at);
+      // Only of a value both texts are one; else they are whole lines.
+      emit(name, found.kind, found.legacy, found.candidate,
+           found.kind == DifferenceKind::kValue ? word_of(name, found.legacy, found.candidate)
+                                                : std::string(),
+           found.at);
     }
+  }
+
+  std::string word_of(const std::string& name, std::string_view a, std::string_view b) const {
+    return rules_.field(place_, name).empty() ? transition_of_text(a, b) : std::string();
+  }
+
+  void emit_values(const std::string& name, const std::string& a, const std::string& b) {
+    emit(name, DifferenceKind::kValue, a, b, word_of(name, a, b));
   }
 
   void emit(const std::string& name, DifferenceKind kind, const std::string& legacy,

@@ -8,6 +8,7 @@
 
 #include "comparator/decimal.h"
 #include "comparator/meaning_hash.h"
+#include "comparator/transition.h"
 #include "core/json/json_writer.h"
 
 namespace banyan::comparator {
@@ -27,8 +28,44 @@ std::string_view name_of(Type type) {
   return "";
 }
 
+bool is_scalar(const json::Value& value) {
+  return value.type != Type::kArray && value.type != Type::kObject;
+}
+
+Leaf leaf_of(const json::Value& value) {
+  switch (value.type) {
+    case Type::kBool: return {LeafType::kBoolean, value.boolean ? "true" : "false"};
+    case Type::kNumber: return {LeafType::kNumber, value.text};
+    case Type::kString: return {LeafType::kString, value.text};
+    default: return {};
+  }
+}
+
+bool is_empty(const json::Value& value) {
+  return value.type == Type::kString ? value.text.empty()
+                                     : value.items.empty() && value.members.empty();
+}
+
+// "" of a value that says something.
+std::string_view name_of_nothing(const json::Value& value) {
+  if (value.type == Type::kNull) return "null";
+  const bool can_be_empty = value.type == Type::kString || !is_scalar(value);
+  return can_be_empty && is_empty(value) ? "empty" : "";
+}
+
 std::string transition_of(const json::Value& legacy, const json::Value& candidate) {
-  return std::string(name_of(legacy.type)) + "→" + std::string(name_of(candidate.type));
+  if (is_scalar(legacy) && is_scalar(candidate)) {
+    return comparator::transition_of(leaf_of(legacy), leaf_of(candidate));
+  }
+  // An empty list in the place of null is another cause than a list.
+  const bool has_null = legacy.type == Type::kNull || candidate.type == Type::kNull;
+  const auto told = [has_null](const json::Value& value) -> std::string {
+    if (has_null && !is_scalar(value) && is_empty(value)) {
+      return value.type == Type::kArray ? "[]" : "{}";
+    }
+    return std::string(name_of(value.type));
+  };
+  return told(legacy) + "→" + told(candidate);
 }
 
 // Writes `value` until `out` passes `bytes_max`; what is cut off there is never looked at.
@@ -66,10 +103,6 @@ void write_bounded(const json::Value& value, std::size_t bytes_max, std::string&
   } else {
     json::write(value, out);
   }
-}
-
-bool is_scalar(const json::Value& value) {
-  return value.type != Type::kArray && value.type != Type::kObject;
 }
 
 }  // namespace
@@ -124,7 +157,10 @@ void JsonDiff::leaf(NodeIndex legacy, NodeIndex candidate) {
       rule = tolerance.text;
     }
   }
-  emit(DifferenceKind::kValue, shown(*a.value), shown(*b.value), rule);
+  // What a rule covers is one finding, whatever became of it.
+  const bool is_told = rule.empty() && is_scalar(*a.value) && sink_.has_room();
+  emit(DifferenceKind::kValue, shown(*a.value), shown(*b.value), rule,
+       is_told ? transition_of(*a.value, *b.value) : std::string());
 }
 
 struct JsonDiff::Member {
@@ -243,17 +279,25 @@ void JsonDiff::member(const std::vector<NodeIndex>& legacy,
        rules_.text_of(a.ignore), "duplicate name");
 }
 
-void JsonDiff::one_sided(const Node& node, bool is_legacy) {
+void JsonDiff::one_sided(const Node& node, bool is_legacy, std::string_view word) {
+  const std::string_view rule = rules_.text_of(node.ignore);
+  std::string transition;
+  if (rule.empty()) {
+    transition = word;
+    if (const auto nothing = name_of_nothing(*node.value); word.empty() && !nothing.empty()) {
+      transition = is_legacy ? std::string(nothing) + "→absent" : "absent→" + std::string(nothing);
+    }
+  }
   if (is_legacy) {
-    emit(DifferenceKind::kMissing, shown(*node.value), {}, rules_.text_of(node.ignore));
+    emit(DifferenceKind::kMissing, shown(*node.value), {}, rule, std::move(transition));
   } else {
-    emit(DifferenceKind::kExtra, {}, shown(*node.value), rules_.text_of(node.ignore));
+    emit(DifferenceKind::kExtra, {}, shown(*node.value), rule, std::move(transition));
   }
 }
 
 void JsonDiff::order(NodeIndex legacy, NodeIndex candidate, std::string_view rule) {
   emit(DifferenceKind::kOrder, shown(*legacy_[legacy].value), shown(*candidate_[candidate].value),
-       rule);
+       rule, rule.empty() ? "reordered" : "");
 }
 
 void JsonDiff::item(NodeIndex legacy, NodeIndex candidate, std::size_t index) {
@@ -316,6 +360,11 @@ void JsonDiff::ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b) 
     if (!keyed.keeps_order()) order(legacy, candidate, {});
     return paired(a, b, keyed);
   }
+  // Nothing changed: some are gone, or have come, or both at opposite ends.
+  const bool is_one_sided = same.only_legacy.empty() || same.only_candidate.empty();
+  if (!same.pairs.empty() && same.keeps_order() && (is_one_sided || is_page_moved(a, b, same))) {
+    return paired(a, b, same);
+  }
   positional(legacy, candidate, a, b);
 }
 
@@ -337,14 +386,22 @@ void JsonDiff::unordered(NodeIndex legacy, NodeIndex candidate, const Items& a, 
 
 void JsonDiff::paired(const Items& a, const Items& b, const Pairing& pairing) {
   for (const auto& [i, k] : pairing.pairs) item(a.nodes[i], b.nodes[k], a.first + i);
+  std::string_view word = "rows replaced";
+  if (pairing.only_candidate.empty()) {
+    word = "rows missing";
+  } else if (pairing.only_legacy.empty()) {
+    word = "rows extra";
+  } else if (is_page_moved(a, b, pairing)) {
+    word = "paging boundary";
+  }
   for (const std::size_t i : pairing.only_legacy) {
     path_.push_back({{}, a.first + i, true});
-    one_sided(a.node(i), true);
+    one_sided(a.node(i), true, word);
     path_.pop_back();
   }
   for (const std::size_t i : pairing.only_candidate) {
     path_.push_back({{}, b.first + i, true});
-    one_sided(b.node(i), false);
+    one_sided(b.node(i), false, word);
     path_.pop_back();
   }
 }

@@ -42,7 +42,8 @@ class JsonDiff {
   void positional(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b);
   void member(const std::vector<NodeIndex>& legacy, const std::vector<NodeIndex>& candidate);
   void item(NodeIndex legacy, NodeIndex candidate, std::size_t index);
-  void one_sided(const Node& node, bool is_legacy);
+  // `word` names its transition, where what it holds does not.
+  void one_sided(const Node& node, bool is_legacy, std::string_view word = {});
   void one_sided_members(const std::vector<Member>& missing, const std::vector<Member>& extra);
   void order(NodeIndex legacy, NodeIndex candidate, std::string_view rule);
 

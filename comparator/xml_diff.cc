@@ -9,6 +9,7 @@
 
 #include "comparator/decimal.h"
 #include "comparator/meaning_hash.h"
+#include "comparator/transition.h"
 
 namespace banyan::comparator {
 namespace {
@@ -49,6 +50,16 @@ void write_bounded(const XmlTree& tree, XmlIndex index, std::size_t bytes_max, s
   out += ">";
   for (const XmlIndex child : content) write_bounded(tree, child, bytes_max, out);
   if (out.size() <= bytes_max) out.append("</").append(node.name).append(">");
+}
+
+// The transition of what only one side has: one of several of a name is a row.
+std::string one_sided_word(const XmlTree& tree, XmlIndex index, bool is_legacy) {
+  const XmlNode& node = tree[index];
+  if (node.kind != Kind::kElement) return {};
+  if (node.position > 0) return is_legacy ? "rows missing" : "rows extra";
+  const bool is_empty = tree.content(index).empty() && tree.attributes(index).empty();
+  if (!is_empty) return {};
+  return is_legacy ? "empty→absent" : "absent→empty";
 }
 
 // The text of the child or attribute ("@id") that the names lead to, where it is one.
@@ -179,7 +190,9 @@ void XmlDiff::leaf(const XmlNode& from, std::string_view a, std::string_view b) 
       rule = tolerance.text;
     }
   }
-  emit(DifferenceKind::kValue, std::string(a), std::string(b), rule);
+  const bool is_told = rule.empty() && sink_.has_room();
+  emit(DifferenceKind::kValue, std::string(a), std::string(b), rule,
+       is_told ? transition_of_text(a, b) : std::string());
 }
 
 void XmlDiff::attributes(XmlIndex legacy, XmlIndex candidate) {
@@ -252,8 +265,9 @@ void XmlDiff::children(XmlIndex legacy, XmlIndex candidate, Indexes a, Indexes b
       std::is_sorted(pairs.both.begin(), pairs.both.end(),
                      [](const auto& x, const auto& y) { return x.second < y.second; });
   if (!keeps_order) {
-    emit(DifferenceKind::kOrder, shown(legacy_, legacy), shown(candidate_, candidate),
-         rules_.text_of(unordered));
+    const std::string_view rule = rules_.text_of(unordered);
+    emit(DifferenceKind::kOrder, shown(legacy_, legacy), shown(candidate_, candidate), rule,
+         rule.empty() ? "reordered" : "");
   }
   paired(pairs);
   one_sided(pairs);
@@ -342,8 +356,7 @@ void XmlDiff::paired(Pairs& pairs) {
     const XmlNode& b = candidate_[right];
     if (a.exact == b.exact) continue;
     if (a.kind == Kind::kText) {  // at the path of its element
-      emit(DifferenceKind::kValue, std::string(a.text), std::string(b.text),
-           rules_.text_of(a.ignore));
+      leaf(a, a.text, b.text);
       continue;
     }
     enter(a);
@@ -375,7 +388,9 @@ void XmlDiff::one_sided(Pairs& pairs) {
       told.insert(same.back());
       same.pop_back();
     } else {
-      emit(DifferenceKind::kMissing, shown(legacy_, gone), {}, rules_.text_of(node.ignore));
+      const std::string_view rule = rules_.text_of(node.ignore);
+      emit(DifferenceKind::kMissing, shown(legacy_, gone), {}, rule,
+           rule.empty() ? one_sided_word(legacy_, gone, true) : "");
     }
     leave();
   }
@@ -383,7 +398,9 @@ void XmlDiff::one_sided(Pairs& pairs) {
     if (told.count(index) > 0) continue;
     const XmlNode& node = candidate_[index];
     if (node.kind != Kind::kText) enter(node);
-    emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rules_.text_of(node.ignore));
+    const std::string_view rule = rules_.text_of(node.ignore);
+    emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rule,
+         rule.empty() ? one_sided_word(candidate_, index, false) : "");
     if (node.kind != Kind::kText) leave();
   }
 }

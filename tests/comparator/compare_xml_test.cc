@@ -62,7 +62,7 @@ TEST(CompareXmlTest, DepthHasABound) {
   const Comparison at =
       compare_xml(nested(kXmlDepthMax, "<b>1</b>"), nested(kXmlDepthMax, "<b>2</b>"));
   ASSERT_EQ(at.differences.size(), 1U);
-  EXPECT_EQ(at.differences[0].transition, "");
+  EXPECT_EQ(at.differences[0].transition, "off by one");
   const Comparison past =
       compare_xml(nested(kXmlDepthMax + 1, "<b>1</b>"), nested(kXmlDepthMax + 1, "<b>2</b>"));
   ASSERT_EQ(past.differences.size(), 1U);

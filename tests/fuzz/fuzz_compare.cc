@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "comparator/compare.h"
+#include "comparator/transition.h"
 #include "core/base/check.h"
 
 namespace banyan::comparator {
@@ -75,6 +76,29 @@ void check(const CompiledRules& rules, std::string_view a, std::string_view b, u
   }
 }
 
+constexpr std::size_t kWordBytesMax = 64;
+
+// A leaf from its text; the choices give its type.
+Leaf leaf_of(std::string_view text, unsigned type) {
+  switch (type & 3) {
+    case 0: return {LeafType::kNumber, text};
+    case 1: return {LeafType::kBoolean, text.size() % 2 == 0 ? "true" : "false"};
+    case 2: return {};
+    default: return {LeafType::kString, text};
+  }
+}
+
+void check_transition(std::string_view a, std::string_view b, unsigned choices) {
+  const std::string there = transition_of_text(a, b);
+  CHECK(there.size() <= kWordBytesMax);
+  CHECK(there.empty() == transition_of_text(b, a).empty());
+  CHECK(transition_of_text(a, a).empty());
+  const Leaf left = leaf_of(a, choices);
+  const Leaf right = leaf_of(b, choices >> 2);
+  CHECK(transition_of(left, right).size() <= kWordBytesMax);
+  CHECK(transition_of(left, right).empty() == transition_of(right, left).empty());
+}
+
 }  // namespace
 }  // namespace banyan::comparator
 
@@ -88,6 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view b =
       middle == std::string_view::npos ? std::string_view() : rest.substr(middle + 4);
   banyan::comparator::check((data[0] & 128) != 0 ? *ruled : *bare, a, b, data[0]);
+  banyan::comparator::check_transition(a, b, data[0]);
   static_cast<void>(banyan::comparator::check_rule_path(a.substr(0, 200)));
   static_cast<void>(banyan::comparator::endpoint_of("GET", a));
   return 0;
