@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/compare.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "comparator/body_diff.h"
@@ -11,9 +10,6 @@
 
 namespace banyan::comparator {
 namespace {
-
-// Endpoints are labels; a target beyond this is cut.
-constexpr std::size_t kEndpointBytesMax = 512;
 
 Comparison incomparable(std::string reason) {
   Comparison out;
@@ -48,10 +44,6 @@ Comparison finish(DifferenceSink& sink, std::string reason) {
     out.verdict = Verdict::kTolerated;
   }
   return out;
-}
-
-bool has_digit(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -96,27 +88,6 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
     compare_fields(FieldPlace::kTrailer, legacy.trailers, candidate.trailers, set, sink);
   }
   return finish(sink, std::move(reason));
-}
-
-void write_endpoint(std::string_view method, std::string_view target, std::string& out) {
-  out.assign(method);
-  out.push_back(' ');
-  target = target.substr(0, target.find_first_of("?#"));
-  for (;;) {
-    const std::size_t slash = target.find('/');
-    const std::string_view segment = target.substr(0, slash);
-    out += has_digit(segment) ? std::string_view("{}") : segment;
-    if (slash == std::string_view::npos) break;
-    out.push_back('/');
-    target.remove_prefix(slash + 1);
-  }
-  if (out.size() > kEndpointBytesMax) out = cut_shown(out, kEndpointBytesMax);
-}
-
-std::string endpoint_of(std::string_view method, std::string_view target) {
-  std::string out;
-  write_endpoint(method, target, out);
-  return out;
 }
 
 }  // namespace banyan::comparator

@@ -52,11 +52,6 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
                            std::string_view method, const LiftedAnswer& legacy,
                            const LiftedAnswer& candidate);
 
-// "GET /stock/{}": a path segment that holds a digit is {}.
-std::string endpoint_of(std::string_view method, std::string_view target);
-// The same in place of what `out` holds.
-void write_endpoint(std::string_view method, std::string_view target, std::string& out);
-
 // Checks one rule path; for config errors.
 Status check_rule_path(std::string_view path);
 

@@ -8,7 +8,8 @@ namespace {
 
 std::size_t bytes_of(const Join& join) {
   std::size_t bytes = sizeof(Join) + join.exchange.method.size() + join.exchange.target.size() +
-                      join.exchange.route.size() + join.exchange.response.size();
+                      join.exchange.route.size() + join.exchange.response.size() +
+                      join.exchange.operation.name.size();
   for (const WaitingShadow& shadow : join.shadows) {
     bytes += sizeof(WaitingShadow) + shadow.encoded.size();
   }

@@ -42,6 +42,7 @@ void ExchangeCase::clear() {
   method.clear();
   target.clear();
   route.clear();
+  operation.clear();
   subject.clear();
   is_erased = false;
   response.clear();
@@ -113,7 +114,7 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   if (exchange.is_erased) {
     draft.endpoint = kErased;
   } else if (exchange.has_request) {
-    write_endpoint(exchange.method, exchange.target, draft.endpoint);
+    write_endpoint(exchange.method, exchange.target, exchange.operation, draft.endpoint);
   } else {
     draft.endpoint = "unknown";
   }

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "comparator/compare.h"
+#include "comparator/endpoint_name.h"
 #include "core/model/record_io.h"
 
 namespace banyan::comparator {
@@ -32,6 +33,7 @@ struct ExchangeCase {
   ExchangeId exchange;
   bool has_request = false;
   std::string method, target, route;
+  Operation operation;
   Instant started;
   Place request_place;
   Closing closing = Closing::kOpen;

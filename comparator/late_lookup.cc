@@ -43,7 +43,7 @@ void fill(std::vector<LateCopy*>& copies, const model::SourcedRecord& sourced) {
 
 }  // namespace
 
-void note_request(ExchangeCase& exchange, const model::RequestRecord& record,
+void note_request(ExchangeCase& exchange, model::RequestRecord& record,
                   const model::SourcedRecord& sourced) {
   exchange.exchange = record.exchange;
   exchange.has_request = true;
@@ -55,6 +55,12 @@ void note_request(ExchangeCase& exchange, const model::RequestRecord& record,
   exchange.started = record.started;
   exchange.request_place.stream = sourced.stream;
   exchange.request_place.offset = sourced.offset;
+  if (may_name_operation(record.method, record.target) &&
+      model::decode_as(sourced.encoded, record).ok()) {
+    read_operation(record, exchange.operation);
+  } else {
+    exchange.operation.clear();
+  }
 }
 
 void note_gap(ExchangeCase& exchange, std::uint8_t sides) {

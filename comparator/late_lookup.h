@@ -41,8 +41,9 @@ class LateLookup {
   model::Cursor hint_;
 };
 
-// Fills what an encoded REQUEST, RESPONSE, OUTCOME or GAP says about this exchange.
-void note_request(ExchangeCase& exchange, const model::RequestRecord& record,
+// Fills what an encoded REQUEST, RESPONSE, OUTCOME or GAP says about this exchange. Of `record` the
+// head is decoded; the rest of it is where that is needed.
+void note_request(ExchangeCase& exchange, model::RequestRecord& record,
                   const model::SourcedRecord& sourced);
 void note_gap(ExchangeCase& exchange, std::uint8_t sides);
 

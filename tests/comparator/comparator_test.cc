@@ -115,6 +115,35 @@ TEST_F(ComparatorTest, ABodyThatStandsInTheResponseIsEqual) {
   EXPECT_THAT(all[1].differences[0].path, testing::HasSubstr("X-Other"));
 }
 
+// In time or late, the operation names the endpoint.
+TEST_F(ComparatorTest, AnOperationIsPartOfTheEndpoint) {
+  const std::string body = R"({"query":"query GetUser { user }"})";
+  const auto append = [&](std::uint64_t counter) {
+    model::RequestRecord request = support::request(exchange_id(counter));
+    request.method = "POST";
+    request.target = "/graphql";
+    request.fields = {{"Content-Type", "application/json"}};
+    request.body = support::inline_body(body);
+    log_.append(request);
+    log_.append(support::response(exchange_id(counter)));
+  };
+  append(1);
+  ComparatorLimits limits;
+  limits.joins_max = 1;
+  const auto comparator = start(limits);
+  log_.append(support::shadow(exchange_id(1)));
+  append(2);
+  append(3);  // pushes out the one before
+  log_.append(support::shadow(exchange_id(3)));
+  log_.append(support::shadow(exchange_id(2)));
+  exchange(4);
+  ASSERT_TRUE(reaches(4));
+  for (const auto& verdict : verdicts()) {
+    EXPECT_EQ(verdict.endpoint, verdict.exchange == exchange_id(4) ? "GET /orders/{}"
+                                                                   : "POST /graphql query GetUser");
+  }
+}
+
 // A gRPC call tells in its trailers how it went.
 TEST_F(ComparatorTest, TrailersOfTheRecordsCount) {
   const auto comparator = start();

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "comparator/compare.h"
+#include "comparator/endpoint_name.h"
 #include "comparator/transition.h"
 #include "core/base/check.h"
 
@@ -99,6 +100,24 @@ void check_transition(std::string_view a, std::string_view b, unsigned choices) 
   CHECK(transition_of(left, right).empty() == transition_of(right, left).empty());
 }
 
+// The first body as whatever names an operation.
+void check_endpoint(std::string_view a, std::string_view b, unsigned choices) {
+  constexpr std::string_view kTypes[] = {"application/json", "application/graphql", "text/xml",
+                                         "application/grpc"};
+  model::RequestRecord request;
+  request.method = (choices & 4) != 0 ? "GET" : "POST";
+  request.target = (choices & 8) != 0 ? b : std::string_view("/graphql");
+  request.fields = {{"Content-Type", (choices & 16) != 0 ? b : kTypes[choices & 3]}};
+  if ((choices & 32) != 0) request.fields.push_back({"SOAPAction", b});
+  request.body.kind = model::Body::Kind::kInline;
+  request.body.bytes = a;
+  Operation operation;
+  if (may_name_operation(request.method, request.target)) read_operation(request, operation);
+  std::string label;
+  write_endpoint(request.method, request.target, operation, label);
+  CHECK(label.size() <= kEndpointBytesMax);
+}
+
 }  // namespace
 }  // namespace banyan::comparator
 
@@ -113,6 +132,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       middle == std::string_view::npos ? std::string_view() : rest.substr(middle + 4);
   banyan::comparator::check((data[0] & 128) != 0 ? *ruled : *bare, a, b, data[0]);
   banyan::comparator::check_transition(a, b, data[0]);
+  banyan::comparator::check_endpoint(a, b, data[0]);
   static_cast<void>(banyan::comparator::check_rule_path(a.substr(0, 200)));
   static_cast<void>(banyan::comparator::endpoint_of("GET", a));
   return 0;
