@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "comparator/comparator.h"
+#include "comparator/findings.h"
 #include "core/base/mutex.h"
 #include "core/obs/log.h"
 #include "core/obs/metrics.h"
@@ -203,6 +204,16 @@ void add_comparator(Registrar& add, const comparator::Comparator& comparator) {
           [&comparator] { return number(comparator.stats().lag_records); });
 }
 
+void add_findings(Registrar& add, const comparator::FindingsStore& findings) {
+  add.one("banyan_endpoint_nodes", "gauge", "Places and words of paths told apart for endpoints.",
+          [&findings] { return number(findings.endpoint_stats().nodes); });
+  add.one("banyan_endpoint_collapsed_total", "counter", "Places of paths whose words became {}.",
+          [&findings] { return number(findings.endpoint_stats().collapsed); });
+  add.one("banyan_endpoint_overflow_total", "counter",
+          "Endpoints that got {} or * because there was no room to tell them apart.",
+          [&findings] { return number(findings.endpoint_stats().overflow); });
+}
+
 void add_ledger(Registrar& add, const ledger::Ledger& ledger) {
   using Per = std::function<void(const std::string&, const ledger::Account&, const Metrics::Emit&)>;
   const auto routes = [&add, &ledger](std::string_view name, std::string_view type,
@@ -315,6 +326,7 @@ ServiceMetrics::ServiceMetrics(const AdminServices& services, const AdminFacts& 
   add_recorder(add, services.recorder);
   if (services.mirror != nullptr) add_mirror(add, *services.mirror);
   if (services.comparator != nullptr) add_comparator(add, *services.comparator);
+  add_findings(add, services.findings);
   add_ledger(add, services.ledger);
   add_routing(add, services.routing);
   add_store(add, store_facts, worker);

@@ -55,26 +55,13 @@ bool is_field(std::string_view path) {
   return path.starts_with("header:") || path.starts_with("trailer:");
 }
 
-std::string finding_id(std::string_view route, std::string_view endpoint,
-                       const model::Difference& difference) {
-  std::string key;
-  const std::string path = is_field(difference.path) ? to_lower(difference.path) : difference.path;
-  for (const std::string_view part :
-       {route, endpoint, std::string_view(path), to_string(difference.kind),
-        std::string_view(difference.transition)}) {
-    key += std::to_string(part.size());
-    key += ':';
-    key += part;
-  }
-  return hex_of_u64(xxh3_64(key)).substr(0, 12);
-}
-
 std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
   std::map<std::string, Group> groups;
   for (const model::Difference& difference : verdict.differences) {
     const std::string_view endpoint =
         is_field(difference.path) ? std::string_view("*") : verdict.endpoint;
-    Group& one = groups[finding_id(verdict.route, endpoint, difference)];
+    Group& one = groups[finding_id(verdict.route, endpoint, difference.path,
+                                   to_string(difference.kind), difference.transition)];
     // An uncovered occurrence is the better example.
     if (one.first == nullptr || (!one.is_uncovered && difference.rule.empty())) {
       one.first = &difference;
@@ -87,6 +74,18 @@ std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
 }
 
 }  // namespace
+
+std::string finding_id(std::string_view route, std::string_view endpoint, std::string_view path,
+                       std::string_view kind, std::string_view transition) {
+  std::string key;
+  const std::string known = is_field(path) ? to_lower(path) : std::string(path);
+  for (const std::string_view part : {route, endpoint, std::string_view(known), kind, transition}) {
+    key += std::to_string(part.size());
+    key += ':';
+    key += part;
+  }
+  return hex_of_u64(xxh3_64(key)).substr(0, 12);
+}
 
 Status FindingsStore::Impl::create_schema() {
   auto version = database->user_version();
@@ -202,19 +201,29 @@ Status FindingsStore::Impl::write_latency() {
   return {};
 }
 
-Status FindingsStore::Impl::write_cursor(const model::Cursor& cursor) {
-  auto statement = database->prepare("INSERT OR REPLACE INTO meta VALUES ('cursor', ?1)");
+Status FindingsStore::Impl::write_meta(std::string_view key, std::string_view value) {
+  auto statement = database->prepare("INSERT OR REPLACE INTO meta VALUES (?1, ?2)");
   if (!statement.ok()) return statement.error();
-  return statement->bind(1, cursor.to_string()).run();
+  return statement->bind(1, key).bind(2, value).run();
+}
+
+Result<std::string> FindingsStore::Impl::read_meta(std::string_view key) {
+  auto statement = database->prepare("SELECT value FROM meta WHERE key = ?1");
+  if (!statement.ok()) return statement.error();
+  statement->bind(1, key);
+  auto row = statement->step();
+  if (!row.ok()) return row.error();
+  return *row ? std::string(statement->text(0)) : std::string();
+}
+
+Status FindingsStore::Impl::write_cursor(const model::Cursor& cursor) {
+  return write_meta("cursor", cursor.to_string());
 }
 
 Result<model::Cursor> FindingsStore::Impl::read_cursor() {
-  auto statement = database->prepare("SELECT value FROM meta WHERE key = 'cursor'");
-  if (!statement.ok()) return statement.error();
-  auto row = statement->step();
-  if (!row.ok()) return row.error();
-  if (!*row) return model::Cursor{};
-  return model::Cursor::parse(statement->text(0));
+  const auto cursor = read_meta("cursor");
+  if (!cursor.ok()) return cursor.error();
+  return cursor->empty() ? Result<model::Cursor>(model::Cursor{}) : model::Cursor::parse(*cursor);
 }
 
 Status FindingsStore::Impl::trim_hits() {
@@ -265,6 +274,7 @@ Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
     model::LogAccess& log) {
   latency.clear();
   is_ahead = false;
+  BANYAN_RETURN_IF_ERROR(load_endpoints());
   auto cursor = read_cursor();
   if (!cursor.ok()) return cursor.error();
   return log.open_source(*cursor, model::Fence::kDurable);
@@ -281,6 +291,7 @@ Status FindingsStore::Impl::begin(std::optional<store::Transaction>& transaction
 Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size_t records_max,
                                             std::optional<store::Transaction>& transaction) {
   model::SourcedRecord sourced;
+  std::string known_name;
   from.want(model::RecordKinds::of({model::RecordType::kVerdict}));
   for (std::size_t i = 0; i < records_max; ++i) {
     auto more = from.next(sourced);
@@ -290,7 +301,18 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
     if (sourced.type != model::RecordType::kVerdict) continue;
     if (!model::decode_as(sourced.encoded, decoded).ok() || !decoded.run.is_live()) continue;
     is_ahead = true;
-    if (decoded.of.is_erased) decoded.differences.clear();
+    if (decoded.of.is_erased) {
+      decoded.differences.clear();
+    } else if (decoded.has_previous) {
+      known_name = endpoints.name_of(decoded.endpoint);
+      decoded.endpoint = known_name;
+    } else {
+      decoded.endpoint = endpoints.count(decoded.endpoint);
+      if (endpoints.take_collapsed()) {
+        BANYAN_RETURN_IF_ERROR(begin(transaction));
+        BANYAN_RETURN_IF_ERROR(follow_endpoints());
+      }
+    }
     if (!decoded.of.is_erased && !decoded.has_previous && decoded.legacy_duration_ns >= 0 &&
         decoded.candidate_duration_ns >= 0) {
       latency.add(decoded.route, decoded.endpoint, decoded.legacy_duration_ns,
@@ -309,6 +331,7 @@ Status FindingsStore::Impl::write(const model::Cursor& cursor,
   BANYAN_RETURN_IF_ERROR(begin(transaction));
   if (may_have_hits) BANYAN_RETURN_IF_ERROR(trim_hits());
   BANYAN_RETURN_IF_ERROR(write_latency());
+  BANYAN_RETURN_IF_ERROR(write_endpoints());
   BANYAN_RETURN_IF_ERROR(write_cursor(cursor));
   BANYAN_RETURN_IF_ERROR(transaction->commit());
   latency.clear();
@@ -343,6 +366,7 @@ Result<bool> FindingsStore::catch_up(model::LogAccess& log, std::size_t records_
     BANYAN_RETURN_IF_ERROR(impl.write(source->position(), transaction));
   }
   impl.source = std::move(source);
+  impl.publish_endpoints();
   return *more;
 }
 

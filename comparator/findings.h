@@ -3,7 +3,8 @@
 // Findings: differences grouped by route, endpoint, template path, kind and transition, with
 // counts, exemplars and the state a person sets. A fold over VERDICT records, kept in SQLite with
 // its cursor in the same transaction, so each VERDICT counts once. Calls block on SQLite: store
-// thread only.
+// thread only. It also learns path templates (EndpointTree): where a VERDICT names /users/ada, its
+// finding names /users/{}.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +65,8 @@ class FindingsStore {
   Result<bool> catch_up(model::LogAccess& log, std::size_t records_max,
                         Writing writing = Writing::kNow);
   Result<std::vector<Finding>> list(const FindingFilter& filter) const;
-  Result<Finding> get(std::string_view id) const;  // a unique prefix is enough
+  // A unique prefix is enough. Of a finding that became part of a template's: that one.
+  Result<Finding> get(std::string_view id) const;
   Result<Finding> set_state(std::string_view id, FindingState state, std::string_view by,
                             std::string_view reason, std::int64_t until_wall_ns);
   Result<std::vector<EndpointLatency>> latency() const;
@@ -73,6 +75,11 @@ class FindingsStore {
   // The file holds none of it afterwards, nor does its journal. Answers how many findings.
   Result<std::uint64_t> erase(const std::vector<ExchangeId>& exchanges,
                               const std::vector<std::string>& endpoints);
+  // Of the words of paths it tells apart (EndpointTree::Stats). Any thread.
+  struct EndpointStats {
+    std::uint64_t nodes = 0, collapsed = 0, overflow = 0;
+  };
+  EndpointStats endpoint_stats() const;
   // Where the REQUEST of an exchange with differences lies, if known: (stream, offset).
   Result<std::optional<model::Cursor::Place>> locate(ExchangeId exchange) const;
 

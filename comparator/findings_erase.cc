@@ -73,6 +73,7 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
       BANYAN_RETURN_IF_ERROR(run_with(database, sql, endpoint));
     }
   }
+  if (!endpoints.empty()) BANYAN_RETURN_IF_ERROR(impl.forget_endpoints(endpoints));
   BANYAN_RETURN_IF_ERROR(transaction->commit());
   // Free space inside pages, and what stands in the journal.
   BANYAN_RETURN_IF_ERROR(database.execute("VACUUM"));

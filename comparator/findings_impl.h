@@ -3,11 +3,15 @@
 // What findings.cc (the fold) and findings_query.cc (reading and triage) share.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "comparator/endpoint_tree.h"
 #include "comparator/findings.h"
 #include "comparator/latency_counts.h"
 #include "core/store/database.h"
@@ -31,9 +35,12 @@ struct FindingsStore::Impl {
   std::unique_ptr<model::RecordSource> source;
   // Folded since the last transaction, which moves the database's cursor.
   LatencyCounts latency;
+  EndpointTree endpoints;  // as of `source`
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
   model::VerdictRecord decoded;  // kept for its room
+
+  std::atomic<std::uint64_t> nodes{0}, collapsed{0}, overflow{0};  // of `endpoints`, for metrics
 
   Status create_schema();
   Result<std::unique_ptr<model::RecordSource>> open_source(model::LogAccess& log);
@@ -50,6 +57,24 @@ struct FindingsStore::Impl {
   Status write_cursor(const model::Cursor& cursor);
   Result<model::Cursor> read_cursor();
   Status trim_hits();
+  Result<std::string> read_meta(std::string_view key);  // "" where there is none
+  Status write_meta(std::string_view key, std::string_view value);
+
+  // findings_endpoints.cc
+  Status load_endpoints();
+  Status write_endpoints();
+  void publish_endpoints();
+  // Words were collapsed: all that goes by an older name goes by the template's.
+  Status follow_endpoints();
+  Status move_findings(const std::string& from, const std::string& to);
+  Status merge_finding(std::string_view from, std::string_view to);
+  // The finding that the one with this id became part of; "" for none, or several.
+  Result<std::string> successor_of(std::string_view id);
+  Status forget_endpoints(const std::vector<std::string>& names);
 };
+
+// Short and stable. `path` as the difference has it.
+std::string finding_id(std::string_view route, std::string_view endpoint, std::string_view path,
+                       std::string_view kind, std::string_view transition);
 
 }  // namespace banyan::comparator

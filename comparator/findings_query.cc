@@ -116,7 +116,11 @@ Result<Finding> FindingsStore::get(std::string_view id) const {
   rows->bind(1, id).bind(2, std::string(id) + "g");
   auto row = rows->step();
   if (!row.ok()) return row.error();
-  if (!*row) return unknown();
+  if (!*row) {
+    const auto successor = impl_->successor_of(id);
+    if (!successor.ok()) return successor.error();
+    return successor->empty() ? Result<Finding>(unknown()) : get(*successor);
+  }
   Finding finding = finding_of(*rows, impl_->clock.wall_ns());
   row = rows->step();
   if (!row.ok()) return row.error();

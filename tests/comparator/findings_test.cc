@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -150,6 +151,137 @@ TEST_F(FindingsTest, AHeaderIsOneFindingPerRouteAndListsItsEndpoints) {
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].endpoint, "*");
   EXPECT_EQ(findings[0].endpoints, (std::vector<std::string>{"GET /a", "GET /b"}));
+}
+
+// A finding for each of a few users; then so many come that their names are seen to be names.
+class FindingsEndpointTest : public FindingsTest {
+ protected:
+  static std::string user(std::size_t number) {
+    std::string out = "u";
+    for (; number > 0; number /= 26) out.push_back(static_cast<char>('a' + number % 26));
+    return out;
+  }
+  void ask(const std::string& endpoint, std::vector<model::Difference> differences = {}) {
+    model::VerdictRecord record = different(++last_, std::move(differences), endpoint);
+    record.legacy_duration_ns = record.candidate_duration_ns = 1'000'000;
+    log_.append(record);
+  }
+  void ask_many(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) ask("GET /users/" + user(100 + i));
+  }
+  std::uint64_t last_ = 0;
+};
+
+TEST_F(FindingsEndpointTest, FindingsOfOneTemplateBecomeOne) {
+  for (int i = 0; i < 20; ++i) ask("GET /users/me", {difference("body:$.id")});
+  for (std::size_t i = 0; i < 3; ++i) {
+    ask("GET /users/" + user(i), {difference("body:$.id"), difference("header:X-A")});
+  }
+  ask("GET /users/" + user(3), {difference("body:$.name")});
+  catch_up();
+  ASSERT_EQ(list().size(), 6U);
+  std::vector<std::string> ids;
+  for (const Finding& finding : list()) ids.push_back(finding.id);
+  ask_many(300);
+  catch_up(50);
+  ask("GET /users/ada", {difference("body:$.id")});
+  catch_up();
+  const auto after = list();
+  ASSERT_EQ(after.size(), 4U);
+  std::map<std::string, Finding> found;
+  for (const Finding& finding : after) found[finding.endpoint + " " + finding.path] = finding;
+  EXPECT_EQ(found.at("GET /users/me body:$.id").exchanges, 20U);
+  const Finding& one = found.at("GET /users/{} body:$.id");
+  EXPECT_EQ(one.exchanges, 4U);
+  EXPECT_EQ(one.count, 4U);
+  EXPECT_EQ(one.exemplars.size(), 4U);
+  EXPECT_FALSE(one.example_at.empty());
+  EXPECT_EQ(found.at("GET /users/{} body:$.name").exchanges, 1U);
+  EXPECT_EQ(found.at("* header:X-A").endpoints, (std::vector<std::string>{"GET /users/{}"}));
+  // An id from before leads to what its finding became.
+  for (const std::string& id : ids) {
+    const auto now = store_->get(id);
+    ASSERT_TRUE(now.ok()) << id;
+    EXPECT_TRUE(now->endpoint == "*" || now->endpoint == "GET /users/me" ||
+                now->endpoint == "GET /users/{}");
+  }
+  const auto latency = store_->latency();
+  ASSERT_TRUE(latency.ok());
+  std::uint64_t pairs = 0;
+  for (const EndpointLatency& entry : *latency) pairs += entry.pairs;
+  EXPECT_EQ(latency->size(), 2U);
+  EXPECT_EQ(pairs, last_);
+  EXPECT_EQ(store_->endpoint_stats().collapsed, 1U);
+  // A later generation takes back from the merged one.
+  model::VerdictRecord equal = different(21, {}, "GET /users/" + user(0));
+  equal.generation = 2;
+  equal.has_previous = true;
+  log_.append(equal);
+  catch_up();
+  EXPECT_EQ(store_->get(one.id)->exchanges, 3U);
+}
+
+TEST_F(FindingsEndpointTest, WhatAPersonSaidIsKeptButHidesNothingNew) {
+  ask("GET /users/" + user(1),
+      {difference("body:$.a"), difference("body:$.b"), difference("body:$.c")});
+  catch_up();
+  for (const Finding& finding : list()) {
+    ASSERT_TRUE(
+        store_
+            ->set_state(finding.id,
+                        finding.path == "body:$.c" ? FindingState::kBug : FindingState::kAccepted,
+                        "ann", "known", 0)
+            .ok());
+  }
+  ask("GET /users/" + user(2), {difference("body:$.b"), difference("body:$.c")});
+  ask_many(300);
+  catch_up();
+  const auto after = list();
+  ASSERT_EQ(after.size(), 3U);
+  for (const Finding& finding : after) {
+    SCOPED_TRACE(finding.path);
+    EXPECT_EQ(finding.endpoint, "GET /users/{}");
+    if (finding.path == "body:$.a") {
+      EXPECT_EQ(finding.state, FindingState::kAccepted);
+      EXPECT_EQ(finding.reason, "known");
+    } else if (finding.path == "body:$.b") {
+      EXPECT_EQ(finding.state, FindingState::kOpen);
+      EXPECT_EQ(finding.reason, "accepted before its endpoints became one: known");
+    } else {
+      EXPECT_EQ(finding.state, FindingState::kBug);
+    }
+  }
+}
+
+// However the fold is cut into transactions and restarts, the names are the same.
+TEST_F(FindingsEndpointTest, RestartsAndCrashesLearnTheSame) {
+  for (int i = 0; i < 20; ++i) ask("GET /users/me", {difference("body:$.id")});
+  for (std::size_t i = 0; i < 250; ++i) ask("GET /users/" + user(i), {difference("body:$.id")});
+  for (int i = 0; i < 40; ++i) {
+    reopen();
+    ASSERT_TRUE(store_->catch_up(log_, 7).ok());
+  }
+  catch_up();
+  const auto after = list();
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0].endpoint, "GET /users/{}");
+  EXPECT_EQ(after[0].exchanges, 250U);
+  EXPECT_EQ(after[1].exchanges, 20U);
+}
+
+TEST_F(FindingsEndpointTest, AnErasedSubjectsWordIsGone) {
+  ask("GET /users/secretname", {difference("body:$.id")});
+  ask("GET /users/other", {difference("body:$.id")});
+  catch_up();
+  ASSERT_TRUE(store_->erase({exchange_id(1)}, {"GET /users/secretname"}).ok());
+  catch_up();
+  store_.reset();
+  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    EXPECT_EQ(bytes.find("secretname"), std::string::npos) << file.path();
+    EXPECT_EQ(bytes.find("7365637265746e616d65"), std::string::npos) << file.path();  // as hex
+  }
 }
 
 TEST_F(FindingsTest, EachVerdictCountsOnceOverRestartsAndRepeats) {

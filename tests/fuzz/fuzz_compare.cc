@@ -10,6 +10,7 @@
 
 #include "comparator/compare.h"
 #include "comparator/endpoint_name.h"
+#include "comparator/endpoint_tree.h"
 #include "comparator/transition.h"
 #include "core/base/check.h"
 
@@ -118,6 +119,21 @@ void check_endpoint(std::string_view a, std::string_view b, unsigned choices) {
   CHECK(label.size() <= kEndpointBytesMax);
 }
 
+// A tree from hostile bytes, and lines of a body as endpoints.
+void check_tree(std::string_view a, std::string_view b) {
+  EndpointTree tree(50);
+  static_cast<void>(tree.read(b));
+  while (!a.empty()) {
+    const std::size_t end = a.find('\n');
+    const std::string name(tree.count(a.substr(0, end)));
+    CHECK(tree.name_of(name) == tree.name_of(tree.name_of(name)));
+    a.remove_prefix(end == std::string_view::npos ? a.size() : end + 1);
+  }
+  const std::string bytes = tree.to_bytes();
+  EndpointTree again(50);
+  if (again.read(bytes)) CHECK(again.to_bytes() == bytes);
+}
+
 }  // namespace
 }  // namespace banyan::comparator
 
@@ -133,6 +149,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   banyan::comparator::check((data[0] & 128) != 0 ? *ruled : *bare, a, b, data[0]);
   banyan::comparator::check_transition(a, b, data[0]);
   banyan::comparator::check_endpoint(a, b, data[0]);
+  banyan::comparator::check_tree(a, b);
   static_cast<void>(banyan::comparator::check_rule_path(a.substr(0, 200)));
   static_cast<void>(banyan::comparator::endpoint_of("GET", a));
   return 0;

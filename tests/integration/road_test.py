@@ -31,6 +31,26 @@ class RoadTest(BanyanTest):
         self.assertEqual("different", exchange["verdict"])
         self.assertEqual(200, exchange["responses"]["candidate"]["status"])
 
+    def test_findings_of_names_of_things_become_one(self):
+        self.candidate.answer = lambda request: (200, {"Content-Type": "application/json"}, b'{"ok":false}')
+        self.banyan.start()
+
+        def endpoints():
+            found = self.banyan.json("findings", "list")["findings"]
+            return sorted((f["endpoint"], f["exchanges"]) for f in found if f["path"] == "body:$.ok")
+        self.banyan.request("GET", "/users/ada")
+        wait_until(lambda: endpoints() == [("GET /users/ada", 1)], "a finding for a word")
+        old = self.banyan.json("findings", "list")["findings"][0]["id"]
+        for number in range(80):
+            if number % 8 == 0:
+                self.banyan.request("GET", "/users/me")
+            self.banyan.request("GET", "/users/u" + chr(97 + number // 26) + chr(97 + number % 26))
+        self.banyan.request("POST", "/graphql", json.dumps({"query": "mutation Add { add }"}),
+                            {"Content-Type": "application/json"})
+        wait_until(lambda: endpoints() == [("GET /users/me", 10), ("GET /users/{}", 81),
+                                           ("POST /graphql mutation Add", 1)], "one finding for the template")
+        self.assertEqual("GET /users/{}", self.banyan.json("findings", "show", old)["endpoint"])
+
     def test_writes_are_mirrored_after_the_primary_and_carry_a_key(self):
         self.banyan.start()
         status, _, _ = self.banyan.request("POST", "/orders", json.dumps({"id": 1}),

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/endpoint_tree.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/bytes.h"
+
+namespace banyan::comparator {
+namespace {
+
+constexpr std::string_view kAny = "{}";
+constexpr std::string_view kRest = "*";
+constexpr std::string_view kGrpc = "gRPC";
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kWordBytesMax = 1024;
+
+}  // namespace
+
+struct EndpointTree::Node {
+  std::map<std::string, std::unique_ptr<Node>, std::less<>> words;
+  std::unique_ptr<Node> any;  // {}
+  std::map<std::string, std::uint64_t, std::less<>> operations;
+  std::uint64_t visits = 0;
+  std::uint64_t ends = 0;         // of these, whose path ends here
+  std::uint64_t word_visits = 0;  // of these, which went on by a word
+  std::uint64_t spilled = 0;      // and which by a word for which there was no place
+  std::uint64_t born = 0;         // of a word: the parent's word_visits before it
+  bool is_collapsed = false;
+
+  bool is_empty() const { return words.empty() && !any && operations.empty() && ends == 0; }
+};
+
+// "GET /users/{} query A", cut up.
+struct EndpointTree::Parts {
+  std::string_view method;
+  std::string_view path;  // behind its first slash
+  std::string_view operation;
+  bool is_path = false;
+
+  explicit Parts(std::string_view endpoint) {
+    const std::size_t space = endpoint.find(' ');
+    if (space == std::string_view::npos || endpoint.substr(space + 1, 1) != "/") return;
+    is_path = true;
+    method = endpoint.substr(0, space);
+    path = endpoint.substr(space + 2);
+    const std::size_t behind = path.find(' ');
+    if (behind == std::string_view::npos) return;
+    operation = path.substr(behind + 1);
+    path = path.substr(0, behind);
+  }
+  bool is_fixed() const { return method == kGrpc; }  // every part of the path is a name of its own
+  // Takes the next segment off `path`.
+  bool next(std::string_view& segment) {
+    if (is_done_) return false;
+    const std::size_t slash = path.find('/');
+    segment = path.substr(0, slash);
+    is_done_ = slash == std::string_view::npos;
+    if (!is_done_) path.remove_prefix(slash + 1);
+    return true;
+  }
+
+ private:
+  bool is_done_ = false;
+};
+
+EndpointTree::EndpointTree(std::size_t nodes_max)
+    : nodes_max_(nodes_max), root_(std::make_unique<Node>()) {}
+EndpointTree::~EndpointTree() = default;
+
+void EndpointTree::clear() {
+  drop_names();
+  root_ = std::make_unique<Node>();
+  visits_ = next_sweep_ = 0;
+  nodes_ = 0;
+  has_collapsed_ = false;
+}
+
+EndpointTree::Stats EndpointTree::stats() const { return {nodes_, collapsed_, overflow_}; }
+
+bool EndpointTree::take_collapsed() { return std::exchange(has_collapsed_, false); }
+
+std::string_view EndpointTree::count(std::string_view endpoint) {
+  if (last_ == nullptr || last_->first != endpoint) {
+    const auto found = known_.find(endpoint);
+    last_ = found == known_.end() ? nullptr : &*found;
+  }
+  if (last_ != nullptr) {
+    if (last_->second.unsettled++ == 0) unsettled_.push_back(last_);
+    return last_->second.name;
+  }
+  settle();
+  if (!has_room() && visits_ >= next_sweep_) sweep();
+  if (known_.size() >= kKnownMax) drop_names();
+  const Parts parts(endpoint);
+  std::string name = parts.is_path ? learn(parts) : std::string(endpoint);
+  last_ = &*known_.insert_or_assign(std::string(endpoint), Known{std::move(name), 0}).first;
+  return last_->second.name;
+}
+
+void EndpointTree::drop_names() {
+  last_ = nullptr;
+  unsettled_.clear();
+  known_.clear();
+}
+
+void EndpointTree::settle() {
+  for (auto* known : unsettled_) add(known->first, std::exchange(known->second.unsettled, 0));
+  unsettled_.clear();
+}
+
+// To what is there: what was swept away since stays away.
+void EndpointTree::add(std::string_view endpoint, std::uint64_t visits) {
+  visits_ += visits;
+  Parts parts(endpoint);
+  if (!parts.is_path) return;
+  Node* node = root_.get();
+  std::string_view segment = parts.method;
+  do {
+    const auto word = segment == kAny ? node->words.end() : node->words.find(segment);
+    if (word != node->words.end()) {
+      node->word_visits += visits;
+    } else if (!node->any) {
+      return;
+    } else if (segment != kAny && !node->is_collapsed) {
+      node->spilled += visits;
+    }
+    node = word == node->words.end() ? node->any.get() : word->second.get();
+    node->visits += visits;
+  } while (parts.next(segment));
+  node->ends += visits;
+  const auto operation = node->operations.find(parts.operation);
+  if (operation != node->operations.end()) operation->second += visits;
+}
+
+std::string EndpointTree::learn(const Parts& endpoint) {
+  ++visits_;
+  Parts parts = endpoint;
+  const bool is_fixed = parts.is_fixed();
+  std::string out;
+  Node* node = root_.get();
+  Node* grown = nullptr;  // the first one that got a word, or had no place for it
+  bool is_cut = false;
+  std::string_view segment = parts.method;
+  for (std::size_t depth = 0;; ++depth) {
+    if (depth > 0) out += depth == 1 ? " /" : "/";
+    bool is_new = false;
+    Node* const next =
+        depth > kDepthMax ? nullptr : step(*node, segment, is_fixed || depth == 0, is_new, out);
+    if (is_new && grown == nullptr) grown = node;
+    if (next == nullptr) {
+      ++overflow_;
+      out += depth == 0 ? "* /*" : kRest;
+      is_cut = true;
+      break;
+    }
+    node = next;
+    ++node->visits;
+    if (!parts.next(segment)) {
+      ++node->ends;
+      break;
+    }
+  }
+  if (!endpoint.operation.empty()) {
+    out += ' ';
+    out += !is_cut && learn_operation(*node, endpoint.operation) ? endpoint.operation : kRest;
+  }
+  if (grown == nullptr || grown == root_.get() || is_fixed || !should_collapse(*grown)) return out;
+  collapse(*grown);
+  recount();
+  drop_names();
+  has_collapsed_ = true;
+  ++collapsed_;
+  // What stands behind the collapsed word may have got other names too.
+  return name_of(out);
+}
+
+// The node of one more segment, and its name to `out`; null where there is no room for it.
+EndpointTree::Node* EndpointTree::step(Node& node, std::string_view segment, bool is_fixed,
+                                       bool& is_new, std::string& out) {
+  const auto word = segment == kAny ? node.words.end() : node.words.find(segment);
+  if (word != node.words.end()) {
+    out += segment;
+    ++node.word_visits;
+    return word->second.get();
+  }
+  const bool is_full = node.words.size() >= kWordsMax;
+  if (is_fixed && is_full && segment != kAny) return nullptr;
+  if (segment == kAny || node.is_collapsed || is_full) {
+    if (segment != kAny && !node.is_collapsed) {
+      is_new = true;
+      ++overflow_;
+      ++node.spilled;
+    }
+    if (!node.any) {
+      if (!has_room()) return nullptr;
+      node.any = std::make_unique<Node>();
+      ++nodes_;
+    }
+    out += kAny;
+    return node.any.get();
+  }
+  if (!has_room()) return nullptr;
+  is_new = true;
+  ++nodes_;
+  out += segment;
+  Node& child = *node.words.emplace(segment, std::make_unique<Node>()).first->second;
+  child.born = node.word_visits++;
+  return &child;
+}
+
+bool EndpointTree::learn_operation(Node& node, std::string_view operation) {
+  const auto found = node.operations.find(operation);
+  if (found != node.operations.end()) {
+    ++found->second;
+    return true;
+  }
+  if (node.operations.size() >= kOperationsMax || !has_room()) {
+    ++overflow_;
+    return false;
+  }
+  node.operations.emplace(operation, 1);
+  ++nodes_;
+  return true;
+}
+
+std::string EndpointTree::name_of(std::string_view endpoint) const {
+  if (const auto known = known_.find(endpoint); known != known_.end()) return known->second.name;
+  Parts parts(endpoint);
+  if (!parts.is_path) return std::string(endpoint);
+  std::string out(parts.method);
+  const auto method = root_->words.find(parts.method);
+  const Node* node = method == root_->words.end() ? nullptr : method->second.get();
+  std::string_view segment;
+  for (bool is_first = true; parts.next(segment); is_first = false) {
+    out += is_first ? " /" : "/";
+    const Node* next = nullptr;
+    std::string_view name = segment;
+    if (node != nullptr) {
+      const auto word = node->words.find(segment);
+      if (word != node->words.end()) {
+        next = word->second.get();
+      } else if (segment != kRest && (segment == kAny || node->is_collapsed)) {
+        name = kAny;
+        next = node->any.get();
+      }
+    }
+    out += name;
+    node = next;
+  }
+  if (!parts.operation.empty()) {
+    out += ' ';
+    out += parts.operation;
+  }
+  return out;
+}
+
+bool EndpointTree::should_collapse(const Node& node) const {
+  if (node.is_collapsed || node.words.size() < kCollapseWordsMin) return false;
+  const std::uint64_t visits = node.word_visits;
+  const std::uint64_t half = visits / 2;
+  std::uint64_t late = 0;
+  // What follows the words: how many of them each thing follows.
+  std::map<std::string_view, std::size_t> behind;
+  for (const auto& [word, child] : node.words) {
+    late += child->born >= half ? 1 : 0;
+    if (child->ends > 0) ++behind[kRest];
+    if (child->any) ++behind[kAny];
+    for (const auto& [next, grandchild] : child->words) ++behind[next];
+  }
+  if (visits < kCollapseVisitsMin && node.words.size() < kWordsMax) return false;
+  const bool brings_new =
+      static_cast<double>(late) >= kCollapseNewMin * static_cast<double>(visits - half);
+  if (!brings_new && node.spilled <= visits) return false;
+  std::size_t all = 0;
+  std::size_t shared = 0;
+  for (const auto& [next, count] : behind) {
+    all += count;
+    if (count > 1) shared += count;
+  }
+  return static_cast<double>(shared) >= kCollapseAlikeMin * static_cast<double>(all);
+}
+
+void EndpointTree::collapse(Node& node) {
+  node.is_collapsed = true;
+  if (!node.any) node.any = std::make_unique<Node>();
+  std::uint64_t visits = 0;
+  for (const auto& [word, child] : node.words) visits += child->visits;
+  const auto stays = [visits](const Node& child) {
+    return child.visits >= kLiteralVisitsMin &&
+           static_cast<double>(child.visits) >= kLiteralShareMin * static_cast<double>(visits);
+  };
+  for (auto word = node.words.begin(); word != node.words.end();) {
+    if (stays(*word->second)) {
+      ++word;
+      continue;
+    }
+    merge(*node.any, std::move(word->second));
+    word = node.words.erase(word);
+  }
+}
+
+void EndpointTree::merge(Node& into, std::unique_ptr<Node> from) {
+  into.visits += from->visits;
+  into.ends += from->ends;
+  into.word_visits += from->word_visits;
+  into.spilled += from->spilled;
+  for (const auto& [operation, visits] : from->operations) into.operations[operation] += visits;
+  for (auto& [word, child] : from->words) {
+    auto& place = into.words[word];
+    if (place) {
+      merge(*place, std::move(child));
+    } else {
+      place = std::move(child);
+      place->born = 0;
+    }
+  }
+  if (from->any && into.any) {
+    merge(*into.any, std::move(from->any));
+  } else if (from->any) {
+    into.any = std::move(from->any);
+  }
+  const bool is_collapsed = into.is_collapsed || from->is_collapsed;
+  if (is_collapsed || into.words.size() > kWordsMax) collapse(into);
+}
+
+void EndpointTree::sweep() {
+  struct Sweeper {
+    // True where nothing is left of it.
+    static bool halve(Node& node) {
+      node.visits /= 2;
+      node.ends /= 2;
+      node.word_visits /= 2;
+      node.spilled /= 2;
+      node.born /= 2;
+      std::erase_if(node.words, [](auto& word) { return halve(*word.second); });
+      std::erase_if(node.operations, [](const auto& one) { return one.second < 2; });
+      for (auto& [operation, visits] : node.operations) visits /= 2;
+      if (node.any && halve(*node.any) && !node.is_collapsed) node.any.reset();
+      if (node.is_empty() && node.visits == 0) return !node.is_collapsed;
+      node.visits = std::max<std::uint64_t>(node.visits, 1);
+      return false;
+    }
+  };
+  for (auto& [method, node] : root_->words) Sweeper::halve(*node);
+  std::erase_if(root_->words, [](auto& word) { return word.second->is_empty(); });
+  next_sweep_ = visits_ + kSweepEvery;
+  recount();
+  drop_names();
+}
+
+void EndpointTree::recount() {
+  struct Counter {
+    static std::size_t below(const Node& node) {
+      std::size_t out = node.operations.size();
+      for (const auto& [word, child] : node.words) out += 1 + below(*child);
+      if (node.any) out += 1 + below(*node.any);
+      return out;
+    }
+  };
+  nodes_ = Counter::below(*root_);
+}
+
+void EndpointTree::forget(std::string_view endpoint) {
+  settle();
+  drop_names();
+  Parts parts(endpoint);
+  if (!parts.is_path) return;
+  struct Step {
+    Node* parent;
+    std::string_view segment;
+  };
+  std::vector<Step> way;
+  Node* node = root_.get();
+  std::string_view segment = parts.method;
+  do {
+    const auto word = node->words.find(segment);
+    if (word == node->words.end()) return;  // collapsed, or never seen: nothing names it
+    way.push_back({node, segment});
+    node = word->second.get();
+  } while (parts.next(segment));
+  if (!parts.operation.empty()) {
+    const auto operation = node->operations.find(parts.operation);
+    if (operation != node->operations.end()) node->operations.erase(operation);
+    if (node->operations.empty()) node->ends = 0;
+  } else if (node->operations.empty()) {
+    node->ends = 0;
+  }
+  for (auto step = way.rbegin(); step != way.rend(); ++step) {
+    const auto word = step->parent->words.find(step->segment);
+    if (!word->second->is_empty()) break;
+    step->parent->words.erase(word);
+  }
+  recount();
+}
+
+std::string EndpointTree::to_bytes() {
+  settle();
+  struct Writer {
+    static void node(const Node& from, ByteWriter& out) {
+      out.varint(from.visits);
+      out.varint(from.ends);
+      out.varint(from.word_visits);
+      out.varint(from.spilled);
+      out.varint(from.born);
+      out.u8(static_cast<std::uint8_t>((from.is_collapsed ? 1 : 0) | (from.any ? 2 : 0)));
+      out.varint(from.operations.size());
+      for (const auto& [name, visits] : from.operations) {
+        out.bytes(name);
+        out.varint(visits);
+      }
+      out.varint(from.words.size());
+      for (const auto& [word, child] : from.words) {
+        out.bytes(word);
+        node(*child, out);
+      }
+      if (from.any) node(*from.any, out);
+    }
+  };
+  std::string out;
+  ByteWriter writer(out);
+  writer.u8(kVersion);
+  writer.varint(visits_);
+  writer.varint(next_sweep_);
+  Writer::node(*root_, writer);
+  return out;
+}
+
+bool EndpointTree::read(std::string_view bytes) {
+  clear();
+  struct Reader {
+    ByteReader in;
+    std::size_t left;  // nodes that may come
+
+    bool node(Node& out, std::size_t depth) {
+      if (depth > kDepthMax + 2) return false;
+      out.visits = in.varint();
+      out.ends = in.varint();
+      out.word_visits = in.varint();
+      out.spilled = in.varint();
+      out.born = in.varint();
+      const std::uint8_t flags = in.u8();
+      out.is_collapsed = (flags & 1) != 0;
+      const std::uint64_t operations = in.varint();
+      if (!in.ok() || flags > 3 || !take(operations)) return false;
+      for (std::uint64_t i = 0; i < operations; ++i) {
+        const std::string_view name = in.bytes();
+        if (name.size() > kWordBytesMax) return false;
+        out.operations[std::string(name)] = in.varint();
+      }
+      const std::uint64_t words = in.varint();
+      if (!in.ok() || !take(words)) return false;
+      for (std::uint64_t i = 0; i < words; ++i) {
+        const std::string_view word = in.bytes();
+        if (!in.ok() || word.size() > kWordBytesMax) return false;
+        auto& child = out.words[std::string(word)];
+        child = std::make_unique<Node>();
+        if (!node(*child, depth + 1)) return false;
+      }
+      if ((flags & 2) == 0) return in.ok();
+      out.any = std::make_unique<Node>();
+      return take(1) && node(*out.any, depth + 1);
+    }
+    bool take(std::uint64_t count) {
+      if (count > left) return false;
+      left -= count;
+      return true;
+    }
+  };
+  // A merge may leave a few more than are taken in.
+  Reader reader{ByteReader(bytes), 2 * nodes_max_};
+  const bool is_version = reader.in.u8() == kVersion;
+  visits_ = reader.in.varint();
+  next_sweep_ = reader.in.varint();
+  if (!is_version || !reader.node(*root_, 0) || !reader.in.ok() || reader.in.remaining() > 0) {
+    clear();
+    return false;
+  }
+  recount();
+  return true;
+}
+
+}  // namespace banyan::comparator
