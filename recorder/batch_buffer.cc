@@ -22,6 +22,12 @@ bool is_spacious(const BatchBuffer& buffer, std::size_t expected_bytes) {
 
 }  // namespace
 
+std::uint64_t BatchBuffer::records() const {
+  std::uint64_t count = 0;
+  for (const Batch& batch : batches) count += batch.records;
+  return count;
+}
+
 void BatchBuffer::pad() {
   const std::size_t over = bytes.size() % kBatchAlignment;
   if (over != 0) bytes.append(kBatchAlignment - over, '\0');

@@ -52,8 +52,7 @@ void Cut::store(std::string_view payload, BatchHeader& header, BatchBuffer& stor
 void Cut::add(std::shared_ptr<BatchBuffer> buffer, std::uint16_t lane, std::uint64_t last) {
   if (buffer->empty()) return;
   buffer->pad();
-  std::uint64_t records = 0;
-  for (const BatchBuffer::Batch& batch : buffer->batches) records += batch.records;
+  const std::uint64_t records = buffer->records();
   std::uint64_t sequence = last >= records ? last - records + 1 : 0;
   const auto stored = stores_as_is() ? buffer : pool_->take(buffer->bytes.size());
   for (std::size_t i = 0; i < buffer->batches.size(); ++i) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The sequencer's slower duties: retention and figures.
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/obs/log.h"
 #include "recorder/retention.h"
@@ -10,6 +12,9 @@
 namespace banyan::recorder {
 
 void Sequencer::apply_retention() {
+  // What is being removed would still count as used. Whose disk removes more slowly than it is
+  // written waits here, within the bound of the log.
+  remover_.wait();
   RetentionInput input;
   input.segments = catalog_->segments();
   if (input.segments.size() < 2) return;
@@ -17,6 +22,8 @@ void Sequencer::apply_retention() {
   input.pinned = cursors_.pinned(catalog_->stream());
   if (const auto space = files_.space(catalog_->directory()); space.ok()) input.space = *space;
   const std::size_t count = count_expired(input, options_);
+  if (count == 0) return;
+  std::vector<std::string> paths;
   for (std::size_t i = 0; i < count; ++i) {
     const Segment& oldest = *input.segments[i];
     {
@@ -26,14 +33,22 @@ void Sequencer::apply_retention() {
     // Readers look here before they open a file, so the entries go first.
     catalog_->tail().forget_before(oldest.end());
     catalog_->remove(oldest);
-    if (const auto status = files_.remove(oldest.path()); !status.ok()) {
-      obs::log_warning("recorder", status.error().message);
-    }
-    // Segments of format version 1 had their index beside them.
-    (void)files_.remove(oldest.path().substr(0, oldest.path().size() - 4) + ".idx");
-    MutexLock lock(stats_mutex_);
-    ++stats_.segments_removed;
+    paths.push_back(oldest.path());
   }
+  remover_.start([this, paths = std::move(paths)] {
+    for (const std::string& path : paths) remove_segment(path);
+  });
+}
+
+// On the remover's thread.
+void Sequencer::remove_segment(const std::string& path) {
+  if (const auto status = files_.remove(path); !status.ok()) {
+    obs::log_warning("recorder", status.error().message);
+  }
+  // Segments of format version 1 had their index beside them.
+  (void)files_.remove(path.substr(0, path.size() - 4) + ".idx");
+  MutexLock lock(stats_mutex_);
+  ++stats_.segments_removed;
 }
 
 RecorderStats Sequencer::stats() const {

@@ -8,16 +8,20 @@
 
 namespace banyan::recorder {
 
-Lane::Lane(LaneOwner& owner, std::size_t bytes_max, std::shared_ptr<BatchBuffer> buffer,
+Lane::Lane(LaneOwner& owner, std::size_t bytes_max, std::shared_ptr<BufferPool> pool,
            std::function<void()> wake)
-    : owner_(owner), bytes_max_(bytes_max), buffer_(std::move(buffer)), wake_(std::move(wake)) {}
+    : owner_(owner),
+      bytes_max_(bytes_max),
+      pool_(std::move(pool)),
+      buffer_(pool_->take()),
+      wake_(std::move(wake)) {}
 
 model::Ticket Lane::append(std::string_view encoded) {
   model::Ticket ticket;
   {
     MutexLock lock(mutex_);
     if (is_refusing_ || encoded.empty() || !fits(encoded.size())) return refuse(encoded);
-    buffer_->add(encoded);
+    room().add(encoded);
     ticket.value = ++accepted_;
   }
   owner_.on_append();
@@ -26,7 +30,16 @@ model::Ticket Lane::append(std::string_view encoded) {
 
 bool Lane::fits(std::size_t bytes) const {
   return bytes <= kRecordBytesMax &&
-         buffer_->bytes.size() + bytes + kRecordOverheadBytesMax <= bytes_max_;
+         full_bytes_ + buffer_->bytes.size() + bytes + kRecordOverheadBytesMax <= bytes_max_;
+}
+
+BatchBuffer& Lane::room() {
+  if (buffer_->bytes.size() >= kLaneBufferBytes) {
+    full_bytes_ += buffer_->bytes.size();
+    full_.push_back(std::move(buffer_));
+    buffer_ = pool_->take(kLaneBufferBytes);
+  }
+  return *buffer_;
 }
 
 // Where the record surely fits it is encoded in its place; else its exact size decides.
@@ -35,7 +48,7 @@ model::Ticket Lane::write(const model::Unwritten& record) {
   {
     MutexLock lock(mutex_);
     if (!is_refusing_ && fits(record.bytes_max())) {
-      buffer_->add(record);
+      room().add(record);
       ticket.value = ++accepted_;
     }
   }
@@ -86,8 +99,11 @@ void Lane::close() {
   is_closed_.store(true, std::memory_order_release);
 }
 
-std::uint64_t Lane::take(std::shared_ptr<BatchBuffer>& out, LaneLoss& loss) {
-  std::swap(out, buffer_);
+std::uint64_t Lane::take(std::vector<std::shared_ptr<BatchBuffer>>& out,
+                         std::shared_ptr<BatchBuffer>& next, LaneLoss& loss) {
+  out.swap(full_);
+  full_bytes_ = 0;
+  if (!buffer_->empty()) out.push_back(std::exchange(buffer_, std::exchange(next, nullptr)));
   is_refusing_ = false;
   loss = std::exchange(loss_, LaneLoss{});
   return accepted_;

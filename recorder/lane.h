@@ -21,6 +21,10 @@ namespace banyan::recorder {
 
 inline constexpr std::size_t kLostPartsMax = 1000;
 
+// A lane goes on in another buffer when one holds so much, so that those of a busy log are of one
+// size and can be used again.
+inline constexpr std::size_t kLaneBufferBytes = 1U << 20;
+
 // What a lane refused since the last cut.
 struct LaneLoss {
   std::uint64_t records = 0;
@@ -45,8 +49,7 @@ class LaneOwner {
 // Shared by the sink that a worker holds and the sequencer. Methods up to close(): any thread.
 class Lane {
  public:
-  // `buffer` is empty and the first to be filled.
-  Lane(LaneOwner& owner, std::size_t bytes_max, std::shared_ptr<BatchBuffer> buffer,
+  Lane(LaneOwner& owner, std::size_t bytes_max, std::shared_ptr<BufferPool> pool,
        std::function<void()> wake);
 
   model::Ticket append(std::string_view encoded);
@@ -65,8 +68,10 @@ class Lane {
   // For the sequencer. lock() and unlock() let it take all lanes in one instant.
   void lock() BANYAN_TSA(no_thread_safety_analysis) { mutex_.lock(); }
   void unlock() BANYAN_TSA(no_thread_safety_analysis) { mutex_.unlock(); }
-  // Under lock(): gives what waits, takes an empty buffer in its stead; answers the last ticket.
-  std::uint64_t take(std::shared_ptr<BatchBuffer>& out, LaneLoss& loss)
+  // Under lock(): gives what waits, oldest first, and goes on in `next`, which is empty; answers
+  // the last ticket. `out` is empty, and stays so where nothing waits.
+  std::uint64_t take(std::vector<std::shared_ptr<BatchBuffer>>& out,
+                     std::shared_ptr<BatchBuffer>& next, LaneLoss& loss)
       BANYAN_TSA(no_thread_safety_analysis);
   bool is_empty();
   bool is_closed() const { return is_closed_.load(std::memory_order_acquire); }
@@ -78,12 +83,16 @@ class Lane {
 
  private:
   bool fits(std::size_t bytes) const REQUIRES(mutex_);
+  BatchBuffer& room() REQUIRES(mutex_);
   model::Ticket refuse(std::string_view encoded) REQUIRES(mutex_);
 
   LaneOwner& owner_;
   const std::size_t bytes_max_;
+  const std::shared_ptr<BufferPool> pool_;
   Mutex mutex_;
-  std::shared_ptr<BatchBuffer> buffer_ GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<BatchBuffer>> full_ GUARDED_BY(mutex_);
+  std::size_t full_bytes_ GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<BatchBuffer> buffer_ GUARDED_BY(mutex_);  // being filled
   std::uint64_t accepted_ GUARDED_BY(mutex_) = 0;
   // Once one record was refused, all are until the next cut, so that a GAP has one place.
   bool is_refusing_ GUARDED_BY(mutex_) = false;

@@ -47,7 +47,7 @@ class ReadAhead final : public File {
   mutable Piece previous_;
   mutable Piece present_;
   mutable Piece next_;  // the side thread's until wait()
-  mutable SideThread side_thread_;
+  mutable SideThread side_thread_{"read_ahead"};
 };
 
 }  // namespace banyan::recorder

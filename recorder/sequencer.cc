@@ -24,10 +24,12 @@ constexpr std::int64_t kRetryNsMax = 1'000'000'000;
 // Intervals run on real time whatever clock stamps the records.
 std::int64_t real_ns() { return SystemClock::instance().mono_ns(); }
 
-void become_recorder_thread() {
-  pthread_setname_np(pthread_self(), "recorder");
+// Batched: whoever serves a client is not interrupted when this thread wakes up. In a rush it would
+// then wait for a tick of the scheduler at each step, some milliseconds, and fall behind on a
+// machine without an idle core.
+void set_batched(bool is_batched) {
   sched_param none{};
-  pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+  (void)pthread_setschedparam(pthread_self(), is_batched ? SCHED_BATCH : SCHED_OTHER, &none);
 }
 
 }  // namespace
@@ -72,11 +74,11 @@ void Sequencer::stop() {
 }
 
 std::shared_ptr<Lane> Sequencer::add_lane(std::function<void()> wake_sink) {
-  auto lane = std::make_shared<Lane>(*this, options_.lane_bytes_max, writer_.buffers().take(),
-                                     std::move(wake_sink));
+  auto lane = std::make_shared<Lane>(*this, options_.lane_bytes_max,
+                                     writer_.buffers().shared_from_this(), std::move(wake_sink));
   auto slot = std::make_unique<Slot>();
   slot->lane = lane;
-  slot->buffer = writer_.buffers().take();
+  slot->next = writer_.buffers().take();
   MutexLock lock(lanes_mutex_);
   slot->number = ++lanes_opened_;
   slots_.push_back(std::move(slot));
@@ -98,7 +100,8 @@ void Sequencer::on_want_durable() {
 }
 
 void Sequencer::run() {
-  become_recorder_thread();
+  pthread_setname_np(pthread_self(), "recorder");
+  set_batched(true);
   bool was_busy = false;
   while (true) {
     const bool is_stopping = is_stopping_.load(std::memory_order_seq_cst);
@@ -121,6 +124,7 @@ void Sequencer::work(bool is_stopping, bool& was_busy) {
   if (!has_failed() && is_sync_due(is_wanted || is_flush || is_stopping)) sync();
   wake_lanes();
   if (is_flush || is_stopping || real_ns() - last_house_ns_ >= kHouseIntervalNs) keep_house();
+  if (is_flush || is_stopping) remover_.wait();  // What was asked for includes retention.
   if (is_flush) answer_flushes(flushes);
 }
 
@@ -194,8 +198,8 @@ bool Sequencer::take_lanes() {
   for (const auto& slot : slots_) slot->lane->lock();
   bool has_any = false;
   for (const auto& slot : slots_) {
-    slot->ticket = slot->lane->take(slot->buffer, slot->loss);
-    has_any = has_any || !slot->buffer->empty() || slot->loss.records > 0;
+    slot->ticket = slot->lane->take(slot->taken, slot->next, slot->loss);
+    has_any = has_any || !slot->taken.empty() || slot->loss.records > 0;
   }
   for (const auto& slot : slots_) slot->lane->unlock();
   if (!has_any) return false;
@@ -203,18 +207,28 @@ bool Sequencer::take_lanes() {
   return true;
 }
 
+void Sequencer::add_taken(Slot& slot, Cut& cut) {
+  std::uint64_t records = 0;
+  for (const auto& buffer : slot.taken) records += buffer->records();
+  std::uint64_t ticket = slot.ticket - records;
+  std::size_t bytes_max = 0;
+  for (auto& buffer : slot.taken) {
+    ticket += buffer->records();
+    bytes_max = std::max(bytes_max, buffer->bytes.size());
+    cut.add(std::move(buffer), slot.number, ticket);
+  }
+  slot.taken.clear();
+  // The largest of late: it fades by an eighth each time.
+  slot.usual_bytes = std::max(bytes_max, slot.usual_bytes - slot.usual_bytes / 8);
+  if (slot.next == nullptr) slot.next = writer_.buffers().take(slot.usual_bytes);
+  cut.lane_ends.emplace_back(slot.lane, slot.ticket);
+}
+
 Cut Sequencer::cut_of_slots() {
   Cut cut = writer_.begin_cut();
   std::shared_ptr<BatchBuffer> gaps;
   for (Slot* slot : slots_now_) {
-    if (!slot->buffer->empty()) {
-      // The largest of late: it fades by an eighth each time.
-      slot->usual_bytes =
-          std::max(slot->buffer->bytes.size(), slot->usual_bytes - slot->usual_bytes / 8);
-      cut.add(std::exchange(slot->buffer, writer_.buffers().take(slot->usual_bytes)), slot->number,
-              slot->ticket);
-      cut.lane_ends.emplace_back(slot->lane, slot->ticket);
-    }
+    if (!slot->taken.empty()) add_taken(*slot, cut);
     if (slot->loss.records == 0) continue;
     model::GapRecord gap;
     gap.first = slot->loss.first;
@@ -251,7 +265,10 @@ bool Sequencer::write_cut() {
     return false;
   }
   Cut cut = cut_of_slots();
-  was_large_ = cut.bytes() >= kLargeCutBytes;
+  if (was_large_ != (cut.bytes() >= kLargeCutBytes)) {
+    was_large_ = !was_large_;
+    set_batched(!was_large_);
+  }
   if (was_large_) catalog_->note_rush(real_ns());
   if (writer_.pending_bytes() == 0) oldest_pending_ns_ = real_ns();
   const auto lane_ends = cut.lane_ends;

@@ -22,6 +22,7 @@
 #include "recorder/lane.h"
 #include "recorder/publish_signal.h"
 #include "recorder/recorder.h"
+#include "recorder/side_thread.h"
 #include "recorder/stream_writer.h"
 
 namespace banyan::recorder {
@@ -67,9 +68,10 @@ class Sequencer final : public LaneOwner {
   enum class State : int { kAwake, kLingering, kIdle };
   struct Slot {
     std::shared_ptr<Lane> lane;
-    std::uint16_t number = 0;             // from 1, for batches to name
-    std::shared_ptr<BatchBuffer> buffer;  // empty but while a cut is taken
-    std::size_t usual_bytes = 0;          // of what the lane fills between two cuts
+    std::uint16_t number = 0;                         // from 1, for batches to name
+    std::vector<std::shared_ptr<BatchBuffer>> taken;  // empty but while a cut is taken
+    std::shared_ptr<BatchBuffer> next;                // empty, for the lane to go on in
+    std::size_t usual_bytes = 0;                      // of a buffer when it is taken
     LaneLoss loss;
     std::uint64_t ticket = 0;
   };
@@ -83,6 +85,7 @@ class Sequencer final : public LaneOwner {
   void wake();
 
   bool take_lanes() BANYAN_TSA(no_thread_safety_analysis);
+  void add_taken(Slot& slot, Cut& cut);
   Cut cut_of_slots();
   bool write_cut();
   Status append(Cut cut);
@@ -96,6 +99,7 @@ class Sequencer final : public LaneOwner {
   void answer_flushes(std::uint64_t asked);
   void keep_house();
   void apply_retention();
+  void remove_segment(const std::string& path);
   void finish();
 
   FileSystem& files_;
@@ -141,6 +145,9 @@ class Sequencer final : public LaneOwner {
   Mutex listener_mutex_;
   RetentionListener retention_listener_ GUARDED_BY(listener_mutex_);
   std::thread thread_;
+
+  // A large file takes some ten milliseconds to remove; appends go on meanwhile.
+  SideThread remover_{"log_remover"};
 };
 
 }  // namespace banyan::recorder

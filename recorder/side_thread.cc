@@ -22,7 +22,7 @@ SideThread::~SideThread() {
 void SideThread::start(std::function<void()> job) {
   if (!thread_.joinable()) {
     thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "log_writer");
+      pthread_setname_np(pthread_self(), name_);
       run();
     });
   }

@@ -12,10 +12,11 @@
 
 namespace banyan::recorder {
 
-// One owner; start() and wait() on its thread, in turn.
+// One owner; start() and wait() on its thread, and no start() before the wait() for the last job.
 class SideThread {
  public:
-  SideThread() = default;
+  // `name`: of the thread, at most 15 bytes.
+  explicit SideThread(const char* name) : name_(name) {}
   ~SideThread();
   SideThread(const SideThread&) = delete;
   SideThread& operator=(const SideThread&) = delete;
@@ -27,6 +28,7 @@ class SideThread {
  private:
   void run();
 
+  const char* const name_;
   std::thread thread_;
   Mutex mutex_;
   std::condition_variable signal_;

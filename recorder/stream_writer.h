@@ -108,7 +108,7 @@ class StreamWriter {
   StreamMeta meta_;
   std::unique_ptr<SegmentWriter> writer_;
   Sealer sealer_;
-  SideThread side_thread_;
+  SideThread side_thread_{"log_writer"};
   // Of the present segment.
   std::shared_ptr<const LogKeys> keys_ = LogKeys::none();
   std::shared_ptr<const DataKey> data_key_;  // null: not encrypted

@@ -117,6 +117,27 @@ TEST_P(RetentionLogTest, ReadersGetOneHoleAndTheOwnerIsTold) {
   EXPECT_EQ(numbers_of(rest).back(), 120U);
 }
 
+class RemovalTest : public LogTest {};
+
+TEST_F(RemovalTest, AppendsGoOnWhileADiskRemovesASegment) {
+  options_.retention_bytes = 200'000;
+  open();
+  files_.hang(support::MemoryFileSystem::Call::kRemove);
+  std::uint64_t number = 0;
+  while (!files_.is_hanging()) {
+    const auto ticket = lane_->append(record_of(++number, 5000));
+    ASSERT_TRUE(wait_until([&] { return lane_->is_written(ticket); }));
+    ASSERT_LT(number, 1000U);
+  }
+  const auto ticket = lane_->append(record_of(++number));
+  EXPECT_TRUE(wait_until([&] { return lane_->is_written(ticket); }));
+  EXPECT_TRUE(files_.is_hanging());
+  files_.release();
+  flush();
+  EXPECT_GT(recorder_->stats().segments_removed, 0U);
+  EXPECT_EQ(segment_files().size(), recorder_->stats().segments);
+}
+
 class ReconfigureTest : public LogTest {};
 
 TEST_F(ReconfigureTest, RetentionIsTakenOverWhileTheLogIsWritten) {
