@@ -175,8 +175,10 @@ HttpResponse Api::get_findings(const Call& call) const {
   if (!caught_up.ok()) return error_response(caught_up.error());
   const auto findings = services_.findings.list(filter);
   if (!findings.ok()) return error_response(findings.error());
+  const auto explanation = services_.findings.explain(filter.route);
+  if (!explanation.ok()) return error_response(explanation.error());
   HttpResponse response;
-  response.body = findings_to_json(*findings);
+  response.body = findings_to_json(*findings, *explanation);
   return response;
 }
 

@@ -174,12 +174,20 @@ std::string routes_to_json(const std::vector<routing::RouteStatus>& routes,
   return out;
 }
 
-std::string findings_to_json(const std::vector<comparator::Finding>& findings) {
+std::string findings_to_json(const std::vector<comparator::Finding>& findings,
+                             const comparator::Explanation& explanation) {
   std::string out;
   json::JsonWriter json(out);
   json.begin_object().member("schema", "banyan/findings/1").key("findings").begin_array();
   for (const comparator::Finding& finding : findings) write_finding(json, finding);
-  json.end_array().end_object();
+  json.end_array().key("explained").begin_object();
+  json.member("exchanges", explanation.exchanges).member("explained", explanation.explained());
+  json.key("steps").begin_array();
+  for (const auto& step : explanation.steps) {
+    json.begin_object().member("finding", step.finding).member("explained", step.explained);
+    json.end_object();
+  }
+  json.end_array().end_object().end_object();
   return out;
 }
 

@@ -43,7 +43,9 @@ void write_record(json::JsonWriter& json, const model::SourcedRecord& sourced,
 // The whole answers of GET routes|findings|replays and of the commands' --json.
 std::string routes_to_json(const std::vector<routing::RouteStatus>& routes,
                            const ledger::LedgerSnapshot& ledger);
-std::string findings_to_json(const std::vector<comparator::Finding>& findings);
+// With "explained": which few to decide first.
+std::string findings_to_json(const std::vector<comparator::Finding>& findings,
+                             const comparator::Explanation& explanation);
 std::string runs_to_json(const std::vector<replay::RunStatus>& runs);
 std::string record_to_json(const model::SourcedRecord& sourced, const model::AnyRecord* record);
 

@@ -90,7 +90,7 @@ std::string finding_id(std::string_view route, std::string_view endpoint, std::s
 Status FindingsStore::Impl::create_schema() {
   auto version = database->user_version();
   if (!version.ok()) return version.error();
-  if (*version == kSchemaVersion) return {};
+  if (*version == kSchemaVersion) return create_incidents();
   if (*version != 0) {
     return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
                       "findings.sqlite has schema " + std::to_string(*version) +
@@ -101,12 +101,14 @@ Status FindingsStore::Impl::create_schema() {
   if (!transaction.ok()) return transaction.error();
   BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
   BANYAN_RETURN_IF_ERROR(database->set_user_version(kSchemaVersion));
+  BANYAN_RETURN_IF_ERROR(create_incidents());
   return transaction->commit();
 }
 
 // Takes back what an earlier generation of this exchange contributed.
 Status FindingsStore::Impl::forget(ExchangeId exchange) {
   const std::string id = exchange.to_string();
+  BANYAN_RETURN_IF_ERROR(forget_incident(id));
   auto undo = database->prepare(
       "UPDATE findings SET exchanges = exchanges - 1, count = findings.count - h.count, "
       "uncovered = findings.uncovered - h.uncovered "
@@ -146,6 +148,7 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   if (!hit.ok()) return hit.error();
   if (!listed.ok()) return listed.error();
   const std::int64_t wall = verdict.at.wall_ns;
+  std::set<std::string> incident;
   for (const auto& [id, one] : group(verdict)) {
     const int uncovered = one.is_uncovered ? 1 : 0;
     // Twice the same generation (a crash of the writer): counted once.
@@ -156,6 +159,7 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
                                .bind(5, wall)
                                .run());
     if (database->changes() == 0) continue;
+    if (one.is_uncovered) incident.insert(id);
     const model::Difference& shown = *one.first;
     BANYAN_RETURN_IF_ERROR(upsert->bind(1, id)
                                .bind(2, verdict.route)
@@ -176,6 +180,7 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
           listed->bind(1, id).bind(2, verdict.endpoint).bind(3, kEndpointsMax).run());
     }
   }
+  BANYAN_RETURN_IF_ERROR(add_incident(incident));
   if (verdict.request_stream.empty()) return {};
   auto remember = database->prepare("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3)");
   if (!remember.ok()) return remember.error();
@@ -198,6 +203,12 @@ Status FindingsStore::Impl::write_latency() {
                                .bind(5, one.count)
                                .run());
   }
+  return {};
+}
+
+Status FindingsStore::Impl::write_counts() {
+  BANYAN_RETURN_IF_ERROR(write_latency());
+  latency.clear();
   return {};
 }
 
@@ -274,6 +285,7 @@ Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
     model::LogAccess& log) {
   latency.clear();
   is_ahead = false;
+  incidents = -1;
   BANYAN_RETURN_IF_ERROR(load_endpoints());
   auto cursor = read_cursor();
   if (!cursor.ok()) return cursor.error();
@@ -330,11 +342,10 @@ Status FindingsStore::Impl::write(const model::Cursor& cursor,
   const bool may_have_hits = transaction.has_value();
   BANYAN_RETURN_IF_ERROR(begin(transaction));
   if (may_have_hits) BANYAN_RETURN_IF_ERROR(trim_hits());
-  BANYAN_RETURN_IF_ERROR(write_latency());
+  BANYAN_RETURN_IF_ERROR(write_counts());
   BANYAN_RETURN_IF_ERROR(write_endpoints());
   BANYAN_RETURN_IF_ERROR(write_cursor(cursor));
   BANYAN_RETURN_IF_ERROR(transaction->commit());
-  latency.clear();
   is_ahead = false;
   written_mono_ns = clock.mono_ns();
   return {};

@@ -11,8 +11,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "comparator/incidents.h"
 #include "core/base/clock.h"
 #include "core/model/record_io.h"
 
@@ -70,6 +72,8 @@ class FindingsStore {
   Result<Finding> set_state(std::string_view id, FindingState state, std::string_view by,
                             std::string_view reason, std::int64_t until_wall_ns);
   Result<std::vector<EndpointLatency>> latency() const;
+  // Which few findings to decide first; of one route, or of all ("").
+  Result<Explanation> explain(std::string_view route) const;
   // Takes back all that these exchanges showed: counts, exemplars, example values of every finding
   // they were part of, findings that nobody else showed, and what names one of these endpoints.
   // The file holds none of it afterwards, nor does its journal. Answers how many findings.

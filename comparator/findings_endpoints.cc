@@ -123,14 +123,14 @@ FindingsStore::EndpointStats FindingsStore::endpoint_stats() const {
 
 Status FindingsStore::Impl::follow_endpoints() {
   // What waits in memory goes by names of before.
-  BANYAN_RETURN_IF_ERROR(write_latency());
-  latency.clear();
+  BANYAN_RETURN_IF_ERROR(write_counts());
   const auto names = all_endpoints(*database);
   if (!names.ok()) return names.error();
+  std::map<std::string, std::string> moves;
   for (const std::string& from : *names) {
     const std::string to = endpoints.name_of(from);
     if (to == from) continue;
-    BANYAN_RETURN_IF_ERROR(move_findings(from, to));
+    BANYAN_RETURN_IF_ERROR(move_findings(from, to, moves));
     for (const char* sql :
          {"INSERT OR IGNORE INTO finding_endpoints SELECT finding, ?2 FROM finding_endpoints "
           "WHERE endpoint = ?1",
@@ -141,11 +141,12 @@ Status FindingsStore::Impl::follow_endpoints() {
       BANYAN_RETURN_IF_ERROR(run_with(*database, sql, from, to));
     }
   }
-  return {};
+  return moves.empty() ? Status() : rename_incidents(moves);
 }
 
-Status FindingsStore::Impl::move_findings(const std::string& from, const std::string& to) {
-  std::map<std::string, std::string> moves;  // old id, new id
+Status FindingsStore::Impl::move_findings(const std::string& from, const std::string& to,
+                                          std::map<std::string, std::string>& moves) {
+  std::vector<std::pair<std::string, std::string>> here;
   {
     auto rows = database->prepare(
         "SELECT id, route, path, kind, transition FROM findings WHERE endpoint = ?1");
@@ -155,11 +156,12 @@ Status FindingsStore::Impl::move_findings(const std::string& from, const std::st
       auto row = rows->step();
       if (!row.ok()) return row.error();
       if (!*row) break;
-      moves[std::string(rows->text(0))] =
-          finding_id(rows->text(1), to, rows->text(2), rows->text(3), rows->text(4));
+      here.emplace_back(rows->text(0),
+                        finding_id(rows->text(1), to, rows->text(2), rows->text(3), rows->text(4)));
     }
   }
-  for (const auto& [id, successor] : moves) {
+  for (const auto& [id, successor] : here) {
+    moves[id] = successor;
     // An empty row under the new name first, so that what follows is a merge in any case.
     auto place = database->prepare(
         "INSERT OR IGNORE INTO findings SELECT ?2, route, ?3, path, kind, transition, 0, 0, 0, "

@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +37,8 @@ struct FindingsStore::Impl {
   std::unique_ptr<model::RecordSource> source;
   // Folded since the last transaction, which moves the database's cursor.
   LatencyCounts latency;
-  EndpointTree endpoints;  // as of `source`
+  EndpointTree endpoints;       // as of `source`
+  std::int64_t incidents = -1;  // in their table; -1: to be counted
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
   model::VerdictRecord decoded;  // kept for its room
@@ -60,13 +63,23 @@ struct FindingsStore::Impl {
   Result<std::string> read_meta(std::string_view key);  // "" where there is none
   Status write_meta(std::string_view key, std::string_view value);
 
+  // findings_incidents.cc
+  Status create_incidents();
+  Status add_incident(const std::set<std::string>& findings);
+  Status forget_incident(std::string_view exchange);
+  Status rename_incidents(const std::map<std::string, std::string>& moves);
+
   // findings_endpoints.cc
   Status load_endpoints();
   Status write_endpoints();
   void publish_endpoints();
   // Words were collapsed: all that goes by an older name goes by the template's.
   Status follow_endpoints();
-  Status move_findings(const std::string& from, const std::string& to);
+  // Notes old and new ids in `moves`.
+  Status move_findings(const std::string& from, const std::string& to,
+                       std::map<std::string, std::string>& moves);
+  // What is only in memory, by the names it was counted under.
+  Status write_counts();
   Status merge_finding(std::string_view from, std::string_view to);
   // The finding that the one with this id became part of; "" for none, or several.
   Result<std::string> successor_of(std::string_view id);

@@ -153,6 +153,67 @@ TEST_F(FindingsTest, AHeaderIsOneFindingPerRouteAndListsItsEndpoints) {
   EXPECT_EQ(findings[0].endpoints, (std::vector<std::string>{"GET /a", "GET /b"}));
 }
 
+TEST_F(FindingsTest, TellsWhichFewExplainMost) {
+  const auto ask = [this](std::uint64_t counter, std::vector<model::Difference> differences) {
+    log_.append(different(counter, std::move(differences)));
+  };
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    ask(i, {difference("body:$.a"), difference("body:$.b"), difference("body:$.t", "ignore")});
+  }
+  for (std::uint64_t i = 11; i <= 13; ++i) ask(i, {difference("body:$.c")});
+  ask(14, {difference("body:$.t", "ignore")});
+  catch_up();
+  const auto explained = store_->explain("");
+  ASSERT_TRUE(explained.ok());
+  EXPECT_EQ(explained->exchanges, 13U);  // what a rule covers is nothing to decide
+  ASSERT_EQ(explained->steps.size(), 3U);
+  EXPECT_EQ(explained->steps[0].explained, 0U);
+  EXPECT_EQ(explained->steps[1].explained, 10U);
+  EXPECT_EQ(explained->steps[2].explained, 13U);
+  EXPECT_EQ(store_->explain("orders")->exchanges, 13U);
+  EXPECT_EQ(store_->explain("other")->exchanges, 0U);
+  // Decided ones are needed no more.
+  const std::string first = explained->steps[0].finding;
+  ASSERT_TRUE(store_->set_state(first, FindingState::kAccepted, "ann", "known", 0).ok());
+  const auto later = store_->explain("");
+  ASSERT_EQ(later->steps.size(), 2U);
+  EXPECT_EQ(later->steps[0].explained, 10U);
+  // A later generation takes its exchange back, and so does an erasure.
+  auto equal = different(1, {});
+  equal.generation = 2;
+  equal.has_previous = true;
+  log_.append(equal);
+  catch_up();
+  EXPECT_EQ(store_->explain("")->exchanges, 12U);
+  ASSERT_TRUE(store_->erase({exchange_id(2)}, {}).ok());
+  EXPECT_EQ(store_->explain("")->exchanges, 11U);
+  for (int i = 0; i < 3; ++i) reopen();
+  catch_up();
+  EXPECT_EQ(store_->explain("")->exchanges, 11U);
+}
+
+// Past the bound a new set takes the place of the rarest, and no exchange is lost from the sum.
+TEST_F(FindingsTest, SetsOfFindingsAreBounded) {
+  constexpr std::uint64_t kOften = 50;
+  std::uint64_t counter = 0;
+  for (std::uint64_t i = 0; i < kOften; ++i) {
+    log_.append(different(++counter, {difference("body:$.often")}));
+  }
+  for (int i = 0; i < 142; ++i) {
+    for (int k = 0; k < i; ++k) {
+      log_.append(different(++counter, {difference("body:$.f" + std::to_string(i)),
+                                        difference("body:$.f" + std::to_string(k))}));
+    }
+  }
+  catch_up(100'000);
+  ASSERT_GT(counter - kOften, 10'000U);
+  const auto explained = store_->explain("");
+  ASSERT_TRUE(explained.ok());
+  EXPECT_EQ(explained->exchanges, counter);
+  ASSERT_FALSE(explained->steps.empty());
+  EXPECT_EQ(explained->steps[0].explained, kOften);
+}
+
 // A finding for each of a few users; then so many come that their names are seen to be names.
 class FindingsEndpointTest : public FindingsTest {
  protected:
@@ -212,6 +273,12 @@ TEST_F(FindingsEndpointTest, FindingsOfOneTemplateBecomeOne) {
   EXPECT_EQ(latency->size(), 2U);
   EXPECT_EQ(pairs, last_);
   EXPECT_EQ(store_->endpoint_stats().collapsed, 1U);
+  // The sets that came together follow: me, {} with a header, {} alone twice.
+  const auto explained = store_->explain("");
+  ASSERT_TRUE(explained.ok());
+  EXPECT_EQ(explained->exchanges, 25U);
+  EXPECT_EQ(explained->explained(), 25U);
+  EXPECT_EQ(explained->steps.size(), 4U);
   // A later generation takes back from the merged one.
   model::VerdictRecord equal = different(21, {}, "GET /users/" + user(0));
   equal.generation = 2;

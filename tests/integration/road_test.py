@@ -50,6 +50,11 @@ class RoadTest(BanyanTest):
         wait_until(lambda: endpoints() == [("GET /users/me", 10), ("GET /users/{}", 81),
                                            ("POST /graphql mutation Add", 1)], "one finding for the template")
         self.assertEqual("GET /users/{}", self.banyan.json("findings", "show", old)["endpoint"])
+        explained = self.banyan.json("findings", "list")["explained"]
+        self.assertEqual(([81, 91, 92], 92),
+                         ([step["explained"] for step in explained["steps"]], explained["exchanges"]))
+        self.assertIn("deciding these 3 explains 100.0 % of the 92 exchanges that differ",
+                      self.banyan.cli("findings", "list").stdout)
 
     def test_writes_are_mirrored_after_the_primary_and_carry_a_key(self):
         self.banyan.start()
