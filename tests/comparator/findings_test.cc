@@ -280,7 +280,8 @@ TEST_F(FindingsEndpointTest, FindingsOfOneTemplateBecomeOne) {
   EXPECT_EQ(explained->explained(), 25U);
   EXPECT_EQ(explained->steps.size(), 4U);
   // A later generation takes back from the merged one.
-  model::VerdictRecord equal = different(21, {}, "GET /users/" + user(0));
+  const std::string endpoint = "GET /users/" + user(0);
+  model::VerdictRecord equal = different(21, {}, endpoint);
   equal.generation = 2;
   equal.has_previous = true;
   log_.append(equal);
