@@ -130,6 +130,7 @@ struct WriteDetails {
     json.member("run", r.run.value).member("endpoint", r.endpoint);
     json.member("generation", r.generation).member("rules_version", hex_of_u64(r.rules_version));
     json.member("verdict", to_string(r.verdict)).member("reason", r.reason);
+    if (r.request_shape != 0) json.member("request_shape", hex_of_u64(r.request_shape).substr(8));
     json.member("legacy_status", int{r.legacy_status});
     json.member("candidate_status", int{r.candidate_status});
     json.key("differences").begin_array();

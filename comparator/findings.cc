@@ -87,10 +87,16 @@ std::string finding_id(std::string_view route, std::string_view endpoint, std::s
   return hex_of_u64(xxh3_64(key)).substr(0, 12);
 }
 
+// What came without a new version of the schema.
+Status FindingsStore::Impl::create_later_tables() {
+  BANYAN_RETURN_IF_ERROR(create_incidents());
+  return create_readiness_schema();
+}
+
 Status FindingsStore::Impl::create_schema() {
   auto version = database->user_version();
   if (!version.ok()) return version.error();
-  if (*version == kSchemaVersion) return create_incidents();
+  if (*version == kSchemaVersion) return create_later_tables();
   if (*version != 0) {
     return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
                       "findings.sqlite has schema " + std::to_string(*version) +
@@ -101,7 +107,7 @@ Status FindingsStore::Impl::create_schema() {
   if (!transaction.ok()) return transaction.error();
   BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
   BANYAN_RETURN_IF_ERROR(database->set_user_version(kSchemaVersion));
-  BANYAN_RETURN_IF_ERROR(create_incidents());
+  BANYAN_RETURN_IF_ERROR(create_later_tables());
   return transaction->commit();
 }
 
@@ -118,6 +124,7 @@ Status FindingsStore::Impl::forget(ExchangeId exchange) {
   BANYAN_RETURN_IF_ERROR(undo->bind(1, id).run());
   auto remove = database->prepare("DELETE FROM hits WHERE exchange = ?1");
   if (!remove.ok()) return remove.error();
+  BANYAN_RETURN_IF_ERROR(forget_differing(exchange));
   return remove->bind(1, id).run();
 }
 
@@ -125,6 +132,7 @@ Status FindingsStore::Impl::forget(ExchangeId exchange) {
 Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   if (verdict.has_previous) BANYAN_RETURN_IF_ERROR(forget(verdict.exchange));
   if (verdict.differences.empty()) return {};
+  BANYAN_RETURN_IF_ERROR(note_differing(verdict));
   const std::string exchange = verdict.exchange.to_string();
   auto upsert = database->prepare(
       "INSERT INTO findings (id, route, endpoint, path, kind, transition, count, exchanges, "
@@ -208,7 +216,9 @@ Status FindingsStore::Impl::write_latency() {
 
 Status FindingsStore::Impl::write_counts() {
   BANYAN_RETURN_IF_ERROR(write_latency());
+  BANYAN_RETURN_IF_ERROR(write_readiness());
   latency.clear();
+  readiness.clear();
   return {};
 }
 
@@ -250,7 +260,11 @@ Status FindingsStore::Impl::trim_hits() {
   if (!remove.ok()) return remove.error();
   // A tenth more, so that this is rare.
   BANYAN_RETURN_IF_ERROR(remove->bind(1, excess + kHitsMax / 10).run());
-  return database->execute("DELETE FROM places WHERE exchange NOT IN (SELECT exchange FROM hits)");
+  for (const char* table : {"places", "differing"}) {
+    BANYAN_RETURN_IF_ERROR(database->execute("DELETE FROM " + std::string(table) +
+                                             " WHERE exchange NOT IN (SELECT exchange FROM hits)"));
+  }
+  return {};
 }
 
 FindingsStore::FindingsStore() = default;
@@ -284,6 +298,7 @@ Result<std::unique_ptr<FindingsStore>> FindingsStore::open_read_only(const std::
 Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
     model::LogAccess& log) {
   latency.clear();
+  readiness.clear();
   is_ahead = false;
   incidents = -1;
   BANYAN_RETURN_IF_ERROR(load_endpoints());
@@ -330,6 +345,7 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
       latency.add(decoded.route, decoded.endpoint, decoded.legacy_duration_ns,
                   decoded.candidate_duration_ns);
     }
+    if (!decoded.of.is_erased) count_readiness(decoded);
     if (!decoded.has_previous && decoded.differences.empty()) continue;
     BANYAN_RETURN_IF_ERROR(begin(transaction));
     BANYAN_RETURN_IF_ERROR(fold(decoded));
@@ -372,6 +388,7 @@ Result<bool> FindingsStore::catch_up(model::LogAccess& log, std::size_t records_
   // Long stretches without a VERDICT: the place alone, so that a restart need not read them again.
   const bool has_news = impl.is_ahead || (*more && !(source->position() == before));
   const bool may_wait = writing == Writing::kLazily && !transaction && !impl.latency.is_full() &&
+                        !impl.readiness.is_full() &&
                         impl.clock.mono_ns() - impl.written_mono_ns < kWriteEveryNs;
   if (has_news && !may_wait) {
     BANYAN_RETURN_IF_ERROR(impl.write(source->position(), transaction));

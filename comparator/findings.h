@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "comparator/incidents.h"
+#include "comparator/latency_histogram.h"
+#include "comparator/readiness.h"
 #include "core/base/clock.h"
 #include "core/model/record_io.h"
 
@@ -44,6 +46,9 @@ struct EndpointLatency {
   std::uint64_t pairs = 0;
   double legacy_p50_ms = 0, legacy_p95_ms = 0, legacy_p99_ms = 0;
   double candidate_p50_ms = 0, candidate_p95_ms = 0, candidate_p99_ms = 0;
+  // Where these lie with 95 % confidence.
+  LatencyRange legacy_p50_range, legacy_p95_range, legacy_p99_range;
+  LatencyRange candidate_p50_range, candidate_p95_range, candidate_p99_range;
 };
 
 struct FindingFilter {
@@ -74,6 +79,8 @@ class FindingsStore {
   Result<std::vector<EndpointLatency>> latency() const;
   // Which few findings to decide first; of one route, or of all ("").
   Result<Explanation> explain(std::string_view route) const;
+  // What readiness is judged from, by route and endpoint.
+  Result<std::vector<EndpointCounts>> readiness_counts() const;
   // Takes back all that these exchanges showed: counts, exemplars, example values of every finding
   // they were part of, findings that nobody else showed, and what names one of these endpoints.
   // The file holds none of it afterwards, nor does its journal. Answers how many findings.

@@ -76,7 +76,7 @@ Status run_with(store::Database& database, std::string_view sql, std::string_vie
 Result<std::vector<std::string>> all_endpoints(store::Database& database) {
   auto rows = database.prepare(
       "SELECT endpoint FROM findings UNION SELECT endpoint FROM finding_endpoints "
-      "UNION SELECT endpoint FROM latency");
+      "UNION SELECT endpoint FROM latency UNION SELECT endpoint FROM readiness");
   if (!rows.ok()) return rows.error();
   std::vector<std::string> out;
   for (;;) {
@@ -131,6 +131,7 @@ Status FindingsStore::Impl::follow_endpoints() {
     const std::string to = endpoints.name_of(from);
     if (to == from) continue;
     BANYAN_RETURN_IF_ERROR(move_findings(from, to, moves));
+    BANYAN_RETURN_IF_ERROR(move_readiness(from, to));
     for (const char* sql :
          {"INSERT OR IGNORE INTO finding_endpoints SELECT finding, ?2 FROM finding_endpoints "
           "WHERE endpoint = ?1",

@@ -53,6 +53,7 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
   // What waits in memory names endpoints too; where that is lost the log gives it again.
   impl.source = nullptr;
   impl.latency.clear();
+  impl.readiness.clear();
   impl.is_ahead = false;
   std::set<std::string> findings;
   auto transaction = store::Transaction::begin(database);
@@ -60,6 +61,7 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
   for (const ExchangeId exchange : exchanges) {
     const std::string id = exchange.to_string();
     BANYAN_RETURN_IF_ERROR(add_findings_of(database, id, findings));
+    BANYAN_RETURN_IF_ERROR(impl.erase_differing(exchange));
     BANYAN_RETURN_IF_ERROR(impl.forget(exchange));
     BANYAN_RETURN_IF_ERROR(run_with(database, "DELETE FROM places WHERE exchange = ?1", id));
   }
@@ -69,7 +71,9 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
   for (const std::string& endpoint : endpoints) {
     for (const char* sql :
          {"DELETE FROM finding_endpoints WHERE endpoint = ?1",
-          "DELETE FROM findings WHERE endpoint = ?1", "DELETE FROM latency WHERE endpoint = ?1"}) {
+          "DELETE FROM findings WHERE endpoint = ?1", "DELETE FROM latency WHERE endpoint = ?1",
+          "DELETE FROM readiness WHERE endpoint = ?1",
+          "DELETE FROM differing WHERE endpoint = ?1"}) {
       BANYAN_RETURN_IF_ERROR(run_with(database, sql, endpoint));
     }
   }

@@ -16,6 +16,7 @@
 #include "comparator/endpoint_tree.h"
 #include "comparator/findings.h"
 #include "comparator/latency_counts.h"
+#include "comparator/readiness_counts.h"
 #include "core/store/database.h"
 
 namespace banyan::comparator {
@@ -39,6 +40,7 @@ struct FindingsStore::Impl {
   LatencyCounts latency;
   EndpointTree endpoints;       // as of `source`
   std::int64_t incidents = -1;  // in their table; -1: to be counted
+  ReadinessCounts readiness;    // by the names of `latency`; both are cleared together
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
   model::VerdictRecord decoded;  // kept for its room
@@ -46,6 +48,7 @@ struct FindingsStore::Impl {
   std::atomic<std::uint64_t> nodes{0}, collapsed{0}, overflow{0};  // of `endpoints`, for metrics
 
   Status create_schema();
+  Status create_later_tables();
   Result<std::unique_ptr<model::RecordSource>> open_source(model::LogAccess& log);
   // Folds into memory and, once a VERDICT needs it, into `transaction`. False at the end of the
   // log.
@@ -57,6 +60,14 @@ struct FindingsStore::Impl {
   Status write(const model::Cursor& cursor, std::optional<store::Transaction>& transaction);
   Status forget(ExchangeId exchange);
   Status write_latency();
+  // findings_readiness.cc
+  Status create_readiness_schema();
+  void count_readiness(const model::VerdictRecord& verdict);
+  Status note_differing(const model::VerdictRecord& verdict);
+  Status forget_differing(ExchangeId exchange);
+  Status erase_differing(ExchangeId exchange);
+  Status write_readiness();
+  Status move_readiness(const std::string& from, const std::string& to);
   Status write_cursor(const model::Cursor& cursor);
   Result<model::Cursor> read_cursor();
   Status trim_hits();

@@ -179,6 +179,12 @@ Result<std::vector<EndpointLatency>> FindingsStore::latency() const {
     one.candidate_p50_ms = both.second.quantile_ms(0.50);
     one.candidate_p95_ms = both.second.quantile_ms(0.95);
     one.candidate_p99_ms = both.second.quantile_ms(0.99);
+    one.legacy_p50_range = both.first.range_ms(0.50);
+    one.legacy_p95_range = both.first.range_ms(0.95);
+    one.legacy_p99_range = both.first.range_ms(0.99);
+    one.candidate_p50_range = both.second.range_ms(0.50);
+    one.candidate_p95_range = both.second.range_ms(0.95);
+    one.candidate_p99_range = both.second.range_ms(0.99);
     out.push_back(std::move(one));
   }
   return out;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "comparator/request_shape.h"
 #include "core/model/answer_bytes.h"
 #include "core/model/record_codec.h"
 
@@ -85,6 +86,7 @@ model::VerdictRecord Draft::to_record(const ExchangeCase& exchange, RunId run,
   record.route = route;
   record.at = at;
   record.endpoint = endpoint;
+  record.request_shape = request_shape;
   record.rules_version = rules_version;
   record.verdict = comparison.verdict;
   record.legacy_status = legacy_status;
@@ -111,10 +113,12 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   draft.legacy_status = draft.candidate_status = 0;
   draft.legacy_duration_ns = draft.candidate_duration_ns = -1;
   draft.route = exchange.route;
+  draft.request_shape = 0;
   if (exchange.is_erased) {
     draft.endpoint = kErased;
   } else if (exchange.has_request) {
     write_endpoint(exchange.method, exchange.target, exchange.operation, draft.endpoint);
+    draft.request_shape = request_shape(exchange.target);
   } else {
     draft.endpoint = "unknown";
   }

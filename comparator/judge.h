@@ -71,6 +71,7 @@ class ChunkStarts {
 struct Draft {
   Comparison comparison;
   std::string endpoint;
+  std::uint32_t request_shape = 0;
   std::string route;
   std::uint16_t legacy_status = 0, candidate_status = 0;
   std::int64_t legacy_duration_ns = -1, candidate_duration_ns = -1;

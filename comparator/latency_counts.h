@@ -20,6 +20,12 @@ class LatencyCounts {
 
   void add(std::string_view route, std::string_view endpoint, std::int64_t legacy_ns,
            std::int64_t candidate_ns);
+  // The number of an endpoint until the next clear(); counts of other kinds go by it too.
+  std::uint64_t name_of(std::string_view route, std::string_view endpoint);
+  struct Name {
+    std::string route, endpoint;
+  };
+  const Name& name(std::uint64_t number) const { return names_[number]; }
   bool is_full() const { return names_.size() >= kEndpointsMax; }
   void clear();
 
@@ -32,11 +38,6 @@ class LatencyCounts {
   std::vector<Count> all() const;
 
  private:
-  struct Name {
-    std::string route, endpoint;
-  };
-  std::uint64_t name_of(std::string_view route, std::string_view endpoint);
-
   std::vector<Name> names_;
   std::unordered_map<std::string, std::uint64_t> index_;  // by route and endpoint in one text
   std::string key_;

@@ -6,8 +6,16 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <optional>
+
+#include "core/stats/quantile_ranks.h"
 
 namespace banyan::comparator {
+
+// Without a bound the sample is too small to give one.
+struct LatencyRange {
+  std::optional<double> lower_ms, upper_ms;
+};
 
 class LatencyHistogram {
  public:
@@ -25,6 +33,23 @@ class LatencyHistogram {
     total_ += count;
   }
   std::uint64_t total() const { return total_; }
+  // The value of a rank, counted from 1; 0 where nothing was added.
+  double at_rank_ms(std::uint64_t rank) const {
+    std::uint64_t seen = 0;
+    for (const auto& [bucket, count] : counts_) {
+      seen += count;
+      if (seen >= rank) return middle_ms(bucket);
+    }
+    return counts_.empty() ? 0 : middle_ms(counts_.rbegin()->first);
+  }
+  // Where the true quantile lies with 95 % confidence.
+  LatencyRange range_ms(double share) const {
+    const stats::QuantileRanks ranks = stats::quantile_ranks(total_, share);
+    LatencyRange range;
+    if (ranks.lower) range.lower_ms = at_rank_ms(*ranks.lower);
+    if (ranks.upper) range.upper_ms = at_rank_ms(*ranks.upper);
+    return range;
+  }
   // `share` in 0..1; 0 where nothing was added.
   double quantile_ms(double share) const {
     if (total_ == 0) return 0;

@@ -195,6 +195,8 @@ struct VerdictRecord {
   Verdict previous = Verdict::kEqual;
   std::uint16_t legacy_status = 0;
   std::uint16_t candidate_status = 0;
+  // Which parameters the query of the request names, as a hash; 0: none, or unknown.
+  std::uint32_t request_shape = 0;
   std::int64_t legacy_duration_ns = -1;  // head sent to last byte; -1 unknown
   std::int64_t candidate_duration_ns = -1;
   std::string_view

@@ -195,6 +195,8 @@ class Unpacker {
     for (std::uint64_t i = 0; i < count && is_ok_; ++i) each(*this, items.emplace_back());
   }
 
+  // A value that no writer writes.
+  void reject() { fail(); }
   bool is_ok() const { return is_ok_; }
   std::string_view rest() const { return std::string_view(at_, remaining()); }
   bool is_done() const { return is_ok_ && at_ == end_; }
@@ -235,5 +237,24 @@ class Unpacker {
   const char* end_;
   bool is_ok_ = true;
 };
+
+// A number of a record, and one that came with a later version: bit 16 of the first says that it
+// follows, so that older records are read, and those without it (0) stay as short.
+template <typename Archive, typename First, typename Later>
+void layout_with_later(Archive& a, First& first, Later& later) {
+  constexpr std::uint64_t kFollows = 1ULL << 16;
+  if constexpr (std::same_as<Archive, Unpacker>) {
+    std::uint64_t read = 0;
+    a.number(read);
+    first = static_cast<std::uint16_t>(read);
+    later = 0;
+    if (read < kFollows) return;
+    a.number(later);
+    if (read >= 2 * kFollows || later == 0) a.reject();
+  } else {
+    a.number(first | (later != 0 ? kFollows : 0));
+    if (later != 0) a.number(later);
+  }
+}
 
 }  // namespace banyan::model

@@ -175,7 +175,7 @@ void layout_head(Archive& a, T& r) {
   a.choice(r.verdict, Verdict::kIncomparable);
   a.flag(r.has_previous);
   a.choice(r.previous, Verdict::kIncomparable);
-  a.number(r.legacy_status);
+  layout_with_later(a, r.legacy_status, r.request_shape);
   a.number(r.candidate_status);
   a.time(r.legacy_duration_ns);
   a.time(r.candidate_duration_ns);

@@ -90,6 +90,7 @@ std::vector<AnyRecord> samples() {
   verdict.request_stream = "main";
   verdict.request_offset = Offset{77};
   verdict.legacy_status = 65535;
+  verdict.request_shape = 0xffffffff;
   verdict.reason = "gap";
   verdict.differences = {
       {"body:$.a[]", "body:$.a[3]", DifferenceKind::kStatus, "1", "2", "rule", "t"}, {}};
