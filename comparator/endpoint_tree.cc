@@ -2,6 +2,7 @@
 #include "comparator/endpoint_tree.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/base/bytes.h"
@@ -12,6 +13,8 @@ namespace {
 constexpr std::string_view kAny = "{}";
 constexpr std::string_view kRest = "*";
 constexpr std::string_view kGrpc = "gRPC";
+constexpr std::array<std::string_view, 7> kUsualMethods = {"GET",    "HEAD",  "POST",   "PUT",
+                                                           "DELETE", "PATCH", "OPTIONS"};
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kWordBytesMax = 1024;
 
@@ -80,7 +83,7 @@ EndpointTree::Stats EndpointTree::stats() const { return {nodes_, collapsed_, ov
 
 bool EndpointTree::take_collapsed() { return std::exchange(has_collapsed_, false); }
 
-std::string_view EndpointTree::count(std::string_view endpoint) {
+std::string_view EndpointTree::count(std::string_view endpoint, bool is_there) {
   if (last_ == nullptr || last_->first != endpoint) {
     const auto found = known_.find(endpoint);
     last_ = found == known_.end() ? nullptr : &*found;
@@ -89,10 +92,14 @@ std::string_view EndpointTree::count(std::string_view endpoint) {
     if (last_->second.unsettled++ == 0) unsettled_.push_back(last_);
     return last_->second.name;
   }
+  const Parts parts(endpoint);
+  if (!is_there && parts.is_path) {
+    absent_ = name_of_absent(parts);
+    return absent_;
+  }
   settle();
   if (!has_room() && visits_ >= next_sweep_) sweep();
   if (known_.size() >= kKnownMax) drop_names();
-  const Parts parts(endpoint);
   std::string name = parts.is_path ? learn(parts) : std::string(endpoint);
   last_ = &*known_.insert_or_assign(std::string(endpoint), Known{std::move(name), 0}).first;
   return last_->second.name;
@@ -222,6 +229,32 @@ bool EndpointTree::learn_operation(Node& node, std::string_view operation) {
   node.operations.emplace(operation, 1);
   ++nodes_;
   return true;
+}
+
+// What is known of it, {} for every other word.
+std::string EndpointTree::name_of_absent(const Parts& endpoint) const {
+  Parts parts = endpoint;
+  const auto method = root_->words.find(parts.method);
+  const Node* node = method == root_->words.end() ? nullptr : method->second.get();
+  const bool is_usual =
+      std::find(kUsualMethods.begin(), kUsualMethods.end(), parts.method) != kUsualMethods.end();
+  std::string out(node == nullptr && !is_usual ? kRest : parts.method);
+  std::string_view segment;
+  for (bool is_first = true; parts.next(segment); is_first = false) {
+    out += is_first ? " /" : "/";
+    const Node* next = nullptr;
+    std::string_view name = segment.empty() ? segment : kAny;
+    if (node != nullptr) {
+      const auto word = node->words.find(segment);
+      next = word == node->words.end() ? node->any.get() : word->second.get();
+      if (word != node->words.end()) name = segment;
+    }
+    out += name;
+    node = next;
+  }
+  if (parts.operation.empty()) return out;
+  const bool is_known = node != nullptr && node->operations.count(parts.operation) > 0;
+  return out + " " + std::string(is_known ? parts.operation : kRest);
 }
 
 std::string EndpointTree::name_of(std::string_view endpoint) const {

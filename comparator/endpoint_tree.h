@@ -47,8 +47,9 @@ class EndpointTree {
   ~EndpointTree();
 
   // One more exchange of this endpoint, and the name it goes by; valid until the next call. What is
-  // no path ("erased", "OPTIONS *") goes by its own.
-  std::string_view count(std::string_view endpoint);
+  // no path ("erased", "OPTIONS *") goes by its own. Of what is not there (both systems say 404)
+  // nothing is learned, so that a scanner's words are none: new ones are {}.
+  std::string_view count(std::string_view endpoint, bool is_there = true);
   // The name of an endpoint that was counted, or of a name that was given, as of now.
   std::string name_of(std::string_view endpoint) const;
   // True once after words were collapsed: names given before may read otherwise now.
@@ -83,6 +84,7 @@ class EndpointTree {
   static constexpr std::size_t kKnownMax = 10'000;
 
   std::string learn(const Parts& parts);
+  std::string name_of_absent(const Parts& parts) const;
   Node* step(Node& node, std::string_view segment, bool is_fixed, bool& is_new, std::string& out);
   bool learn_operation(Node& node, std::string_view operation);
   void settle();
@@ -107,6 +109,7 @@ class EndpointTree {
   KnownMap known_;
   std::vector<KnownMap::value_type*> unsettled_;
   KnownMap::value_type* last_ = nullptr;  // traffic repeats itself
+  std::string absent_;                    // what count() gave last of what is not there
 };
 
 }  // namespace banyan::comparator

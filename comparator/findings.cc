@@ -55,6 +55,13 @@ bool is_field(std::string_view path) {
   return path.starts_with("header:") || path.starts_with("trailer:");
 }
 
+// A path that both systems know nothing of is none of the service's.
+bool is_there(const model::VerdictRecord& verdict) {
+  constexpr std::uint16_t kNotFound = 404;
+  return verdict.legacy_status != kNotFound ||
+         (verdict.candidate_status != kNotFound && verdict.candidate_status != 0);
+}
+
 std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
   std::map<std::string, Group> groups;
   for (const model::Difference& difference : verdict.differences) {
@@ -330,11 +337,11 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
     is_ahead = true;
     if (decoded.of.is_erased) {
       decoded.differences.clear();
-    } else if (decoded.has_previous) {
+    } else if (decoded.has_previous && is_there(decoded)) {
       known_name = endpoints.name_of(decoded.endpoint);
       decoded.endpoint = known_name;
     } else {
-      decoded.endpoint = endpoints.count(decoded.endpoint);
+      decoded.endpoint = endpoints.count(decoded.endpoint, is_there(decoded));
       if (endpoints.take_collapsed()) {
         BANYAN_RETURN_IF_ERROR(begin(transaction));
         BANYAN_RETURN_IF_ERROR(follow_endpoints());

@@ -137,6 +137,32 @@ TEST(EndpointTreeTest, OperationsAndGrpcMethodsAreNamesOfTheirOwn) {
   EXPECT_EQ(counted(tree, "OTHER /x"), "* /*");
 }
 
+// A scanner's words teach nothing, and are {} where nothing else is known.
+TEST(EndpointTreeTest, WhatIsNotThereTeachesNothing) {
+  EndpointTree tree;
+  const auto absent = [&](const std::string& endpoint) {
+    return std::string(tree.count(endpoint, false));
+  };
+  EXPECT_EQ(absent("GET /early"), "GET /{}");
+  EXPECT_EQ(absent("BREW /early"), "* /{}");
+  for (int i = 0; i < 20; ++i) counted(tree, "GET /reports/{}");
+  counted(tree, "POST /rpc known");
+  const EndpointTree::Stats before = tree.stats();
+  for (std::size_t i = 0; i < 1'000; ++i) absent("GET /" + word(i) + "/" + word(i));
+  EXPECT_FALSE(tree.take_collapsed());
+  EXPECT_EQ(tree.stats().nodes, before.nodes);
+  EXPECT_EQ(tree.stats().overflow, 0U);
+  EXPECT_EQ(absent("GET /admin/"), "GET /{}/");
+  EXPECT_EQ(absent("GET /reports/{}"), "GET /reports/{}");
+  EXPECT_EQ(absent("GET /reports/none"), "GET /reports/{}");
+  EXPECT_EQ(absent("POST /rpc known"), "POST /rpc known");
+  EXPECT_EQ(absent("POST /rpc other"), "POST /rpc *");
+  EXPECT_EQ(absent("OPTIONS *"), "OPTIONS *");
+  // One of the two is enough to learn it.
+  EXPECT_EQ(counted(tree, "GET /admin"), "GET /admin");
+  EXPECT_EQ(absent("GET /admin"), "GET /admin");
+}
+
 TEST(EndpointTreeTest, NoPathKeepsItsName) {
   EndpointTree tree;
   for (const char* name : {"erased", "unknown", "OPTIONS *", "GET ", "", "*"}) {

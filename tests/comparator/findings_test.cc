@@ -289,6 +289,22 @@ TEST_F(FindingsEndpointTest, FindingsOfOneTemplateBecomeOne) {
   EXPECT_EQ(store_->get(one.id)->exchanges, 3U);
 }
 
+TEST_F(FindingsEndpointTest, PathsThatNeitherSystemKnowsAreOne) {
+  for (std::size_t i = 0; i < 100; ++i) {
+    const std::string endpoint = "GET /" + user(i) + "/admin";
+    model::VerdictRecord record = different(++last_, {difference("body")}, endpoint);
+    record.legacy_status = 404;
+    record.candidate_status = i < 99 ? 404 : 200;
+    log_.append(record);
+  }
+  catch_up();
+  const auto after = list();
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0].endpoint, "GET /{}/{}");
+  EXPECT_EQ(after[0].exchanges, 99U);
+  EXPECT_EQ(after[1].endpoint, "GET /" + user(99) + "/admin");
+}
+
 TEST_F(FindingsEndpointTest, WhatAPersonSaidIsKeptButHidesNothingNew) {
   ask("GET /users/" + user(1),
       {difference("body:$.a"), difference("body:$.b"), difference("body:$.c")});
