@@ -32,7 +32,7 @@ struct Finding {
   std::uint64_t count = 0;             // differences
   std::uint64_t exchanges = 0;         // exchanges that show it
   std::int64_t first_seen_wall_ns = 0, last_seen_wall_ns = 0;
-  std::vector<std::string> exemplars;  // exchange ids, at most 8: first ones and latest
+  std::vector<std::string> exemplars;  // exchange ids, at most 8: first, latest, and varied requests
   std::string example_at, example_legacy, example_candidate;
   std::string reason;  // of the state
   std::string changed_by;

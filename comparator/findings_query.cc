@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "comparator/findings_impl.h"
@@ -13,7 +14,8 @@ constexpr std::string_view kColumns =
     "SELECT id, route, endpoint, path, kind, transition, count, exchanges, uncovered, first_seen, "
     "last_seen, example_at, example_legacy, example_candidate, rule, state, reason, changed_by, "
     "accepted_until FROM findings ";
-constexpr int kExemplarsEachEnd = 4;
+constexpr std::size_t kExemplarsMax = 8;
+constexpr int kCandidatesEachEnd = 32;  // hits that are looked at for them
 
 Finding finding_of(const store::Statement& row, std::int64_t now_wall_ns) {
   Finding finding;
@@ -42,23 +44,74 @@ Finding finding_of(const store::Statement& row, std::int64_t now_wall_ns) {
   return finding;
 }
 
-Status fill_lists(store::Database& database, Finding& finding) {
-  for (const char* order : {"ASC", "DESC"}) {
-    auto hits = database.prepare("SELECT exchange FROM hits WHERE finding = ?1 ORDER BY wall " +
-                                 std::string(order) + ", exchange LIMIT ?2");
-    if (!hits.ok()) return hits.error();
-    hits->bind(1, finding.id).bind(2, kExemplarsEachEnd);
-    for (;;) {
-      auto row = hits->step();
-      if (!row.ok()) return row.error();
-      if (!*row) break;
-      const std::string exchange(hits->text(0));
-      auto& known = finding.exemplars;
-      if (std::find(known.begin(), known.end(), exchange) == known.end()) {
-        known.push_back(exchange);
-      }
-    }
+// A hit that may serve as an example, and what kind of request it was.
+struct Candidate {
+  std::string exchange;
+  std::int64_t status = 0, shape = 0;
+};
+
+// A file that only an older version wrote has no shapes.
+Result<bool> has_shapes(store::Database& database) {
+  auto rows = database.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'differing'");
+  if (!rows.ok()) return rows.error();
+  auto row = rows->step();
+  if (!row.ok()) return row.error();
+  return *row && rows->integer(0) > 0;
+}
+
+Result<std::vector<Candidate>> candidates_of(store::Database& database, const std::string& finding,
+                                             const std::string& order, bool with_shapes) {
+  auto hits = database.prepare(
+      with_shapes ? "SELECT h.exchange, d.status, d.shape FROM (SELECT exchange, wall FROM hits "
+                    "WHERE finding = ?1 ORDER BY wall " +
+                        order +
+                        ", exchange LIMIT ?2) AS h LEFT JOIN differing AS d "
+                        "ON d.exchange = h.exchange ORDER BY h.wall " +
+                        order + ", h.exchange"
+                  : "SELECT exchange, 0, 0 FROM hits WHERE finding = ?1 ORDER BY wall " + order +
+                        ", exchange LIMIT ?2");
+  if (!hits.ok()) return hits.error();
+  hits->bind(1, finding).bind(2, kCandidatesEachEnd);
+  std::vector<Candidate> out;
+  for (;;) {
+    auto row = hits->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return out;
+    out.push_back({std::string(hits->text(0)), hits->integer(1), hits->integer(2)});
   }
+}
+
+// The first two and the latest two, then one of every other kind of request, then more of either
+// end.
+std::vector<std::string> choose(const std::vector<Candidate>& first,
+                                const std::vector<Candidate>& latest) {
+  std::vector<std::string> out;
+  std::set<std::pair<std::int64_t, std::int64_t>> kinds;
+  const auto add = [&](const Candidate& candidate, bool only_new_kind) {
+    if (out.size() >= kExemplarsMax) return;
+    if (std::find(out.begin(), out.end(), candidate.exchange) != out.end()) return;
+    const bool is_new = kinds.insert({candidate.status, candidate.shape}).second;
+    if (is_new || !only_new_kind) out.push_back(candidate.exchange);
+  };
+  const auto add_ends = [&](std::size_t from, std::size_t to) {
+    for (const auto* end : {&first, &latest}) {
+      for (std::size_t i = from; i < std::min(to, end->size()); ++i) add((*end)[i], false);
+    }
+  };
+  add_ends(0, 2);
+  for (const auto* end : {&first, &latest}) {
+    for (const Candidate& candidate : *end) add(candidate, true);
+  }
+  add_ends(2, kExemplarsMax / 2);
+  return out;
+}
+
+Status fill_lists(store::Database& database, Finding& finding, bool with_shapes) {
+  auto first = candidates_of(database, finding.id, "ASC", with_shapes);
+  if (!first.ok()) return first.error();
+  auto latest = candidates_of(database, finding.id, "DESC", with_shapes);
+  if (!latest.ok()) return latest.error();
+  finding.exemplars = choose(*first, *latest);
   if (finding.endpoint != "*") return {};
   auto endpoints = database.prepare(
       "SELECT endpoint FROM finding_endpoints WHERE finding = ?1 ORDER BY endpoint");
@@ -98,7 +151,11 @@ Result<std::vector<Finding>> FindingsStore::list(const FindingFilter& filter) co
     }
     out.push_back(std::move(finding));
   }
-  for (Finding& finding : out) BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding));
+  const auto with_shapes = has_shapes(*impl_->database);
+  if (!with_shapes.ok()) return with_shapes.error();
+  for (Finding& finding : out) {
+    BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding, *with_shapes));
+  }
   return out;
 }
 
@@ -128,7 +185,9 @@ Result<Finding> FindingsStore::get(std::string_view id) const {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient,
                       "several findings begin with \"" + std::string(id) + "\"; type more of it");
   }
-  BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding));
+  const auto with_shapes = has_shapes(*impl_->database);
+  if (!with_shapes.ok()) return with_shapes.error();
+  BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding, *with_shapes));
   return finding;
 }
 

@@ -192,6 +192,24 @@ TEST_F(FindingsTest, TellsWhichFewExplainMost) {
   EXPECT_EQ(store_->explain("")->exchanges, 11U);
 }
 
+// Between the first and the latest ones stand requests of other kinds.
+TEST_F(FindingsTest, ExemplarsAreVaried) {
+  for (std::uint64_t i = 1; i <= 60; ++i) {
+    auto one = different(i, {difference("body:$.a")});
+    one.request_shape = i == 17 ? 7 : i == 40 ? 8 : 5;
+    if (i == 25) one.legacy_status = 404;
+    log_.append(one);
+  }
+  catch_up();
+  const auto exemplars = store_->get(list()[0].id)->exemplars;
+  ASSERT_EQ(exemplars.size(), 8U);
+  EXPECT_EQ(exemplars, list()[0].exemplars);
+  const std::vector<std::uint64_t> wanted = {1, 2, 60, 59, 17, 25, 40, 3};
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_EQ(exemplars[i], exchange_id(wanted[i]).to_string()) << i;
+  }
+}
+
 // Past the bound a new set takes the place of the rarest, and no exchange is lost from the sum.
 TEST_F(FindingsTest, SetsOfFindingsAreBounded) {
   constexpr std::uint64_t kOften = 50;
