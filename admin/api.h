@@ -22,6 +22,8 @@
 #include "admin/rate_meter.h"
 #include "admin/rollback_guard.h"
 #include "admin/store_worker.h"
+#include "comparator/findings.h"
+#include "core/base/mutex.h"
 #include "core/json/json_writer.h"
 #include "core/json/value.h"
 #include "core/net/event_loop.h"
@@ -34,6 +36,21 @@ struct StoreFacts {
   std::atomic<std::uint64_t> findings_open{0}, findings_accepted{0}, findings_bug{0};
   std::atomic<std::uint64_t> findings_failures{0};  // times the findings could not be kept up
   std::atomic<bool> findings_are_behind{false};
+
+  // A word for each route, as of the last time somebody judged; null before the first.
+  using Words = std::shared_ptr<const std::map<std::string, std::string>>;
+  Words readiness() const EXCLUDES(mutex) {
+    MutexLock lock(mutex);
+    return words;
+  }
+  void set_readiness(Words next) EXCLUDES(mutex) {
+    MutexLock lock(mutex);
+    words = std::move(next);
+  }
+
+ private:
+  mutable Mutex mutex;
+  Words words GUARDED_BY(mutex);
 };
 
 // One request on its way through the endpoints.
@@ -64,6 +81,8 @@ class Api {
     std::vector<std::string> alarms;  // of them some make it not ready
   };
   Health health() const;
+  // Store thread: judges the routes, for status.
+  void note_readiness(const std::vector<comparator::Finding>& findings) const;
   std::string status_json() const;
 
  private:
@@ -116,6 +135,8 @@ class Api {
   HttpResponse route_response(const routing::RouteStatus& route) const;
   HttpResponse set_mirror_paused(bool paused) const;
   Status catch_up_findings() const;
+  Status assess(const std::vector<comparator::Finding>& findings,
+                std::vector<comparator::RouteReadiness>& out) const;
 
   const AdminOptions& options_;
   const AdminFacts& facts_;

@@ -120,13 +120,16 @@ HttpResponse Api::route_response(const routing::RouteStatus& route) const {
   const auto found = ledger.routes.find(route.name);
   HttpResponse response;
   json::JsonWriter json(response.body);
-  write_route(json, route, found == ledger.routes.end() ? ledger::Account() : found->second);
+  const StoreFacts::Words readiness = store_facts_.readiness();
+  write_route(json, route, found == ledger.routes.end() ? ledger::Account() : found->second,
+              readiness_of(readiness.get(), route.name));
   return response;
 }
 
 HttpResponse Api::get_routes(const Call&) const {
   HttpResponse response;
-  response.body = routes_to_json(services_.routing.list(), services_.ledger.snapshot());
+  response.body = routes_to_json(services_.routing.list(), services_.ledger.snapshot(),
+                                 store_facts_.readiness().get());
   return response;
 }
 
@@ -223,7 +226,8 @@ HttpResponse Api::rollback(const Call& call) const {
   if (call.body.bool_or("cut", false) && services_.proxy != nullptr) services_.proxy->cut(route);
   if (!route.empty() && rolled->size() == 1) return route_response(rolled->front());
   HttpResponse response;
-  response.body = routes_to_json(*rolled, services_.ledger.snapshot());
+  response.body =
+      routes_to_json(*rolled, services_.ledger.snapshot(), store_facts_.readiness().get());
   return response;
 }
 

@@ -200,9 +200,11 @@ std::string Api::status_json() const {
   json.end_object();
   json.member("routing_epoch", services_.routing.epoch());
   json.key("routes").begin_array();
+  const StoreFacts::Words readiness = store_facts_.readiness();
   for (const routing::RouteStatus& route : services_.routing.list()) {
     const auto found = ledger.routes.find(route.name);
-    write_route(json, route, found == ledger.routes.end() ? ledger::Account() : found->second);
+    write_route(json, route, found == ledger.routes.end() ? ledger::Account() : found->second,
+                readiness_of(readiness.get(), route.name));
   }
   json.end_array();
   write_log(json, services_.recorder.stats());

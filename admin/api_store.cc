@@ -5,6 +5,7 @@
 
 #include "admin/api.h"
 #include "admin/body.h"
+#include "admin/config_service.h"
 #include "admin/json_shapes.h"
 #include "admin/log_scan.h"
 #include "admin/log_search.h"
@@ -270,10 +271,34 @@ HttpResponse Api::resume_replay(const Call& call) const {
   return run_response(services_.runs->resume(*id));
 }
 
+Status Api::assess(const std::vector<comparator::Finding>& findings,
+                   std::vector<comparator::RouteReadiness>& out) const {
+  const auto counts = services_.findings.readiness_counts();
+  if (!counts.ok()) return counts.status();
+  std::vector<std::string> routes;
+  for (const routing::RouteStatus& route : services_.routing.list()) routes.push_back(route.name);
+  const auto config = services_.config != nullptr ? services_.config->status() : nullptr;
+  out = comparator::assess_readiness(config ? config->readiness : comparator::ReadinessOptions(),
+                                     routes, *counts, findings);
+  return {};
+}
+
+void Api::note_readiness(const std::vector<comparator::Finding>& findings) const {
+  std::vector<comparator::RouteReadiness> judged;
+  if (!assess(findings, judged).ok()) return;
+  auto words = std::make_shared<std::map<std::string, std::string>>();
+  for (const comparator::RouteReadiness& route : judged) {
+    (*words)[route.route] = to_string(route.state.readiness);
+  }
+  store_facts_.set_readiness(std::move(words));
+}
+
 HttpResponse Api::get_report(const Call& call) const {
   std::string_view name = call.target.parameter("format");
   const auto format = parse_report_format(name.empty() ? "json" : name);
   if (!format) return invalid("format must be text, json, html, markdown or junit");
+  const std::string_view gate = call.target.parameter("gate");
+  if (!gate.empty() && gate != "ready") return invalid("gate must be ready");
   const Status caught_up = catch_up_findings();
   if (!caught_up.ok()) return error_response(caught_up.error());
   comparator::FindingFilter filter;
@@ -290,6 +315,10 @@ HttpResponse Api::get_report(const Call& call) const {
       static_cast<std::int64_t>(services_.recorder.stats().oldest_append_wall_ns);
   data.log_to_wall_ns = data.generated_wall_ns;
   data.ledger = services_.ledger.snapshot();
+  const Status judged = assess(*findings, data.readiness);
+  if (!judged.ok()) return error_response(judged.error());
+  const auto config = services_.config != nullptr ? services_.config->status() : nullptr;
+  data.gate_needs_readiness = gate == "ready" || (config && config->readiness.gate);
   data.findings = *std::move(findings);
   data.latency = *std::move(latency);
   for (const routing::RouteStatus& route : services_.routing.list()) {

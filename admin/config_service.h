@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "comparator/readiness.h"
+
 namespace banyan::admin {
 
 // One problem of a config file, as config's Diagnostic.
@@ -46,6 +48,7 @@ struct ConfigStatus {
   std::optional<ReloadReport> last_reload;
   std::vector<std::string> legacy_urls, candidate_urls;
   bool every_route_fails_open = true;
+  comparator::ReadinessOptions readiness;
   // Systems asked over TLS whose certificate nobody checks (tls.verify = false).
   std::vector<std::string> unverified_systems;
 };

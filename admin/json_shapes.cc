@@ -88,7 +88,7 @@ void write_dials(json::JsonWriter& json, std::string_view name, const model::Dia
 }
 
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
-                 const ledger::Account& account) {
+                 const ledger::Account& account, std::string_view readiness) {
   json.begin_object().member("name", route.name);
   write_dials(json, route.dials);
   json.member("stage", route.stage);
@@ -100,7 +100,16 @@ void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
   json.key("requests").begin_object();
   json.member("legacy", account.answered.legacy).member("candidate", account.answered.candidate);
   json.end_object();
-  json.member("differing", account.compared.different).end_object();
+  json.member("differing", account.compared.different);
+  if (!readiness.empty()) json.member("readiness", readiness);
+  json.end_object();
+}
+
+std::string_view readiness_of(const std::map<std::string, std::string>* readiness,
+                              const std::string& route) {
+  if (readiness == nullptr) return {};
+  const auto found = readiness->find(route);
+  return found == readiness->end() ? std::string_view() : found->second;
 }
 
 void write_finding(json::JsonWriter& json, const comparator::Finding& finding) {
@@ -162,13 +171,15 @@ void write_difference(json::JsonWriter& json, const model::Difference& differenc
 }
 
 std::string routes_to_json(const std::vector<routing::RouteStatus>& routes,
-                           const ledger::LedgerSnapshot& ledger) {
+                           const ledger::LedgerSnapshot& ledger,
+                           const std::map<std::string, std::string>* readiness) {
   std::string out;
   json::JsonWriter json(out);
   json.begin_object().member("schema", "banyan/routes/1").key("routes").begin_array();
   for (const routing::RouteStatus& route : routes) {
     const auto found = ledger.routes.find(route.name);
-    write_route(json, route, found == ledger.routes.end() ? ledger::Account() : found->second);
+    write_route(json, route, found == ledger.routes.end() ? ledger::Account() : found->second,
+                readiness_of(readiness, route.name));
   }
   json.end_array().end_object();
   return out;

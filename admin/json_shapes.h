@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +33,7 @@ std::string_view to_string(replay::RunState state);
 // Each writes one object.
 void write_dials(json::JsonWriter& json, std::string_view name, const model::Dials& dials);
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
-                 const ledger::Account& account);
+                 const ledger::Account& account, std::string_view readiness = {});
 void write_finding(json::JsonWriter& json, const comparator::Finding& finding);
 void write_run(json::JsonWriter& json, const replay::RunStatus& run);
 void write_difference(json::JsonWriter& json, const model::Difference& difference);
@@ -42,7 +43,11 @@ void write_record(json::JsonWriter& json, const model::SourcedRecord& sourced,
 
 // The whole answers of GET routes|findings|replays and of the commands' --json.
 std::string routes_to_json(const std::vector<routing::RouteStatus>& routes,
-                           const ledger::LedgerSnapshot& ledger);
+                           const ledger::LedgerSnapshot& ledger,
+                           const std::map<std::string, std::string>* readiness);
+// The word of a route; "" where nobody judged it yet.
+std::string_view readiness_of(const std::map<std::string, std::string>* readiness,
+                              const std::string& route);
 // With "explained": which few to decide first.
 std::string findings_to_json(const std::vector<comparator::Finding>& findings,
                              const comparator::Explanation& explanation);

@@ -33,6 +33,14 @@ ReportGate gate_of(const ReportData& data) {
     gate.reasons.push_back(std::to_string(open) + (open == 1 ? " open finding" : " open findings"));
   }
   if (!data.ledger.is_balanced()) gate.reasons.emplace_back("the ledger does not balance");
+  if (data.gate_needs_readiness) {
+    for (const comparator::RouteReadiness& route : data.readiness) {
+      if (std::string reason = unready_reason(route); !reason.empty()) {
+        gate.reasons.push_back(std::move(reason));
+      }
+    }
+    if (data.readiness.empty()) gate.reasons.emplace_back("no route is known, so none is ready");
+  }
   gate.passed = gate.reasons.empty();
   return gate;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "comparator/findings.h"
+#include "comparator/readiness.h"
 #include "core/model/record.h"
 #include "ledger/ledger.h"
 
@@ -31,10 +32,12 @@ struct ReportData {
   std::vector<comparator::Finding> findings;  // of every state
   std::vector<comparator::EndpointLatency> latency;
   std::vector<ReportRoute> routes;  // empty where routing state is not at hand
+  std::vector<comparator::RouteReadiness> readiness;
+  bool gate_needs_readiness = false;  // configured, or asked for
 };
 
-// The gate: no open finding, and the ledger balances. A finding whose every occurrence is covered
-// by a rule is not open.
+// The gate: no open finding, and the ledger balances; where readiness is needed, also every route
+// is ready or set aside. A finding whose every occurrence is covered by a rule is not open.
 struct ReportGate {
   bool passed = false;
   std::vector<std::string> reasons;  // why not, in words

@@ -10,6 +10,10 @@
 
 #include "admin/report.h"
 
+namespace banyan::json {
+class JsonWriter;
+}
+
 namespace banyan::admin {
 
 std::string render_text(const ReportData& data);
@@ -26,6 +30,20 @@ struct ReportRow {
   bool is_balanced = true;
 };
 std::vector<ReportRow> account_rows(const ReportData& data);
+// One line of the readiness table: a route, or below it an endpoint.
+struct ReadinessRow {
+  bool is_route = false;
+  std::string name;
+  std::string word;
+  std::uint64_t pairs = 0, mismatches = 0;
+  std::string rate_below;  // "0.1 %"
+  std::string missing;     // what ready still needs, or why it is set aside
+  std::string uncovered;   // cells with few pairs
+};
+std::vector<ReadinessRow> readiness_rows(const ReportData& data);
+void write_readiness(json::JsonWriter& json, const ReportData& data);
+// Why the gate waits for a route; "" where it does not.
+std::string unready_reason(const comparator::RouteReadiness& route);
 std::vector<std::string> next_commands(const ReportData& data);
 std::string_view name_of(comparator::FindingState state);
 std::string share_text(std::uint32_t share);

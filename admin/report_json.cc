@@ -42,14 +42,35 @@ void add_finding(json::JsonWriter& json, const comparator::Finding& finding) {
   json.end_object();
 }
 
+// [lower, upper] in seconds; null where the sample is too small to say.
+void add_range(json::JsonWriter& json, std::string_view name,
+               const comparator::LatencyRange& range) {
+  json.key(name).begin_array();
+  for (const auto& bound : {range.lower_ms, range.upper_ms}) {
+    if (bound) {
+      json.number(*bound / 1000);
+    } else {
+      json.null();
+    }
+  }
+  json.end_array();
+}
+
 void add_latency(json::JsonWriter& json, const comparator::EndpointLatency& one) {
   json.begin_object();
   json.member("route", one.route).member("endpoint", one.endpoint).member("pairs", one.pairs);
   json.key("legacy").begin_object().member("p50", one.legacy_p50_ms / 1000);
   json.member("p95", one.legacy_p95_ms / 1000).member("p99", one.legacy_p99_ms / 1000);
+  add_range(json, "p50_range", one.legacy_p50_range);
+  add_range(json, "p95_range", one.legacy_p95_range);
+  add_range(json, "p99_range", one.legacy_p99_range);
   json.end_object().key("candidate").begin_object();
   json.member("p50", one.candidate_p50_ms / 1000).member("p95", one.candidate_p95_ms / 1000);
-  json.member("p99", one.candidate_p99_ms / 1000).end_object();
+  json.member("p99", one.candidate_p99_ms / 1000);
+  add_range(json, "p50_range", one.candidate_p50_range);
+  add_range(json, "p95_range", one.candidate_p95_range);
+  add_range(json, "p99_range", one.candidate_p99_range);
+  json.end_object();
   json.end_object();
 }
 
@@ -66,6 +87,7 @@ std::string render_json(const ReportData& data) {
   const ReportGate gate = gate_of(data);
   json.key("gate").begin_object().member("passed", gate.passed);
   add_strings(json, "reasons", gate.reasons);
+  json.member("needs_readiness", data.gate_needs_readiness);
   json.end_object().key("routes").begin_array();
   for (const ReportRoute& route : data.routes) {
     json.begin_object().member("name", route.name).member("stage", route.stage);
@@ -73,7 +95,9 @@ std::string render_json(const ReportData& data) {
     json.member("mirror_percent", route.dials.mirror_share / 100.0);
     json.member("mirror_writes", route.dials.mirror_writes).end_object();
   }
-  json.end_array().key("findings").begin_array();
+  json.end_array();
+  write_readiness(json, data);
+  json.key("findings").begin_array();
   for (const comparator::Finding& finding : data.findings) add_finding(json, finding);
   json.end_array().key("latency").begin_array();
   for (const comparator::EndpointLatency& one : data.latency) add_latency(json, one);

@@ -11,6 +11,7 @@ using comparator::EndpointLatency;
 using comparator::Finding;
 
 constexpr std::size_t kShown = 256;
+constexpr std::size_t kGateShown = 4096;
 
 constexpr std::string_view kStyle =
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;"
@@ -32,9 +33,9 @@ std::string number(std::uint64_t value) {
 }
 
 // Inside a table cell: no markup of the recorded text survives.
-std::string markdown(std::string_view text) {
+std::string markdown(std::string_view text, std::size_t shown = kShown) {
   std::string out;
-  for (const char c : cut(text)) {
+  for (const char c : escape_for_terminal(text, shown)) {
     switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
@@ -72,6 +73,20 @@ std::string gate_text(const ReportGate& gate) {
     out += (i == 0 ? ": " : "; ") + gate.reasons[i];
   }
   return out;
+}
+
+void add_html_readiness(const ReportData& data, std::string& out) {
+  out +=
+      "<h2>Readiness</h2>\n<p>The rate of mismatches lies below the bound with 95 % confidence, at "
+      "whatever time one looks.</p>\n<table><tr><th>route<th>endpoint<th>readiness<th>pairs"
+      "<th>mismatches<th>below<th>still needed<th>few pairs</tr>\n";
+  for (const ReadinessRow& row : readiness_rows(data)) {
+    out += "<tr><td>" + (row.is_route ? html(row.name) : std::string()) + "</td><td>" +
+           (row.is_route ? std::string() : code(row.name)) + "</td><td>" + html(row.word) +
+           "</td>" + number(row.pairs) + number(row.mismatches) + "<td>" + html(row.rate_below) +
+           "</td><td>" + html(row.missing) + "</td><td>" + html(row.uncovered) + "</td></tr>\n";
+  }
+  out += "</table>\n";
 }
 
 void add_html_findings(const ReportData& data, std::string& out) {
@@ -112,7 +127,8 @@ std::string render_html(const ReportData& data) {
   out += "</style></head><body>\n<h1>Banyan report</h1>\n<p>" +
          format_time(data.generated_wall_ns) + ", banyan " + html(data.version) + ", " +
          code(data.data_dir) + "</p>\n<p>Gate: <strong class=\"" + (gate.passed ? "ok" : "bad") +
-         "\">" + html(gate_text(gate)) + "</strong></p>\n";
+         "\">" + escape_for_html(escape_for_terminal(gate_text(gate), kGateShown)) +
+         "</strong></p>\n";
   out +=
       "<h2>Routes</h2>\n<table><tr><th>route<th>stage<th>candidate<th>mirror<th>admitted"
       "<th>mirrored<th>skipped<th>dropped<th>equal<th>tolerated<th>different<th>incomparable"
@@ -123,8 +139,9 @@ std::string render_html(const ReportData& data) {
            number(row.mirrored) + number(row.skipped) + number(row.dropped) + number(row.equal) +
            number(row.tolerated) + number(row.different) + number(row.incomparable) + "</tr>\n";
   }
-  out += "</table>\n<h2>Findings</h2>\n<p>" + std::to_string(open_findings(data).size()) +
-         " open</p>\n";
+  out += "</table>\n";
+  add_html_readiness(data, out);
+  out += "<h2>Findings</h2>\n<p>" + std::to_string(open_findings(data).size()) + " open</p>\n";
   add_html_findings(data, out);
   out += print(
       "<h2>Latency</h2>\n<p>Endpoints whose candidate p50 is at least %.1f × "
@@ -153,7 +170,7 @@ std::string render_html(const ReportData& data) {
 std::string render_markdown(const ReportData& data) {
   std::string out =
       "# Banyan report\n\n" + format_time(data.generated_wall_ns) + ", banyan " +
-      markdown(data.version) + "\n\n**Gate " + gate_text(gate_of(data)) +
+      markdown(data.version) + "\n\n**Gate " + markdown(gate_text(gate_of(data)), kGateShown) +
       "**\n\n## Routes\n\n| route | stage | admitted | mirrored | skipped | dropped | "
       "equal | tolerated | different | incomparable |\n"
       "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
@@ -164,6 +181,15 @@ std::string render_markdown(const ReportData& data) {
       out += " | " + std::to_string(value);
     }
     out += " |\n";
+  }
+  out +=
+      "\n## Readiness\n\n| route | endpoint | readiness | pairs | mismatches | below | still "
+      "needed |\n|---|---|---|--:|--:|--:|---|\n";
+  for (const ReadinessRow& row : readiness_rows(data)) {
+    out += "| " + (row.is_route ? markdown(row.name) : std::string()) + " | " +
+           (row.is_route ? std::string() : markdown(row.name)) + " | " + row.word + " | " +
+           std::to_string(row.pairs) + " | " + std::to_string(row.mismatches) + " | " +
+           row.rate_below + " | " + markdown(row.missing) + " |\n";
   }
   out +=
       "\n## Open findings\n\n| id | route | endpoint | path | kind | exchanges | legacy | "
@@ -191,13 +217,31 @@ std::string render_markdown(const ReportData& data) {
 std::string render_junit(const ReportData& data) {
   const auto open = open_findings(data);
   const bool balances = data.ledger.is_balanced();
-  const std::size_t failures = open.size() + (balances ? 0 : 1);
+  std::size_t tests = open.size() + 1;
+  std::size_t failures = open.size() + (balances ? 0 : 1);
+  std::string readiness;
+  if (data.gate_needs_readiness) {
+    tests += data.readiness.size();
+    for (const comparator::RouteReadiness& route : data.readiness) {
+      const std::string reason = unready_reason(route);
+      failures += reason.empty() ? 0 : 1;
+      readiness += "  <testcase classname=\"readiness\" name=\"" + html(route.route) + "\">";
+      if (!reason.empty()) {
+        readiness += "<failure message=\"" +
+                     escape_for_html(escape_for_terminal(reason, kGateShown)) + "\"/>";
+      } else if (!route.set_aside.empty()) {
+        readiness += "<skipped message=\"set aside: " + html(route.set_aside) + "\"/>";
+      }
+      readiness += "</testcase>\n";
+    }
+  }
   std::string out =
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"banyan\" tests=\"" +
-      std::to_string(open.size() + 1) + "\" failures=\"" + std::to_string(failures) + "\">\n";
+      std::to_string(tests) + "\" failures=\"" + std::to_string(failures) + "\">\n";
   out += "  <testcase classname=\"ledger\" name=\"balances\">";
   if (!balances) out += "<failure message=\"the ledger does not balance\"/>";
   out += "</testcase>\n";
+  out += readiness;
   for (const Finding* finding : open) {
     out += "  <testcase classname=\"" + html(finding->route) + "\" name=\"" +
            html(finding->endpoint) + " " + html(finding->path) + " " + html(finding->kind) +

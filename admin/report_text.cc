@@ -9,6 +9,7 @@ using comparator::EndpointLatency;
 using comparator::Finding;
 
 constexpr std::size_t kShown = 120;  // bytes of a recorded value
+constexpr std::size_t kReasonShown = 512;
 
 std::string safe(std::string_view text) { return escape_for_terminal(text, kShown); }
 
@@ -81,6 +82,19 @@ void add_latency(const ReportData& data, std::string& out) {
   if (is_empty) out += "  none\n";
 }
 
+void add_readiness(const ReportData& data, std::string& out) {
+  out += "\nReadiness (the rate of mismatches lies below, with 95 % confidence at any time)\n  " +
+         pad("route, endpoint", 40) + pad("readiness", 12) + "     pairs mismatches     below\n";
+  for (const ReadinessRow& row : readiness_rows(data)) {
+    out += "  " + pad((row.is_route ? "" : "  ") + safe(row.name), 40) + pad(row.word, 12);
+    out += print("%10llu %10llu %9s", static_cast<unsigned long long>(row.pairs),
+                 static_cast<unsigned long long>(row.mismatches), row.rate_below.c_str());
+    if (row.is_route && !row.missing.empty()) out += "  " + safe(row.missing);
+    out += "\n";
+    if (!row.uncovered.empty()) out += "      few pairs: " + safe(row.uncovered) + "\n";
+  }
+}
+
 void add_ledger(const ReportData& data, std::string& out) {
   const ledger::Account& total = data.ledger.total;
   out += print(
@@ -117,12 +131,13 @@ std::string render_text(const ReportData& data) {
   out += "\n";
   add_routes(data, out);
   add_findings(data, out);
+  add_readiness(data, out);
   add_latency(data, out);
   add_ledger(data, out);
   const ReportGate gate = gate_of(data);
   out += gate.passed ? "\nGate: passed\n" : "\nGate: failed";
   for (std::size_t i = 0; i < gate.reasons.size(); ++i) {
-    out += (i == 0 ? ": " : "; ") + gate.reasons[i];
+    out += (i == 0 ? ": " : "; ") + escape_for_terminal(gate.reasons[i], kReasonShown);
   }
   if (!gate.passed) out += "\n";
   out += "\nNext:\n";

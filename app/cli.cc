@@ -222,8 +222,9 @@ void add_reports(CLI::App& app, Choice& choice) {
       ->check(CLI::IsMember({"text", "json", "html", "markdown", "junit"}))
       ->capture_default_str();
   report_verb->add_option("-o,--output", options->output, "File; default stdout");
-  report_verb->add_flag("--gate", options->is_gate,
-                        "Exit 1 while a finding is open or the ledger does not balance");
+  report_verb->add_flag("--gate", options->gate,
+                        "Exit 1 while a finding is open or the ledger does not balance; "
+                        "--gate=ready: also while a route is not ready");
   report_verb->callback([&choice, options] {
     choice.run = [&choice, options] {
       if (choice.globals.is_json) options->format = "json";

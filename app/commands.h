@@ -52,7 +52,7 @@ int ledger(const Globals& globals);
 struct ReportOptions {
   std::string format = "text";
   std::string output;
-  bool is_gate = false;
+  std::string gate;  // "" no gate, "true" as configured, "ready" also readiness
 };
 int report(const Globals& globals, const ReportOptions& options);
 

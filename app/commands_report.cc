@@ -24,6 +24,7 @@
 namespace banyan::app {
 namespace {
 
+constexpr const char* kGateReady = "ready";
 constexpr std::int64_t kFlushPatienceNs = 30'000'000'000;
 
 // The server's answer; nullopt where none runs (or --data-dir asks for the files).
@@ -113,6 +114,13 @@ void print_account(const std::string& name, const json::Value& account) {
               account.bool_or("balanced", false) ? "balanced" : "DOES NOT BALANCE");
 }
 
+// What the report needs of the config: rates, and routes that had no pair yet. Offline the file may
+// be elsewhere; then the defaults hold.
+config::Config config_of(const Globals& globals) {
+  const std::string path = config_path_of(globals);
+  return path.empty() ? config::Config() : config::load_file(path, globals.overrides).config;
+}
+
 Result<admin::ReportData> gather(const Globals& globals) {
   auto data = open_data(globals);
   if (!data.ok()) return data.error();
@@ -128,6 +136,13 @@ Result<admin::ReportData> gather(const Globals& globals) {
   if (!store.ok()) return store.error();
   auto findings = (*store)->list({});
   if (!findings.ok()) return findings.error();
+  const auto counts = (*store)->readiness_counts();
+  if (!counts.ok()) return counts.error();
+  const config::Config config = config_of(globals);
+  std::vector<std::string> routes;
+  for (const routing::RouteOptions& route : config.routing.routes) routes.push_back(route.name);
+  report.readiness = comparator::assess_readiness(config.readiness, routes, *counts, *findings);
+  report.gate_needs_readiness = config.readiness.gate;
   report.findings = *std::move(findings);
   auto latency = (*store)->latency();
   if (!latency.ok()) return latency.error();
@@ -141,22 +156,30 @@ struct Rendered {
 };
 
 Result<Rendered> render(const Globals& globals, const ReportOptions& options) {
-  auto answer = ask_server(globals, "/report?format=" + options.format);
+  const bool asks_ready = options.gate == kGateReady;
+  const std::string gate_part = asks_ready ? "&gate=ready" : "";
+  auto answer = ask_server(globals, "/report?format=" + options.format + gate_part);
   if (!answer.ok()) return answer.error();
   Rendered rendered;
   if (answer->has_value()) {
     rendered.text = std::move((*answer)->body);
-    auto facts = ask_server(globals, "/report?format=json");
+    auto facts = ask_server(globals, "/report?format=json" + gate_part);
     if (!facts.ok()) return facts.error();
     if (facts->has_value()) {
       auto parsed = json::parse((*facts)->body);
       const json::Value* gate = parsed.ok() ? parsed->find("gate") : nullptr;
       rendered.passed = gate != nullptr && gate->bool_or("passed", false);
+      if (asks_ready && (gate == nullptr || !gate->bool_or("needs_readiness", false))) {
+        return make_error(ErrorCode::kUnsupported, ErrorOrigin::kInternal,
+                          "the running server is older than this command and knows no "
+                          "readiness; restart it with this version");
+      }
     }
     return rendered;
   }
   auto data = gather(globals);
   if (!data.ok()) return data.error();
+  data->gate_needs_readiness = data->gate_needs_readiness || asks_ready;
   const auto format = admin::parse_report_format(options.format);
   if (!format) {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal, "unknown report format");
@@ -232,6 +255,10 @@ int ledger(const Globals& globals) {
 }
 
 int report(const Globals& globals, const ReportOptions& options) {
+  if (!options.gate.empty() && options.gate != "true" && options.gate != kGateReady) {
+    complain("--gate=" + options.gate + ": the gate is --gate or --gate=ready");
+    return kUsage;
+  }
   auto rendered = render(globals, options);
   if (!rendered.ok()) return fail_with(rendered.error());
   if (options.output.empty()) {
@@ -241,7 +268,7 @@ int report(const Globals& globals, const ReportOptions& options) {
              !written.ok()) {
     return fail_with(written.error());
   }
-  return options.is_gate && !rendered->passed ? kNegativeResult : kDone;
+  return !options.gate.empty() && !rendered->passed ? kNegativeResult : kDone;
 }
 
 int compare(const Globals& globals, const CompareOptions& options) {

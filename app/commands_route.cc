@@ -37,12 +37,14 @@ std::vector<std::string> row_of(const json::Value& route) {
           requests ? shown(*requests, "legacy") : "",
           requests ? shown(*requests, "candidate") : "",
           shown(route, "differing"),
+          shown(route, "readiness"),
           note};
 }
 
 void print_routes(const std::vector<json::Value>& routes) {
   std::vector<std::vector<std::string>> rows = {{"ROUTE", "STAGE", "CANDIDATE", "MIRROR", "WRITES",
-                                                 "BY LEGACY", "BY CANDIDATE", "DIFFERING", "NOTE"}};
+                                                 "BY LEGACY", "BY CANDIDATE", "DIFFERING",
+                                                 "READINESS", "NOTE"}};
   for (const json::Value& route : routes) rows.push_back(row_of(route));
   print_table(rows);
 }

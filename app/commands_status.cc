@@ -163,11 +163,12 @@ void print_log(const json::Value& log) {
 
 void print_routes(const json::Value& routes) {
   std::vector<std::vector<std::string>> rows = {
-      {"ROUTE", "STAGE", "CANDIDATE", "MIRROR", "DIFFERING", "NOTE"}};
+      {"ROUTE", "STAGE", "CANDIDATE", "MIRROR", "DIFFERING", "READINESS", "NOTE"}};
   for (const json::Value& route : routes.items) {
     rows.push_back({shown(route, "name"), shown(route, "stage"),
                     shown(route, "candidate_percent") + " %", shown(route, "mirror_percent") + " %",
-                    shown(route, "differing"), shown(route, "conflict")});
+                    shown(route, "differing"), shown(route, "readiness"),
+                    shown(route, "conflict")});
   }
   print_table(rows);
 }

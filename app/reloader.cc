@@ -170,6 +170,7 @@ void Reloader::publish(std::optional<ReloadReport> report) {
   next->legacy_urls = running_.legacy_urls;
   next->candidate_urls = running_.candidate_urls;
   next->every_route_fails_open = fails_open(running_);
+  next->readiness = running_.readiness;
   next->unverified_systems = unverified_systems(running_);
   MutexLock lock(status_mutex_);
   status_ = std::move(next);

@@ -12,6 +12,7 @@
 #include "access_log/options.h"
 #include "admin/options.h"
 #include "comparator/options.h"
+#include "comparator/readiness.h"
 #include "core/base/error.h"
 #include "core/model/redaction.h"
 #include "core/net/resolver.h"
@@ -32,6 +33,7 @@ struct Config {
   replay::MirrorOptions mirror;
   routing::RoutingOptions routing;
   comparator::ComparatorOptions comparator;
+  comparator::ReadinessOptions readiness;
   model::RedactionOptions redaction;
   access_log::AccessLogOptions access_log;
   std::string record_key;  // [record] key, already resolved; a secret

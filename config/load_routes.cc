@@ -114,7 +114,7 @@ void read_sticky(TableReader& table, routing::RouteOptions& route) {
   route.sticky_name = name;
 }
 
-routing::RouteOptions read_route(TableReader& table) {
+routing::RouteOptions read_route(TableReader& table, Config& config) {
   routing::RouteOptions route;
   table.read("name", route.name);
   if (!route.name.empty()) {
@@ -140,6 +140,7 @@ routing::RouteOptions read_route(TableReader& table) {
   }
   route.falls_back_to_legacy = table.read_name("fallback", {"legacy"}).has_value();
   read_upgrades(table, route);
+  load_route_readiness(table, route.name, config);
   table.finish();
   return route;
 }
@@ -174,7 +175,7 @@ void load_routes(TableReader& root, Config& config) {
   const routing::RouteOptions* all = nullptr;
   config.routing.routes.reserve(tables.size());
   for (TableReader& table : tables) {
-    routing::RouteOptions route = read_route(table);
+    routing::RouteOptions route = read_route(table, config);
     check_name(table, route.name);
     for (const routing::RouteOptions& earlier : config.routing.routes) {
       if (route.name.empty() || earlier.name != route.name) continue;

@@ -27,6 +27,9 @@ void load_http(TableReader& root, Config& config);
 void load_timeouts(TableReader& root, Config& config);
 void load_mirror(TableReader& root, Config& config);
 void load_routes(TableReader& root, Config& config);
+void load_readiness(TableReader& root, Config& config);
+// Of one [[routes]].
+void load_route_readiness(TableReader& route, const std::string& name, Config& config);
 void load_compare(TableReader& root, Config& config);
 void load_record(TableReader& root, Config& config);
 void load_access_log(TableReader& root, Config& config);

@@ -75,6 +75,75 @@ TEST(ReportTest, GateFailsOnAnOpenFindingOrAnUnbalancedLedger) {
   EXPECT_EQ(gate_of(report).reasons.at(0), "the ledger does not balance");
 }
 
+comparator::RouteReadiness readiness(comparator::Readiness word) {
+  comparator::RouteReadiness route;
+  route.route = "orders";
+  route.state.readiness = word;
+  route.state.pairs = 120;
+  route.state.mismatch_rate_bound = 0.028;
+  route.state.missing = word == comparator::Readiness::kReady ? "" : "needs about 3,293 more pairs";
+  comparator::EndpointReadiness busy;
+  busy.endpoint = "GET /busy";
+  busy.state = route.state;
+  comparator::EndpointReadiness quiet = busy;
+  quiet.endpoint = "GET /quiet";
+  quiet.state.pairs = 12;
+  quiet.uncovered = {{4, 0x12ab, 12, "00010000000000010001000000000007"}};
+  route.endpoints = {busy, quiet};
+  return route;
+}
+
+TEST(ReportTest, TheGateWaitsForReadinessOnlyWhereItIsAsked) {
+  ReportData report = data();
+  report.findings.clear();
+  report.readiness = {readiness(comparator::Readiness::kCollecting)};
+  EXPECT_TRUE(gate_of(report).passed);
+  report.gate_needs_readiness = true;
+  ASSERT_EQ(gate_of(report).reasons.size(), 1U);
+  EXPECT_EQ(gate_of(report).reasons[0],
+            "route orders is not ready (collecting): needs about 3,293 more pairs; look at "
+            "GET /quiet (collecting, 12 pairs)");
+  const std::string junit = render_report(report, ReportFormat::kJunit);
+  EXPECT_NE(junit.find("tests=\"2\" failures=\"1\""), std::string::npos) << junit;
+  EXPECT_NE(junit.find("classname=\"readiness\" name=\"orders\"><failure"), std::string::npos);
+  report.readiness[0].set_aside = "answers are random";
+  EXPECT_TRUE(gate_of(report).passed);
+  EXPECT_NE(render_report(report, ReportFormat::kJunit).find("<skipped message=\"set aside"),
+            std::string::npos);
+  report.readiness = {readiness(comparator::Readiness::kReady)};
+  EXPECT_TRUE(gate_of(report).passed);
+  report.readiness = {readiness(comparator::Readiness::kNoiseOnly)};
+  EXPECT_FALSE(gate_of(report).passed);
+  report.readiness.clear();
+  EXPECT_FALSE(gate_of(report).passed);
+}
+
+TEST(ReportTest, ReadinessStandsInEveryFormat) {
+  ReportData report = data();
+  report.readiness = {readiness(comparator::Readiness::kCollecting)};
+  for (const ReportFormat format :
+       {ReportFormat::kText, ReportFormat::kHtml, ReportFormat::kMarkdown}) {
+    const std::string out = render_report(report, format);
+    for (const char* part :
+         {"Readiness", "collecting", "GET /quiet", "2.8 %", "3,293 more pairs"}) {
+      EXPECT_NE(out.find(part), std::string::npos) << part << "\n" << out;
+    }
+  }
+  EXPECT_NE(render_report(report, ReportFormat::kText).find("few pairs: 4xx, shape 000012ab: 12"),
+            std::string::npos);
+  const auto parsed = json::parse(render_report(report, ReportFormat::kJson));
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_FALSE(parsed->find("gate")->bool_or("needs_readiness", true));
+  const json::Value& route = parsed->find("readiness")->items.at(0);
+  EXPECT_EQ(route.string_or("readiness", ""), "collecting");
+  EXPECT_EQ(route.number_or("mismatch_rate_bound", 0), 0.028);
+  const json::Value& quiet = route.find("endpoints")->items.at(1);
+  EXPECT_EQ(quiet.string_or("endpoint", ""), "GET /quiet");
+  EXPECT_EQ(quiet.find("uncovered")->items.at(0).string_or("status", ""), "4xx");
+  const json::Value& latency = parsed->find("latency")->items.at(0);
+  EXPECT_EQ(latency.find("legacy")->find("p95_range")->items.size(), 2U);
+}
+
 TEST(ReportTest, SlowIsHalfAsMuchAgainOrMoreOfEnoughPairs) {
   ReportData report = data();
   ASSERT_EQ(slower_endpoints(report).size(), 1u);
@@ -123,6 +192,11 @@ TEST(ReportTest, RecordedBytesCannotBreakOutOfAnyFormat) {
   one.route = one.transition = one.tolerated_by = hostile;
   one.tolerated_by.clear();
   report.latency[0].endpoint = hostile;
+  report.readiness = {readiness(comparator::Readiness::kCollecting)};
+  report.readiness[0].endpoints[1].endpoint = report.readiness[0].set_aside = hostile;
+  report.readiness.push_back(report.readiness[0]);
+  report.readiness[1].set_aside.clear();
+  report.gate_needs_readiness = true;
   report.ledger.routes[hostile] = {};
   for (const ReportFormat format : kAll) {
     const std::string out = render_report(report, format);

@@ -178,6 +178,14 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(orders.treat_as_write, false);
   EXPECT_TRUE(orders.falls_back_to_legacy);
   EXPECT_EQ(orders.upgrades, (std::vector<std::string>{"websocket", "foo/2"}));
+  EXPECT_EQ(c.readiness.mismatch_rate_max, 0.002);
+  EXPECT_TRUE(c.readiness.gate);
+  EXPECT_EQ(c.readiness.time_min_ns, 12LL * 3'600 * 1'000'000'000);
+  EXPECT_EQ(c.readiness.cell_pairs_min, 50U);
+  EXPECT_TRUE(c.readiness.needs_every_cell);
+  EXPECT_EQ(c.readiness.rate_max_of("orders"), 0.0001);
+  EXPECT_EQ(c.readiness.rate_max_of("rest"), 0.002);
+  EXPECT_EQ(c.readiness.set_aside("orders"), "answers are random");
   EXPECT_EQ(c.routing.routes[1].dials, (model::Dials{0, 10000, false}));
   EXPECT_EQ(c.routing.routes[1].sticky, routing::StickyKind::kClientIp);
   EXPECT_FALSE(c.routing.routes[1].durability.has_value());
@@ -486,6 +494,23 @@ TEST(ConfigAccessLogTest, HasAPathAndOneOfFourFormats) {
     const LoadResult result = load(bad);
     ASSERT_EQ(result.diagnostics.size(), 1U) << bad << all_text(result);
     EXPECT_FALSE(result.ok());
+  }
+}
+
+TEST(ConfigTest, ReadinessStaysInsideItsBounds) {
+  const LoadResult none = load("");
+  EXPECT_EQ(none.config.readiness.mismatch_rate_max, 0.001);
+  EXPECT_FALSE(none.config.readiness.gate);
+  EXPECT_EQ(none.config.readiness.time_min_ns, 86'400LL * 1'000'000'000);
+  for (const char* bad :
+       {"[readiness]\nmismatch_rate_max = 0.6\n", "[readiness]\nmismatch_rate_max = 0\n",
+        "[readiness]\ntime_min = \"400d\"\n", "[readiness]\ncell_pairs_min = 0\n",
+        "[readiness]\ngates = true\n",
+        "[[routes]]\nname = \"a\"\nreadiness = { set_aside = \" \" }\n",
+        "[[routes]]\nname = \"a\"\nreadiness = { rate = 1 }\n"}) {
+    const LoadResult result = load(bad);
+    ASSERT_EQ(result.diagnostics.size(), 1U) << bad << all_text(result);
+    EXPECT_FALSE(result.ok()) << bad;
   }
 }
 
