@@ -135,6 +135,31 @@ TEST(RecordCodecTest, DecodeIsTheInverseOfEncode) {
   }
 }
 
+// The golden log of version 1 has VERDICTs from before there was one.
+TEST(RecordCodecTest, AShapeTakesRoomOnlyWhereThereIsOneAndNeverHoldsZero) {
+  VerdictRecord verdict;
+  verdict.exchange = kExchange;
+  verdict.legacy_status = 200;
+  const std::string plain = bytes_of(verdict);
+  verdict.request_shape = 7;
+  const std::string shaped = bytes_of(verdict);
+  // One byte more for the status, one for the shape.
+  EXPECT_EQ(shaped.size(), plain.size() + 2);
+  const auto decoded = decode(shaped);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(std::get<VerdictRecord>(*decoded).request_shape, 7U);
+  EXPECT_EQ(std::get<VerdictRecord>(*decoded).legacy_status, 200U);
+  const std::string mark = "\xC8\x81\x04\x07";
+  const std::size_t at = shaped.find(mark);
+  ASSERT_NE(at, std::string::npos);
+  std::string zero = shaped;
+  zero[at + 3] = 0;
+  EXPECT_FALSE(decode(zero).ok());
+  std::string unknown = shaped;
+  unknown[at + 2] = 0x08;
+  EXPECT_FALSE(decode(unknown).ok());
+}
+
 // Calls `use(record)` for each sample that decode_as() and decode_head() know.
 template <typename Use>
 void for_each_with_a_head(const Use& use) {
