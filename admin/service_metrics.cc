@@ -146,6 +146,16 @@ void add_recorder(Registrar& add, const recorder::Recorder& recorder) {
        [](const Stats& s) { return number(s.sync_failures); });
   stat("banyan_log_direct_io", "gauge", "1 where large writes of the log go around the page cache.",
        [](const Stats& s) { return s.is_direct ? 1.0 : 0.0; });
+  stat("banyan_log_tail_bytes", "gauge", "Memory of the newest records, for readers.",
+       [](const Stats& s) { return number(s.tail_bytes); });
+  stat("banyan_log_tail_hits_total", "counter", "Steps of readers that needed no file.",
+       [](const Stats& s) { return number(s.tail_hits); });
+  stat("banyan_log_tail_misses_total", "counter",
+       "Steps of readers that had fallen behind it and read a file.",
+       [](const Stats& s) { return number(s.tail_misses); });
+  stat("banyan_log_reader_rest_seconds_total", "counter",
+       "How long readers of files made way for a log that was written in a rush.",
+       [](const Stats& s) { return seconds(s.readers_rested_ns); });
   stat("banyan_log_failed", "gauge", "1 while the log cannot take records.",
        [](const Stats& s) { return s.has_failed ? 1.0 : 0.0; });
 }

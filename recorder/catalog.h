@@ -132,6 +132,9 @@ class Catalog {
   bool is_rushed(std::int64_t mono_ns) const {
     return mono_ns < rush_until_ns_.load(std::memory_order_relaxed);
   }
+  void count_rest(std::int64_t ns) { rested_ns_.fetch_add(ns, std::memory_order_relaxed); }
+  // How long readers have rested for that, all together.
+  std::int64_t rested_ns() const { return rested_ns_.load(std::memory_order_relaxed); }
 
   // The newest cuts of a live stream; of another one it is empty.
   Tail& tail() { return tail_; }
@@ -154,6 +157,7 @@ class Catalog {
   alignas(64) std::atomic<std::uint64_t> written_{kOpenEnd};
   std::atomic<std::uint64_t> durable_{kOpenEnd};
   std::atomic<std::int64_t> rush_until_ns_{0};
+  std::atomic<std::int64_t> rested_ns_{0};
   Tail tail_;
   // Held for a few instructions only; readers take it when they change segments.
   mutable Mutex mutex_;

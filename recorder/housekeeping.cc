@@ -67,6 +67,7 @@ RecorderStats Sequencer::stats() const {
   copy.tail_bytes = tail.bytes;
   copy.tail_hits = tail.hits;
   copy.tail_misses = tail.misses;
+  copy.readers_rested_ns = catalog_->rested_ns();
   const Sealer::Stats sealer = writer_.sealer_stats();
   copy.segments_sealed = sealer.sealed;
   copy.segments_unsealed = sealer.waiting + sealer.left_out;

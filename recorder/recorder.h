@@ -42,6 +42,8 @@ struct RecorderStats {
   // The tail in memory: what it takes, cuts that readers took from it, and how often one had fallen
   // behind it and read the file.
   std::uint64_t tail_bytes = 0, tail_hits = 0, tail_misses = 0;
+  // How long readers of files made way for the writer.
+  std::int64_t readers_rested_ns = 0;
   bool has_failed = false;
   bool is_direct = false;  // large writes go around the page cache
   std::string failure;

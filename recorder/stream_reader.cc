@@ -158,6 +158,7 @@ void StreamReader::make_way() {
   const std::int64_t rest_ns =
       std::clamp<std::int64_t>((now - worked_since_ns_) * kRestTimes, 0, kRestNsMax);
   std::this_thread::sleep_for(std::chrono::nanoseconds(rest_ns));
+  catalog_->count_rest(rest_ns);
   worked_since_ns_ = SystemClock::instance().mono_ns();
 }
 

@@ -24,7 +24,10 @@ class FakeConfig final : public ConfigService {
     MutexLock lock(mutex_);
     return status_;
   }
-  void set(ConfigStatus status) { status_ = std::make_shared<ConfigStatus>(std::move(status)); }
+  void set(ConfigStatus status) {
+    MutexLock lock(mutex_);
+    status_ = std::make_shared<ConfigStatus>(std::move(status));
+  }
   ReloadReport next;
 
  private:

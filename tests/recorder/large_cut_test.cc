@@ -9,6 +9,7 @@
 #include "recorder/catalog.h"
 #include "recorder/segment_reader.h"
 #include "recorder/side_thread.h"
+#include "recorder/stream_reader.h"
 #include "recorder/stream_writer.h"
 #include "tests/recorder/log_fixture.h"
 
@@ -86,6 +87,30 @@ TEST(RushTest, EndsSomeTimeAfterTheLastLargeCut) {
   catalog.note_rush(1000);
   EXPECT_TRUE(catalog.is_rushed(1000 + kRushNs - 1));
   EXPECT_FALSE(catalog.is_rushed(1000 + kRushNs));
+}
+
+class MakeWayTest : public LogTest {};
+
+TEST_F(MakeWayTest, WhatAReaderOfFilesRestsIsCounted) {
+  open();
+  append(1, 10);
+  flush();
+  close();
+  auto catalog =
+      std::make_shared<Catalog>(std::string(kDirectory) + "/main", "main", LogKeys::none());
+  ASSERT_TRUE(catalog->refresh(files_).ok());
+  const auto end = catalog->end(files_);
+  ASSERT_TRUE(end.ok()) << end.error().message;
+  catalog->set_live(*end, 0);
+  StreamReader calm(files_, catalog, Offset{0}, model::Fence::kWritten);
+  ASSERT_TRUE(calm.look().ok());
+  EXPECT_EQ(catalog->rested_ns(), 0);
+  catalog->note_rush(SystemClock::instance().mono_ns() + 1'000'000'000'000);
+  StreamReader reader(files_, catalog, Offset{0}, model::Fence::kWritten);
+  const auto has_more = reader.look();
+  ASSERT_TRUE(has_more.ok());
+  EXPECT_TRUE(*has_more);
+  EXPECT_GT(catalog->rested_ns(), 0);
 }
 
 TEST(SideThreadTest, DoesOneJobAfterTheOther) {
