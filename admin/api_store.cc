@@ -307,7 +307,10 @@ HttpResponse Api::get_report(const Call& call) const {
   if (!findings.ok()) return error_response(findings.error());
   auto latency = services_.findings.latency();
   if (!latency.ok()) return error_response(latency.error());
+  auto explanation = services_.findings.explain("");
+  if (!explanation.ok()) return error_response(explanation.error());
   ReportData data;
+  data.explanation = *std::move(explanation);
   data.version = facts_.version;
   data.data_dir = facts_.data_dir;
   data.generated_wall_ns = services_.clock.wall_ns();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/json_shapes.h"
 
+#include "admin/report_formats.h"
 #include "core/base/text.h"
 
 namespace banyan::admin {
@@ -191,14 +192,9 @@ std::string findings_to_json(const std::vector<comparator::Finding>& findings,
   json::JsonWriter json(out);
   json.begin_object().member("schema", "banyan/findings/1").key("findings").begin_array();
   for (const comparator::Finding& finding : findings) write_finding(json, finding);
-  json.end_array().key("explained").begin_object();
-  json.member("exchanges", explanation.exchanges).member("explained", explanation.explained());
-  json.key("steps").begin_array();
-  for (const auto& step : explanation.steps) {
-    json.begin_object().member("finding", step.finding).member("explained", step.explained);
-    json.end_object();
-  }
-  json.end_array().end_object().end_object();
+  json.end_array();
+  write_explanation(json, explanation);
+  json.end_object();
   return out;
 }
 

@@ -115,6 +115,18 @@ std::string share_text(std::uint32_t share) {
                           : print("%u.%02u %%", share / 100, share % 100);
 }
 
+std::string explained_text(const ReportData& data) {
+  const comparator::Explanation& explanation = data.explanation;
+  if (explanation.steps.empty() || explanation.exchanges == 0) return {};
+  std::string out = print("deciding these %zu explains %.1f %% of the %llu exchanges that differ:",
+                          explanation.steps.size(),
+                          100.0 * static_cast<double>(explanation.explained()) /
+                              static_cast<double>(explanation.exchanges),
+                          static_cast<unsigned long long>(explanation.exchanges));
+  for (const auto& step : explanation.steps) out += " " + step.finding;
+  return out;
+}
+
 std::vector<ReportRow> account_rows(const ReportData& data) {
   std::vector<ReportRow> rows;
   const auto sum = [](const std::map<SkipReason, std::uint64_t>& reasons) {

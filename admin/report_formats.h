@@ -44,6 +44,9 @@ std::vector<ReadinessRow> readiness_rows(const ReportData& data);
 void write_readiness(json::JsonWriter& json, const ReportData& data);
 // Why the gate waits for a route; "" where it does not.
 std::string unready_reason(const comparator::RouteReadiness& route);
+// "deciding these 2 explains 98.4 % of the 125 exchanges that differ: ID ID"; "" for none.
+std::string explained_text(const ReportData& data);
+void write_explanation(json::JsonWriter& json, const comparator::Explanation& explanation);
 std::vector<std::string> next_commands(const ReportData& data);
 std::string_view name_of(comparator::FindingState state);
 std::string share_text(std::uint32_t share);

@@ -76,6 +76,17 @@ void add_latency(json::JsonWriter& json, const comparator::EndpointLatency& one)
 
 }  // namespace
 
+void write_explanation(json::JsonWriter& json, const comparator::Explanation& explanation) {
+  json.key("explained").begin_object();
+  json.member("exchanges", explanation.exchanges).member("explained", explanation.explained());
+  json.key("steps").begin_array();
+  for (const auto& step : explanation.steps) {
+    json.begin_object().member("finding", step.finding).member("explained", step.explained);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
 std::string render_json(const ReportData& data) {
   std::string out;
   json::JsonWriter json(out);
@@ -99,7 +110,9 @@ std::string render_json(const ReportData& data) {
   write_readiness(json, data);
   json.key("findings").begin_array();
   for (const comparator::Finding& finding : data.findings) add_finding(json, finding);
-  json.end_array().key("latency").begin_array();
+  json.end_array();
+  write_explanation(json, data.explanation);
+  json.key("latency").begin_array();
   for (const comparator::EndpointLatency& one : data.latency) add_latency(json, one);
   json.end_array().key("slower").begin_array();
   for (const comparator::EndpointLatency* one : slower_endpoints(data)) add_latency(json, *one);

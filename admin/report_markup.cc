@@ -142,6 +142,9 @@ std::string render_html(const ReportData& data) {
   out += "</table>\n";
   add_html_readiness(data, out);
   out += "<h2>Findings</h2>\n<p>" + std::to_string(open_findings(data).size()) + " open</p>\n";
+  if (const std::string explained = explained_text(data); !explained.empty()) {
+    out += "<p>" + html(explained) + "</p>\n";
+  }
   add_html_findings(data, out);
   out += print(
       "<h2>Latency</h2>\n<p>Endpoints whose candidate p50 is at least %.1f × "
@@ -200,6 +203,9 @@ std::string render_markdown(const ReportData& data) {
            " " + markdown(finding->transition) + " | " + std::to_string(finding->exchanges) +
            " | " + markdown(finding->example_legacy) + " | " +
            markdown(finding->example_candidate) + " |\n";
+  }
+  if (const std::string explained = explained_text(data); !explained.empty()) {
+    out += "\n" + markdown(explained) + "\n";
   }
   out += "\n## Latency\n\n";
   bool is_empty = true;

@@ -54,6 +54,9 @@ void add_findings(const ReportData& data, std::string& out) {
     out += "      candidate  " + value_text(finding->example_candidate) + "\n";
     if (!finding->exemplars.empty()) out += "      exchange   " + finding->exemplars[0] + "\n";
   }
+  if (const std::string explained = explained_text(data); !explained.empty()) {
+    out += "  " + explained + "\n";
+  }
   std::size_t accepted = 0;
   std::size_t bugs = 0;
   std::size_t tolerated = 0;

@@ -147,6 +147,9 @@ Result<admin::ReportData> gather(const Globals& globals) {
   auto latency = (*store)->latency();
   if (!latency.ok()) return latency.error();
   report.latency = *std::move(latency);
+  auto explanation = (*store)->explain("");
+  if (!explanation.ok()) return explanation.error();
+  report.explanation = *std::move(explanation);
   return report;
 }
 

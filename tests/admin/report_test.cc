@@ -118,6 +118,23 @@ TEST(ReportTest, TheGateWaitsForReadinessOnlyWhereItIsAsked) {
   EXPECT_FALSE(gate_of(report).passed);
 }
 
+TEST(ReportTest, WhatToDecideFirstStandsInEveryFormat) {
+  ReportData report = data();
+  EXPECT_EQ(render_report(report, ReportFormat::kText).find("deciding"), std::string::npos);
+  report.explanation.exchanges = 125;
+  report.explanation.steps = {{"bbbbbbbbbbbb", 100}, {"aaaaaaaaaaaa", 123}};
+  const std::string told =
+      "deciding these 2 explains 98.4 % of the 125 exchanges that differ: bbbbbbbbbbbb "
+      "aaaaaaaaaaaa";
+  for (const ReportFormat format :
+       {ReportFormat::kText, ReportFormat::kHtml, ReportFormat::kMarkdown}) {
+    EXPECT_NE(render_report(report, format).find(told), std::string::npos);
+  }
+  const auto parsed = json::parse(render_report(report, ReportFormat::kJson));
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->find("explained")->number_or("explained", 0), 123);
+}
+
 TEST(ReportTest, ReadinessStandsInEveryFormat) {
   ReportData report = data();
   report.readiness = {readiness(comparator::Readiness::kCollecting)};
