@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <thread>
 
@@ -11,6 +12,7 @@
 #include "admin/json_shapes.h"
 #include "admin/service_metrics.h"
 #include "admin/token.h"
+#include "comparator/comparator.h"
 #include "comparator/findings.h"
 #include "core/json/json_writer.h"
 #include "core/obs/log.h"
@@ -28,6 +30,7 @@ constexpr std::size_t kFoldRecords = 2000;
 constexpr std::size_t kKnownFindingsMax = 10'000;
 constexpr std::int64_t kCountEveryNs = 1'000'000'000;
 constexpr std::int64_t kJudgeEveryNs = 2'000'000'000;
+constexpr std::int64_t kJudgeIdleNs = 30'000'000'000;
 
 std::string host_of_address(std::string_view address) {
   const auto parts = net::split_host_port(address);
@@ -58,6 +61,9 @@ struct AdminServer::Impl {
     api.attach(*server);
     ticker->start(kTickNs);
   }
+
+  // Findings by state, and what was compared.
+  using Seen = std::array<std::uint64_t, 4>;
 
   // Store thread: keeps the findings caught up, counts them, tells of new ones.
   bool fold_findings() {
@@ -93,15 +99,25 @@ struct AdminServer::Impl {
       }
     }
     knows_findings = true;
-    if (const std::int64_t now = services.clock.mono_ns(); now >= judged_next_mono_ns) {
-      api.note_readiness(*findings);
-      // At most a fiftieth of the store thread's time.
-      const std::int64_t took = services.clock.mono_ns() - now;
-      judged_next_mono_ns = now + std::max(kJudgeEveryNs, 50 * took);
-    }
+    judge_routes(*findings, {counts[0], counts[1], counts[2]});
     store_facts.findings_open = counts[0];
     store_facts.findings_accepted = counts[1];
     store_facts.findings_bug = counts[2];
+  }
+
+  // For status: where something is new, at most a fiftieth of the store thread's time; and now and
+  // then where nothing is, since acceptances end and configs change.
+  void judge_routes(const std::vector<comparator::Finding>& findings, Seen seen) {
+    if (services.comparator != nullptr) seen.back() = services.comparator->stats().compared;
+    const std::int64_t now = services.clock.mono_ns();
+    if (now < judged_next_mono_ns) return;
+    const bool is_new = seen != judged_seen;
+    if (!is_new && !judges_again && now < judged_next_mono_ns + kJudgeIdleNs) return;
+    api.note_readiness(findings);
+    const std::int64_t took = services.clock.mono_ns() - now;
+    judged_next_mono_ns = now + std::max(kJudgeEveryNs, 50 * took);
+    judged_seen = seen;
+    judges_again = is_new;  // what is compared reaches the findings' file within a second
   }
 
   void tell_of(const comparator::Finding& finding) {
@@ -172,6 +188,8 @@ struct AdminServer::Impl {
   StoreFacts store_facts;
   std::int64_t counted_mono_ns = 0;      // store thread
   std::int64_t judged_next_mono_ns = 0;  // store thread
+  Seen judged_seen{};                    // store thread
+  bool judges_again = false;             // store thread
   std::set<std::string> known_findings;  // store thread
   bool knows_findings = false;           // store thread
   StoreWorker worker;
