@@ -21,7 +21,7 @@ namespace banyan::recorder {
 // the padding of the one before and the room for a header.
 inline constexpr std::size_t kRecordOverheadBytesMax = 5 + kBatchAlignment - 1 + kBatchHeaderBytes;
 // Memory of buffers that wait to be used again.
-inline constexpr std::size_t kPooledBytesMax = 8U << 20;
+inline constexpr std::size_t kPooledBytesMax = 4U << 20;
 
 struct BatchBuffer {
   struct Batch {

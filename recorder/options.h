@@ -18,7 +18,7 @@ struct RecorderOptions {
   std::uint64_t retention_bytes = 50ULL << 30;
   double min_free_ratio = 0.05;               // of the disk; or
   std::uint64_t min_free_bytes = 0;           // where a size was configured
-  std::uint64_t lane_bytes_max = 8ULL << 20;  // accepted and not yet written, per lane
+  std::uint64_t lane_bytes_max = 4ULL << 20;  // accepted and not yet written, per lane
   // Memory of the newest cuts that readers take without the disk; 0: none. Some flush intervals of
   // a busy log, so that readers of what is durable find their place as well.
   std::uint64_t tail_bytes_max = 16ULL << 20;
