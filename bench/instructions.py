@@ -51,7 +51,7 @@ REQUEST = b"GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nUser-Agent:
 ROLES = (
     ("worker", "proxy/worker.cc"),
     ("mirror", "replay/mirror_core.cc"),
-    ("comparator", "comparator/comparator.cc"),
+    ("comparator", "comparator/judge.cc"),
     ("ledger", "ledger/ledger.cc"),
     ("findings", "comparator/findings.cc"),
     ("recorder", "recorder/stream_writer.cc"),
