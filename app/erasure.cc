@@ -75,7 +75,10 @@ Result<admin::ErasureReport> Erasure::erase(const admin::ErasureRequest& request
 Result<admin::ErasureReport> Erasure::finish() {
   admin::ErasureReport report;
   const auto ids = keys_.doomed();
-  if (ids.empty()) return report;
+  if (ids.empty()) {
+    BANYAN_RETURN_IF_ERROR(keys_.destroy_doomed());  // Perhaps its end has not been written down.
+    return report;
+  }
   const auto traces = look(ids);
   if (!traces.ok()) return traces.error();
   if (findings_ != nullptr) {

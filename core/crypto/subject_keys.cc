@@ -97,7 +97,9 @@ Status SubjectKeys::load() {
       disk_.for_each([&](const SubjectKeyEntry& entry) { entries.push_back(entry); }));
   MutexLock lock(mutex_);
   for (const SubjectKeyEntry& entry : entries) take(entry);
+  is_erasing_ = false;
   for (const auto& erasure : *erasures) {
+    is_erasing_ = is_erasing_ || !erasure.is_ended;
     for (const std::string& id : erasure.ids) {
       const auto found = keys_.find(array_of<kIdBytes>(id));
       if (found == keys_.end()) continue;
@@ -267,6 +269,7 @@ Status SubjectKeys::doom(const std::vector<std::string>& ids, std::string_view b
   erasure.by = by;
   BANYAN_RETURN_IF_ERROR(disk_.begin_erasure(erasure));
   MutexLock lock(mutex_);
+  is_erasing_ = true;
   for (const std::string& id : ids) {
     const auto found = keys_.find(array_of<kIdBytes>(id));
     if (found == keys_.end()) continue;
@@ -298,7 +301,11 @@ void SubjectKeys::forget(const Id& id) {
 
 Status SubjectKeys::destroy_doomed() {
   const auto ids = doomed();
-  if (ids.empty()) return {};
+  {
+    // A crash may have left nothing to do but to say that it is done.
+    MutexLock lock(mutex_);
+    if (ids.empty() && !is_erasing_) return {};
+  }
   const std::unordered_set<std::string> going(ids.begin(), ids.end());
   MutexLock disk(disk_mutex_);
   {
@@ -314,6 +321,7 @@ Status SubjectKeys::destroy_doomed() {
   if (!gone.ok()) return gone.error();
   BANYAN_RETURN_IF_ERROR(disk_.end_erasures(clock_.wall_ns()));
   MutexLock lock(mutex_);
+  is_erasing_ = false;
   for (const std::string& id : ids) forget(array_of<kIdBytes>(id));
   stats_.destroyed += ids.size();
   return {};

@@ -124,6 +124,8 @@ class SubjectKeys {
   std::deque<SubjectKeyEntry> unwritten_ GUARDED_BY(mutex_);
   std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;
   std::int64_t looked_mono_ns_ GUARDED_BY(mutex_) = 0;
+  bool is_erasing_ GUARDED_BY(mutex_) =
+      false;  // the list says that one began, and not that it ended
   Stats stats_ GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<std::function<void()>>> listeners_ GUARDED_BY(mutex_);
   bool is_read_only_ = false;

@@ -428,6 +428,9 @@ class SecureTest(Case):
 
 
 class FlowControlTest(Case):
+    # What the log may take: its tail 16 MiB, a lane 4, buffers to be used again 4; and the streams' windows.
+    MEMORY_KIB_MAX = 26_000
+
     def test_a_closed_window_holds_up_its_own_stream_only_and_memory_stays_bounded(self):
         size = 60_000_000
         # A sanitizer's own memory would be measured else.
@@ -440,12 +443,12 @@ class FlowControlTest(Case):
             small = client.get("/small")
             client.send(frame(WINDOW_UPDATE, 0, small, struct.pack(">I", 100)))
             self.assertEqual(client.answer(small)["body"], b"small")
-        self.assertLess(self.banyan.memory_kib() - before, 20_000)
+        self.assertLess(self.banyan.memory_kib() - before, self.MEMORY_KIB_MAX)
         self.assertEqual([client.stream(it)["body"] for it in stuck], [b"", b"", b""])
         client.send(frame(WINDOW_UPDATE, 0, stuck[0], struct.pack(">I", size)))
         client.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", size)))
         self.assertEqual(len(client.answer(stuck[0])["body"]), size)
-        self.assertLess(self.banyan.memory_kib() - before, 20_000)
+        self.assertLess(self.banyan.memory_kib() - before, self.MEMORY_KIB_MAX)
 
     def test_an_upload_that_nobody_reads_stops_at_its_window(self):
         listener = socket.create_server(("127.0.0.1", 0))

@@ -49,6 +49,7 @@ TEST_P(LargeCutTest, AreReadAsTheyWereAppended) {
 // A lane goes on in a further buffer at 1 MiB; the batches still count its records in a row.
 TEST_P(LargeCutTest, SeveralBuffersOfALaneKeepItsOrder) {
   options_.segment_bytes = 16U << 20;
+  options_.lane_bytes_max = 8U << 20;
   open();
   append_large_cut(1, 1000);
   files_.release();

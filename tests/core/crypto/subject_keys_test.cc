@@ -120,6 +120,9 @@ TEST_F(SubjectKeysTest, ACutAtAnyWriteOfAnErasureLeavesItToBeFinished) {
     ASSERT_TRUE((*again)->destroy_doomed().ok());
     EXPECT_TRUE((*again)->find(ada, true).key.empty());
     EXPECT_EQ(files.synced_content(kFirstFile).find(ada), std::string::npos) << nth;
+    // Also where the crash had left nothing to destroy.
+    const std::string list = files.synced_content(kDirectory + "/erased");
+    EXPECT_LT(list.rfind("erase "), list.rfind("ended ")) << nth << "\n" << list;
     if (has_ended) return;
     ASSERT_LT(nth, 50U);
   }
