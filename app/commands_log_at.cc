@@ -22,6 +22,8 @@
 namespace banyan::app {
 namespace {
 
+// How long after its time a record may be appended on a busy machine.
+constexpr std::int64_t kAppendDelayNs = 1'000'000'000;
 // How far before the time reading begins at least; more where an index knows of longer exchanges.
 constexpr std::int64_t kLookBackNsMin = 60'000'000'000;
 constexpr std::int64_t kLookBackNsMax = 24LL * 3600 * 1'000'000'000;
@@ -86,9 +88,9 @@ class Collector {
  public:
   Collector(const Window& window, Moment& moment) : window_(window), moment_(moment) {}
 
-  // Behind the window, once nothing is open any more.
+  // Behind the window and what may have waited in a lane meanwhile, once nothing is open any more.
   bool is_done(std::int64_t append_wall_ns) const {
-    return append_wall_ns > window_.end_ns && open_.empty();
+    return append_wall_ns > window_.end_ns + kAppendDelayNs && open_.empty();
   }
 
   void take(const model::AnyRecord& record) {
