@@ -94,6 +94,22 @@ std::string finding_id(std::string_view route, std::string_view endpoint, std::s
   return hex_of_u64(xxh3_64(key)).substr(0, 12);
 }
 
+Result<std::int64_t> number_of(store::Database& database, std::string_view sql) {
+  auto rows = database.prepare(sql);
+  if (!rows.ok()) return rows.error();
+  auto row = rows->step();
+  if (!row.ok()) return row.error();
+  return *row ? rows->integer(0) : 0;
+}
+
+Result<bool> has_table(store::Database& database, std::string_view name) {
+  auto rows = database.prepare("SELECT count(*) FROM sqlite_master WHERE name = ?1");
+  if (!rows.ok()) return rows.error();
+  auto row = rows->bind(1, name).step();
+  if (!row.ok()) return row.error();
+  return *row && rows->integer(0) > 0;
+}
+
 // What came without a new version of the schema.
 Status FindingsStore::Impl::create_later_tables() {
   BANYAN_RETURN_IF_ERROR(create_incidents());

@@ -97,6 +97,11 @@ struct FindingsStore::Impl {
   Status forget_endpoints(const std::vector<std::string>& names);
 };
 
+// The first column of the first row; 0 where there is none.
+Result<std::int64_t> number_of(store::Database& database, std::string_view sql);
+// A file that only an older version wrote lacks the later tables.
+Result<bool> has_table(store::Database& database, std::string_view name);
+
 // Short and stable. `path` as the difference has it.
 std::string finding_id(std::string_view route, std::string_view endpoint, std::string_view path,
                        std::string_view kind, std::string_view transition);

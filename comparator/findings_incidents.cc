@@ -44,14 +44,6 @@ std::string signature_of(std::string_view findings) {
   return hex_of_u64(digest.high) + hex_of_u64(digest.low);
 }
 
-Result<std::int64_t> number_of(store::Database& database, std::string_view sql) {
-  auto rows = database.prepare(sql);
-  if (!rows.ok()) return rows.error();
-  auto row = rows->step();
-  if (!row.ok()) return row.error();
-  return *row ? rows->integer(0) : 0;
-}
-
 Status insert(store::Database& database, const std::string& findings, std::uint64_t exchanges,
               std::uint64_t error) {
   auto statement = database.prepare("INSERT INTO incidents VALUES (?1, ?2, ?3, ?4)");
@@ -157,10 +149,9 @@ Status FindingsStore::Impl::rename_incidents(const std::map<std::string, std::st
 Result<Explanation> FindingsStore::explain(std::string_view route) const {
   store::Database& database = *impl_->database;
   // A file that only an older version wrote has no such table.
-  const auto has_table =
-      number_of(database, "SELECT count(*) FROM sqlite_master WHERE name = 'incidents'");
-  if (!has_table.ok()) return has_table.error();
-  if (*has_table == 0) return Explanation{};
+  const auto is_there = has_table(database, "incidents");
+  if (!is_there.ok()) return is_there.error();
+  if (!*is_there) return Explanation{};
   std::map<std::string, bool, std::less<>> decided;  // of the route
   {
     auto rows = database.prepare(

@@ -50,15 +50,6 @@ struct Candidate {
   std::int64_t status = 0, shape = 0;
 };
 
-// A file that only an older version wrote has no shapes.
-Result<bool> has_shapes(store::Database& database) {
-  auto rows = database.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'differing'");
-  if (!rows.ok()) return rows.error();
-  auto row = rows->step();
-  if (!row.ok()) return row.error();
-  return *row && rows->integer(0) > 0;
-}
-
 Result<std::vector<Candidate>> candidates_of(store::Database& database, const std::string& finding,
                                              const std::string& order, bool with_shapes) {
   auto hits = database.prepare(
@@ -151,7 +142,7 @@ Result<std::vector<Finding>> FindingsStore::list(const FindingFilter& filter) co
     }
     out.push_back(std::move(finding));
   }
-  const auto with_shapes = has_shapes(*impl_->database);
+  const auto with_shapes = has_table(*impl_->database, "differing");
   if (!with_shapes.ok()) return with_shapes.error();
   for (Finding& finding : out) {
     BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding, *with_shapes));
@@ -185,7 +176,7 @@ Result<Finding> FindingsStore::get(std::string_view id) const {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient,
                       "several findings begin with \"" + std::string(id) + "\"; type more of it");
   }
-  const auto with_shapes = has_shapes(*impl_->database);
+  const auto with_shapes = has_table(*impl_->database, "differing");
   if (!with_shapes.ok()) return with_shapes.error();
   BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding, *with_shapes));
   return finding;

@@ -41,13 +41,13 @@ store::Statement& bind_key(store::Statement& statement, const Key& key) {
       .bind(4, std::int64_t{key.shape});
 }
 
-Result<std::int64_t> number_of(store::Database& database, std::string_view sql, const Key& key,
-                               int parameters) {
+Result<std::int64_t> number_for(store::Database& database, std::string_view sql, const Key& key,
+                                int parameters) {
   auto statement = database.prepare(sql);
   if (!statement.ok()) return statement.error();
   if (parameters == 2) {
     statement->bind(1, key.route).bind(2, key.endpoint);
-  } else if (parameters == 4) {
+  } else {
     bind_key(*statement, key);
   }
   auto row = statement->step();
@@ -58,20 +58,20 @@ Result<std::int64_t> number_of(store::Database& database, std::string_view sql, 
 // Where the pairs of `key` are counted: itself, where it is known or there is room. `rows`: of the
 // table, -1 where unknown.
 Result<Key> key_with_room(store::Database& database, Key key, std::int64_t& rows) {
-  auto known = number_of(database,
-                         "SELECT count(*) FROM readiness WHERE route = ?1 AND endpoint = ?2 AND "
-                         "status = ?3 AND shape = ?4",
-                         key, 4);
+  auto known = number_for(database,
+                          "SELECT count(*) FROM readiness WHERE route = ?1 AND endpoint = ?2 AND "
+                          "status = ?3 AND shape = ?4",
+                          key, 4);
   if (!known.ok()) return known.error();
   if (*known > 0) return key;
-  auto shapes = number_of(database,
-                          "SELECT count(DISTINCT shape) FROM readiness WHERE route = ?1 AND "
-                          "endpoint = ?2",
-                          key, 2);
+  auto shapes = number_for(database,
+                           "SELECT count(DISTINCT shape) FROM readiness WHERE route = ?1 AND "
+                           "endpoint = ?2",
+                           key, 2);
   if (!shapes.ok()) return shapes.error();
   if (*shapes >= kShapesMax) key.shape = kOtherShapes;
   if (rows < 0) {
-    auto counted = number_of(database, "SELECT count(*) FROM readiness", key, 0);
+    auto counted = number_of(database, "SELECT count(*) FROM readiness");
     if (!counted.ok()) return counted.error();
     rows = *counted;
   }
@@ -82,15 +82,6 @@ Result<Key> key_with_room(store::Database& database, Key key, std::int64_t& rows
   }
   ++rows;
   return key;
-}
-
-// Whether the tables are there: a file that only an older version wrote has none.
-Result<bool> has_tables(store::Database& database) {
-  auto found = number_of(
-      database, "SELECT count(*) FROM sqlite_master WHERE name IN ('readiness', 'differing')", {},
-      0);
-  if (!found.ok()) return found.error();
-  return *found == 2;
 }
 
 }  // namespace
@@ -230,9 +221,11 @@ Status add_accepted(store::Database& database, std::int64_t now_wall_ns,
 
 Result<std::vector<EndpointCounts>> FindingsStore::readiness_counts() const {
   store::Database& database = *impl_->database;
-  auto is_there = has_tables(database);
-  if (!is_there.ok()) return is_there.error();
-  if (!*is_there) return std::vector<EndpointCounts>();
+  for (const char* table : {"readiness", "differing"}) {
+    auto is_there = has_table(database, table);
+    if (!is_there.ok()) return is_there.error();
+    if (!*is_there) return std::vector<EndpointCounts>();
+  }
   auto rows = database.prepare(
       "SELECT route, endpoint, status, shape, equal, tolerated, different, incomparable, "
       "first_wall, last_wall, hours, exemplar FROM readiness ORDER BY route, endpoint, status, "
