@@ -24,6 +24,7 @@ namespace {
 constexpr std::int64_t kCatchUpPatienceNs = 2'000'000'000;
 constexpr std::size_t kCatchUpRecords = 5000;
 constexpr std::size_t kListMax = 10'000;
+constexpr std::size_t kDetailsMax = 100;  // findings told in full with their issue
 
 HttpResponse invalid(std::string_view message, std::string_view hint = {}) {
   return error_response(400, "invalid_argument", message, hint);
@@ -45,6 +46,22 @@ HttpResponse finding_response(const Result<comparator::Finding>& finding) {
   HttpResponse response;
   json::JsonWriter json(response.body);
   write_finding(json, *finding);
+  return response;
+}
+
+HttpResponse issue_response(const comparator::FindingsStore& findings,
+                            const Result<comparator::Issue>& issue) {
+  if (!issue.ok()) return error_response(issue.error());
+  std::vector<comparator::Finding> details;
+  for (const std::string& id : issue->findings) {
+    if (details.size() == kDetailsMax) break;
+    auto finding = findings.get(id);
+    if (!finding.ok()) return error_response(finding.error());
+    details.push_back(*std::move(finding));
+  }
+  HttpResponse response;
+  json::JsonWriter json(response.body);
+  write_issue(json, *issue, &details);
   return response;
 }
 
@@ -176,15 +193,21 @@ HttpResponse Api::get_findings(const Call& call) const {
   if (!caught_up.ok()) return error_response(caught_up.error());
   const auto findings = services_.findings.list(filter);
   if (!findings.ok()) return error_response(findings.error());
+  const auto issues = services_.findings.issues(filter);
+  if (!issues.ok()) return error_response(issues.error());
   const auto explanation = services_.findings.explain(filter.route);
   if (!explanation.ok()) return error_response(explanation.error());
   HttpResponse response;
-  response.body = findings_to_json(*findings, *explanation);
+  response.body = findings_to_json(*issues, *findings, *explanation);
   return response;
 }
 
 HttpResponse Api::get_finding(const Call& call) const {
-  return finding_response(services_.findings.get(call.captures.at(0)));
+  const std::string& id = call.captures.at(0);
+  if (comparator::is_issue_id(id)) {
+    return issue_response(services_.findings, services_.findings.get_issue(id));
+  }
+  return finding_response(services_.findings.get(id));
 }
 
 HttpResponse Api::patch_finding(const Call& call) const {
@@ -207,8 +230,14 @@ HttpResponse Api::patch_finding(const Call& call) const {
     if (!time.ok()) return error_response(time.error());
     until_wall_ns = *time;
   }
-  return finding_response(services_.findings.set_state(call.captures.at(0), *parsed, cause->by,
-                                                       cause->reason, until_wall_ns));
+  const std::string& id = call.captures.at(0);
+  if (comparator::is_issue_id(id)) {
+    return issue_response(
+        services_.findings,
+        services_.findings.set_issue_state(id, *parsed, cause->by, cause->reason, until_wall_ns));
+  }
+  return finding_response(
+      services_.findings.set_state(id, *parsed, cause->by, cause->reason, until_wall_ns));
 }
 
 HttpResponse Api::get_exchange(const Call& call) const {
@@ -307,6 +336,8 @@ HttpResponse Api::get_report(const Call& call) const {
   if (!findings.ok()) return error_response(findings.error());
   auto latency = services_.findings.latency();
   if (!latency.ok()) return error_response(latency.error());
+  auto issues = services_.findings.issues(filter);
+  if (!issues.ok()) return error_response(issues.error());
   auto explanation = services_.findings.explain("");
   if (!explanation.ok()) return error_response(explanation.error());
   ReportData data;
@@ -322,6 +353,7 @@ HttpResponse Api::get_report(const Call& call) const {
   if (!judged.ok()) return error_response(judged.error());
   const auto config = services_.config != nullptr ? services_.config->status() : nullptr;
   data.gate_needs_readiness = gate == "ready" || (config && config->readiness.gate);
+  data.issues = *std::move(issues);
   data.findings = *std::move(findings);
   data.latency = *std::move(latency);
   for (const routing::RouteStatus& route : services_.routing.list()) {

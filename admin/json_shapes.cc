@@ -114,7 +114,8 @@ std::string_view readiness_of(const std::map<std::string, std::string>* readines
 }
 
 void write_finding(json::JsonWriter& json, const comparator::Finding& finding) {
-  json.begin_object().member("id", finding.id).member("state", to_string(finding.state));
+  json.begin_object().member("id", finding.id).member("issue", finding.issue);
+  json.member("state", to_string(finding.state));
   json.member("route", finding.route).member("endpoint", finding.endpoint);
   if (!finding.endpoints.empty()) write_strings(json, "endpoints", finding.endpoints);
   json.member("path", finding.path).member("kind", finding.kind);
@@ -129,6 +130,38 @@ void write_finding(json::JsonWriter& json, const comparator::Finding& finding) {
   json.member("reason", finding.reason).member("changed_by", finding.changed_by);
   write_time(json, "until", finding.accepted_until_wall_ns);
   json.member("tolerated_by", finding.tolerated_by).end_object();
+}
+
+void write_issue(json::JsonWriter& json, const comparator::Issue& issue,
+                 const std::vector<comparator::Finding>* details) {
+  json.begin_object().member("id", issue.id).member("label", issue.label);
+  json.member("kind", issue.kind).member("transition", issue.transition);
+  json.member("open", static_cast<std::uint64_t>(issue.open));
+  json.member("accepted", static_cast<std::uint64_t>(issue.accepted));
+  json.member("bug", static_cast<std::uint64_t>(issue.bug));
+  json.member("count", issue.count).member("exchanges", issue.exchanges);
+  write_time(json, "first_seen", issue.first_seen_wall_ns);
+  write_time(json, "last_seen", issue.last_seen_wall_ns);
+  json.member("route_count", static_cast<std::uint64_t>(issue.route_count));
+  write_strings(json, "routes", issue.routes);
+  json.member("endpoint_count", static_cast<std::uint64_t>(issue.endpoint_count));
+  write_strings(json, "endpoints", issue.endpoints);
+  json.member("path_count", static_cast<std::uint64_t>(issue.path_count));
+  write_strings(json, "paths", issue.paths);
+  json.member("finding_count", static_cast<std::uint64_t>(issue.finding_count));
+  write_strings(json, "findings", issue.findings);
+  if (details != nullptr) {
+    json.key("details").begin_array();
+    for (const comparator::Finding& finding : *details) write_finding(json, finding);
+    json.end_array();
+  }
+  json.end_object();
+}
+
+void write_issues(json::JsonWriter& json, const std::vector<comparator::Issue>& issues) {
+  json.key("issues").begin_array();
+  for (const comparator::Issue& issue : issues) write_issue(json, issue);
+  json.end_array();
 }
 
 void write_run(json::JsonWriter& json, const replay::RunStatus& run) {
@@ -186,11 +219,14 @@ std::string routes_to_json(const std::vector<routing::RouteStatus>& routes,
   return out;
 }
 
-std::string findings_to_json(const std::vector<comparator::Finding>& findings,
+std::string findings_to_json(const std::vector<comparator::Issue>& issues,
+                             const std::vector<comparator::Finding>& findings,
                              const comparator::Explanation& explanation) {
   std::string out;
   json::JsonWriter json(out);
-  json.begin_object().member("schema", "banyan/findings/1").key("findings").begin_array();
+  json.begin_object().member("schema", "banyan/findings/1");
+  write_issues(json, issues);
+  json.key("findings").begin_array();
   for (const comparator::Finding& finding : findings) write_finding(json, finding);
   json.end_array();
   write_explanation(json, explanation);

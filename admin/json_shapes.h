@@ -35,6 +35,10 @@ void write_dials(json::JsonWriter& json, std::string_view name, const model::Dia
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
                  const ledger::Account& account, std::string_view readiness = {});
 void write_finding(json::JsonWriter& json, const comparator::Finding& finding);
+// `details`: its findings, where somebody asks for one issue; null in a list.
+void write_issue(json::JsonWriter& json, const comparator::Issue& issue,
+                 const std::vector<comparator::Finding>* details = nullptr);
+void write_issues(json::JsonWriter& json, const std::vector<comparator::Issue>& issues);
 void write_run(json::JsonWriter& json, const replay::RunStatus& run);
 void write_difference(json::JsonWriter& json, const model::Difference& difference);
 // One line of `log cat --json`; a hole reads {"offset","type":"HOLE","until","cause"}.
@@ -49,7 +53,8 @@ std::string routes_to_json(const std::vector<routing::RouteStatus>& routes,
 std::string_view readiness_of(const std::map<std::string, std::string>* readiness,
                               const std::string& route);
 // With "explained": which few to decide first.
-std::string findings_to_json(const std::vector<comparator::Finding>& findings,
+std::string findings_to_json(const std::vector<comparator::Issue>& issues,
+                             const std::vector<comparator::Finding>& findings,
                              const comparator::Explanation& explanation);
 std::string runs_to_json(const std::vector<replay::RunStatus>& runs);
 std::string record_to_json(const model::SourcedRecord& sourced, const model::AnyRecord* record);

@@ -115,15 +115,36 @@ std::string share_text(std::uint32_t share) {
                           : print("%u.%02u %%", share / 100, share % 100);
 }
 
+std::vector<const comparator::Issue*> open_issues(const ReportData& data) {
+  std::vector<const comparator::Issue*> open;
+  for (const comparator::Issue& issue : data.issues) {
+    if (issue.open > 0) open.push_back(&issue);
+  }
+  std::stable_sort(open.begin(), open.end(),
+                   [](const auto* a, const auto* b) { return a->exchanges > b->exchanges; });
+  return open;
+}
+
+std::string extent_text(const comparator::Issue& issue) {
+  const auto several = [](std::size_t count, const char* one, const char* many) {
+    return print("%zu %s", count, count == 1 ? one : many);
+  };
+  return several(issue.endpoint_count, "endpoint", "endpoints") + " of " +
+         several(issue.route_count, "route", "routes") + ", " +
+         several(static_cast<std::size_t>(issue.exchanges), "exchange", "exchanges");
+}
+
 std::string explained_text(const ReportData& data) {
   const comparator::Explanation& explanation = data.explanation;
   if (explanation.steps.empty() || explanation.exchanges == 0) return {};
-  std::string out = print("deciding these %zu explains %.1f %% of the %llu exchanges that differ:",
-                          explanation.steps.size(),
-                          100.0 * static_cast<double>(explanation.explained()) /
-                              static_cast<double>(explanation.exchanges),
-                          static_cast<unsigned long long>(explanation.exchanges));
-  for (const auto& step : explanation.steps) out += " " + step.finding;
+  const std::size_t steps = explanation.steps.size();
+  const std::string which = steps == 1 ? "this one" : "these " + std::to_string(steps);
+  std::string out =
+      print("deciding %s explains %.1f %% of the %llu exchanges that differ:", which.c_str(),
+            100.0 * static_cast<double>(explanation.explained()) /
+                static_cast<double>(explanation.exchanges),
+            static_cast<unsigned long long>(explanation.exchanges));
+  for (const auto& step : explanation.steps) out += " " + step.decided_by();
   return out;
 }
 

@@ -30,6 +30,7 @@ struct ReportData {
   std::int64_t log_from_wall_ns = 0, log_to_wall_ns = 0;  // 0: unknown
   ledger::LedgerSnapshot ledger;
   std::vector<comparator::Finding> findings;  // of every state
+  std::vector<comparator::Issue> issues;      // those that join several of them
   comparator::Explanation explanation;        // which of them to decide first
   std::vector<comparator::EndpointLatency> latency;
   std::vector<ReportRoute> routes;  // empty where routing state is not at hand

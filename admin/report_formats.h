@@ -44,6 +44,10 @@ std::vector<ReadinessRow> readiness_rows(const ReportData& data);
 void write_readiness(json::JsonWriter& json, const ReportData& data);
 // Why the gate waits for a route; "" where it does not.
 std::string unready_reason(const comparator::RouteReadiness& route);
+// Those with an open finding, most exchanges first.
+std::vector<const comparator::Issue*> open_issues(const ReportData& data);
+// "40 endpoints of 3 routes, 12345 exchanges".
+std::string extent_text(const comparator::Issue& issue);
 // "deciding these 2 explains 98.4 % of the 125 exchanges that differ: ID ID"; "" for none.
 std::string explained_text(const ReportData& data);
 void write_explanation(json::JsonWriter& json, const comparator::Explanation& explanation);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "admin/json_shapes.h"
 #include "admin/report_formats.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
@@ -24,7 +25,9 @@ void add_strings(json::JsonWriter& json, std::string_view name,
 
 void add_finding(json::JsonWriter& json, const comparator::Finding& finding) {
   json.begin_object();
-  json.member("id", finding.id).member("state", name_of(finding.state));
+  json.member("id", finding.id)
+      .member("issue", finding.issue)
+      .member("state", name_of(finding.state));
   json.member("route", finding.route).member("endpoint", finding.endpoint);
   json.member("path", finding.path).member("kind", finding.kind);
   json.member("transition", finding.transition).member("count", finding.count);
@@ -81,7 +84,9 @@ void write_explanation(json::JsonWriter& json, const comparator::Explanation& ex
   json.member("exchanges", explanation.exchanges).member("explained", explanation.explained());
   json.key("steps").begin_array();
   for (const auto& step : explanation.steps) {
-    json.begin_object().member("finding", step.finding).member("explained", step.explained);
+    json.begin_object().member("issue", step.issue).member("finding", step.finding);
+    json.member("findings", static_cast<std::uint64_t>(step.findings));
+    json.member("explained", step.explained);
     json.end_object();
   }
   json.end_array().end_object();
@@ -108,6 +113,7 @@ std::string render_json(const ReportData& data) {
   }
   json.end_array();
   write_readiness(json, data);
+  write_issues(json, data.issues);
   json.key("findings").begin_array();
   for (const comparator::Finding& finding : data.findings) add_finding(json, finding);
   json.end_array();

@@ -89,6 +89,19 @@ void add_html_readiness(const ReportData& data, std::string& out) {
   out += "</table>\n";
 }
 
+void add_html_issues(const ReportData& data, std::string& out) {
+  if (data.issues.empty()) return;
+  out +=
+      "<h3>One cause over several endpoints</h3>\n<table><tr><th>id<th>what<th>where<th>findings"
+      "<th>open<th>exchanges</tr>\n";
+  for (const comparator::Issue& issue : data.issues) {
+    out += "<tr><td>" + code(issue.id) + "</td><td>" + html(issue.label) + "</td><td>" +
+           html(extent_text(issue)) + "</td>" + number(issue.finding_count) + number(issue.open) +
+           number(issue.exchanges) + "</tr>\n";
+  }
+  out += "</table>\n";
+}
+
 void add_html_findings(const ReportData& data, std::string& out) {
   out +=
       "<table><tr><th>id<th>state<th>route<th>endpoint<th>path<th>kind<th>exchanges"
@@ -145,6 +158,7 @@ std::string render_html(const ReportData& data) {
   if (const std::string explained = explained_text(data); !explained.empty()) {
     out += "<p>" + html(explained) + "</p>\n";
   }
+  add_html_issues(data, out);
   add_html_findings(data, out);
   out += print(
       "<h2>Latency</h2>\n<p>Endpoints whose candidate p50 is at least %.1f × "
@@ -193,6 +207,13 @@ std::string render_markdown(const ReportData& data) {
            (row.is_route ? std::string() : markdown(row.name)) + " | " + row.word + " | " +
            std::to_string(row.pairs) + " | " + std::to_string(row.mismatches) + " | " +
            row.rate_below + " | " + markdown(row.missing) + " |\n";
+  }
+  if (const auto issues = open_issues(data); !issues.empty()) {
+    out += "\n## Open issues\n\n| id | what | where | findings open |\n|---|---|---|--:|\n";
+    for (const comparator::Issue* issue : issues) {
+      out += "| " + issue->id + " | " + markdown(issue->label) + " | " +
+             markdown(extent_text(*issue)) + " | " + std::to_string(issue->open) + " |\n";
+    }
   }
   out +=
       "\n## Open findings\n\n| id | route | endpoint | path | kind | exchanges | legacy | "

@@ -41,7 +41,11 @@ void add_routes(const ReportData& data, std::string& out) {
 void add_findings(const ReportData& data, std::string& out) {
   const auto open = open_findings(data);
   out += "\nOpen findings: " + std::to_string(open.size()) + "\n";
-  std::string route;
+  for (const comparator::Issue* issue : open_issues(data)) {
+    out += "  " + issue->id + "  " + safe(issue->label) + ": " + extent_text(*issue) + " (" +
+           std::to_string(issue->open) + " of " + std::to_string(issue->finding_count) +
+           " findings open)\n";
+  }
   for (const Finding* finding : open) {
     out += "  " + finding->id + "  " + safe(finding->route) + "  " + safe(finding->endpoint) +
            "  " + safe(finding->path) + "  " + finding->kind;

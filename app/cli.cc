@@ -182,7 +182,7 @@ void add_findings(CLI::App& app, Choice& choice) {
     std::string id, route, state, reason, until;
   };
   auto options = std::make_shared<Options>();
-  auto* list = verb(*findings, "list", "Groups of differences with one cause");
+  auto* list = verb(*findings, "list", "Issues, and findings that are alone");
   list->add_option("--route", options->route);
   list->add_option("--state", options->state)->check(CLI::IsMember({"open", "accepted", "bug"}));
   list->callback([&choice, options] {
@@ -190,7 +190,7 @@ void add_findings(CLI::App& app, Choice& choice) {
       return findings_list(choice.globals, options->route, options->state);
     };
   });
-  auto* show = verb(*findings, "show", "One finding with examples");
+  auto* show = verb(*findings, "show", "One finding with examples, or an issue with its findings");
   show->add_option("id", options->id)->required();
   show->callback([&choice, options] {
     choice.run = [&choice, options] { return findings_show(choice.globals, options->id); };

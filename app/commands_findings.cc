@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,14 @@
 namespace banyan::app {
 namespace {
 
+void print_example(const json::Value& finding) {
+  const json::Value* example = finding.find("example");
+  if (example == nullptr) return;
+  for (const char* member : {"at", "legacy", "candidate"}) {
+    std::printf("%-11s %s\n", member, shown(*example, member).c_str());
+  }
+}
+
 void print_finding(const json::Value& finding) {
   const auto line = [&](const char* label, std::string_view member) {
     if (const std::string text = shown(finding, member); !text.empty()) {
@@ -17,6 +26,7 @@ void print_finding(const json::Value& finding) {
     }
   };
   line("finding", "id");
+  line("issue", "issue");
   line("state", "state");
   line("reason", "reason");
   line("route", "route");
@@ -28,13 +38,81 @@ void print_finding(const json::Value& finding) {
   line("exchanges", "exchanges");
   line("first seen", "first_seen");
   line("last seen", "last_seen");
-  line("at", "example_at");
-  line("legacy", "example_legacy");
-  line("candidate", "example_candidate");
+  print_example(finding);
   if (const json::Value* exemplars = finding.find("exemplars")) {
     for (const json::Value& id : exemplars->items) {
       std::printf("%-11s banyan exchange %s\n", "exemplar", id.text.c_str());
     }
+  }
+}
+
+std::string several(const json::Value& of, std::string_view member, const char* one,
+                    const char* many) {
+  return shown(of, member) + " " + (of.number_or(member, 0) == 1 ? one : many);
+}
+
+// "40 endpoints of 3 routes, 12345 exchanges"
+std::string extent_of(const json::Value& issue) {
+  return several(issue, "endpoint_count", "endpoint", "endpoints") + " of " +
+         several(issue, "route_count", "route", "routes") + ", " +
+         several(issue, "exchanges", "exchange", "exchanges");
+}
+
+// "open", "accepted", "bug", or how many are what.
+std::string state_of(const json::Value& issue) {
+  std::string out;
+  for (const char* state : {"open", "accepted", "bug"}) {
+    const std::string count = shown(issue, state);
+    if (count == "0") continue;
+    if (issue.number_or(state, 0) == issue.number_or("finding_count", 0)) return state;
+    out += (out.empty() ? "" : ", ") + count + " " + state;
+  }
+  return out.empty() ? "tolerated" : out;
+}
+
+// The findings of several endpoints stand under their issue, one line for all.
+void print_issues(const json::Value& issues) {
+  std::vector<std::vector<std::string>> rows = {{"ISSUE", "STATE", "WHAT", "WHERE", "LAST SEEN"}};
+  for (const json::Value& issue : issues.items) {
+    rows.push_back({shown(issue, "id"), state_of(issue), shown(issue, "label"), extent_of(issue),
+                    shown(issue, "last_seen")});
+  }
+  print_table(rows);
+  std::printf("\n");
+}
+
+// But those of the issues in `told`.
+void print_finding_table(const json::Value& findings, const std::set<std::string>& told = {}) {
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "STATE", "ROUTE", "ENDPOINT", "PATH", "KIND", "CHANGE", "COUNT", "LAST SEEN"}};
+  for (const json::Value& finding : findings.items) {
+    if (told.count(shown(finding, "issue")) > 0) continue;
+    rows.push_back({shown(finding, "id"), shown(finding, "state"), shown(finding, "route"),
+                    shown(finding, "endpoint"), shown(finding, "path"), shown(finding, "kind"),
+                    shown(finding, "transition"), shown(finding, "count"),
+                    shown(finding, "last_seen")});
+  }
+  if (rows.size() > 1) print_table(rows);
+}
+
+void print_issue(const json::Value& issue) {
+  std::printf("%-11s %s\n%-11s %s\n%-11s %s\n", "issue", shown(issue, "id").c_str(), "what",
+              shown(issue, "label").c_str(), "state", state_of(issue).c_str());
+  std::printf("%-11s %s\n%-11s %s\n%-11s %s\n", "where", extent_of(issue).c_str(), "first seen",
+              shown(issue, "first_seen").c_str(), "last seen", shown(issue, "last_seen").c_str());
+  const json::Value* details = issue.find("details");
+  if (details == nullptr || details->items.empty()) return;
+  const json::Value& most = details->items.front();
+  print_example(most);
+  if (const json::Value* exemplars = most.find("exemplars");
+      exemplars && !exemplars->items.empty()) {
+    std::printf("%-11s banyan exchange %s\n", "exemplar", exemplars->items[0].text.c_str());
+  }
+  std::printf("\n");
+  print_finding_table(*details);
+  const double count = issue.number_or("finding_count", 0);
+  if (count > static_cast<double>(details->items.size())) {
+    std::printf("and %.0f more findings\n", count - static_cast<double>(details->items.size()));
   }
 }
 
@@ -46,9 +124,13 @@ void print_explained(const json::Value& findings) {
   const double exchanges = explained->number_or("exchanges", 0);
   const double share = exchanges > 0 ? explained->number_or("explained", 0) / exchanges : 0;
   std::string ids;
-  for (const json::Value& step : steps->items) ids += " " + shown(step, "finding");
-  std::printf("\ndeciding these %zu explains %.1f %% of the %.0f exchanges that differ:%s\n",
-              steps->items.size(), share * 100, exchanges, ids.c_str());
+  for (const json::Value& step : steps->items) {
+    ids += " " + shown(step, step.number_or("findings", 1) > 1 ? "issue" : "finding");
+  }
+  const std::size_t count = steps->items.size();
+  const std::string which = count == 1 ? "this one" : "these " + std::to_string(count);
+  std::printf("\ndeciding %s explains %.1f %% of the %.0f exchanges that differ:%s\n",
+              which.c_str(), share * 100, exchanges, ids.c_str());
 }
 
 }  // namespace
@@ -73,15 +155,13 @@ int findings_list(const Globals& globals, const std::string& route, const std::s
     std::printf("no findings\n");
     return kDone;
   }
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "STATE", "ROUTE", "ENDPOINT", "PATH", "KIND", "CHANGE", "COUNT", "LAST SEEN"}};
-  for (const json::Value& finding : findings->items) {
-    rows.push_back({shown(finding, "id"), shown(finding, "state"), shown(finding, "route"),
-                    shown(finding, "endpoint"), shown(finding, "path"), shown(finding, "kind"),
-                    shown(finding, "transition"), shown(finding, "count"),
-                    shown(finding, "last_seen")});
+  std::set<std::string> told;
+  const json::Value* issues = call.body.find("issues");
+  if (issues != nullptr && !issues->items.empty()) {
+    for (const json::Value& issue : issues->items) told.insert(shown(issue, "id"));
+    print_issues(*issues);
   }
-  print_table(rows);
+  print_finding_table(*findings, told);
   print_explained(call.body);
   return kDone;
 }
@@ -91,6 +171,8 @@ int findings_show(const Globals& globals, const std::string& id) {
   if (!call.ok()) return call.exit_code;
   if (globals.is_json)
     print_json_line(call.raw);
+  else if (call.body.find("finding_count") != nullptr)
+    print_issue(call.body);
   else
     print_finding(call.body);
   return kDone;
@@ -108,7 +190,7 @@ int findings_set(const Globals& globals, const std::string& id, const std::strin
   if (globals.is_json)
     print_json_line(call.raw);
   else
-    std::printf("%s is %s\n", shown(call.body, "id").c_str(), shown(call.body, "state").c_str());
+    std::printf("%s is %s\n", shown(call.body, "id").c_str(), state.c_str());
   return kDone;
 }
 

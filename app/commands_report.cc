@@ -144,6 +144,9 @@ Result<admin::ReportData> gather(const Globals& globals) {
   report.readiness = comparator::assess_readiness(config.readiness, routes, *counts, *findings);
   report.gate_needs_readiness = config.readiness.gate;
   report.findings = *std::move(findings);
+  auto issues = (*store)->issues({});
+  if (!issues.ok()) return issues.error();
+  report.issues = *std::move(issues);
   auto latency = (*store)->latency();
   if (!latency.ok()) return latency.error();
   report.latency = *std::move(latency);

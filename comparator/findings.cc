@@ -112,7 +112,7 @@ Result<bool> has_table(store::Database& database, std::string_view name) {
 
 // What came without a new version of the schema.
 Status FindingsStore::Impl::create_later_tables() {
-  BANYAN_RETURN_IF_ERROR(create_incidents());
+  BANYAN_RETURN_IF_ERROR(create_issue_sets());
   return create_readiness_schema();
 }
 
@@ -137,7 +137,7 @@ Status FindingsStore::Impl::create_schema() {
 // Takes back what an earlier generation of this exchange contributed.
 Status FindingsStore::Impl::forget(ExchangeId exchange) {
   const std::string id = exchange.to_string();
-  BANYAN_RETURN_IF_ERROR(forget_incident(id));
+  BANYAN_RETURN_IF_ERROR(forget_issue_set(id));
   auto undo = database->prepare(
       "UPDATE findings SET exchanges = exchanges - 1, count = findings.count - h.count, "
       "uncovered = findings.uncovered - h.uncovered "
@@ -179,7 +179,7 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   if (!hit.ok()) return hit.error();
   if (!listed.ok()) return listed.error();
   const std::int64_t wall = verdict.at.wall_ns;
-  std::set<std::string> incident;
+  std::set<std::string> issues;
   for (const auto& [id, one] : group(verdict)) {
     const int uncovered = one.is_uncovered ? 1 : 0;
     // Twice the same generation (a crash of the writer): counted once.
@@ -190,8 +190,11 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
                                .bind(5, wall)
                                .run());
     if (database->changes() == 0) continue;
-    if (one.is_uncovered) incident.insert(id);
     const model::Difference& shown = *one.first;
+    if (one.is_uncovered) {
+      issues.insert(issue_id(
+          {id, verdict.route, one.endpoint, shown.path, to_string(shown.kind), shown.transition}));
+    }
     BANYAN_RETURN_IF_ERROR(upsert->bind(1, id)
                                .bind(2, verdict.route)
                                .bind(3, one.endpoint)
@@ -211,7 +214,7 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
           listed->bind(1, id).bind(2, verdict.endpoint).bind(3, kEndpointsMax).run());
     }
   }
-  BANYAN_RETURN_IF_ERROR(add_incident(incident));
+  BANYAN_RETURN_IF_ERROR(add_issue_set(verdict.route, issues));
   if (verdict.request_stream.empty()) return {};
   auto remember = database->prepare("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3)");
   if (!remember.ok()) return remember.error();
@@ -323,7 +326,7 @@ Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
   latency.clear();
   readiness.clear();
   is_ahead = false;
-  incidents = -1;
+  issue_sets = -1;
   BANYAN_RETURN_IF_ERROR(load_endpoints());
   auto cursor = read_cursor();
   if (!cursor.ok()) return cursor.error();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "comparator/incidents.h"
+#include "comparator/issues.h"
 #include "comparator/latency_histogram.h"
 #include "comparator/readiness.h"
 #include "core/base/clock.h"
@@ -25,14 +26,16 @@ namespace banyan::comparator {
 enum class FindingState { kOpen, kAccepted, kBug };
 
 struct Finding {
-  std::string id;  // short, stable: hex of a hash of what it groups by
+  std::string id;     // short, stable: hex of a hash of what it groups by
+  std::string issue;  // what it is part of, be it alone
   FindingState state = FindingState::kOpen;
   std::string route, endpoint, path, kind, transition;
   std::vector<std::string> endpoints;  // of a finding about a header (endpoint "*")
   std::uint64_t count = 0;             // differences
   std::uint64_t exchanges = 0;         // exchanges that show it
   std::int64_t first_seen_wall_ns = 0, last_seen_wall_ns = 0;
-  std::vector<std::string> exemplars;  // exchange ids, at most 8: first, latest, and varied requests
+  std::vector<std::string>
+      exemplars;  // exchange ids, at most 8: first, latest, and varied requests
   std::string example_at, example_legacy, example_candidate;
   std::string reason;  // of the state
   std::string changed_by;
@@ -76,8 +79,16 @@ class FindingsStore {
   Result<Finding> get(std::string_view id) const;
   Result<Finding> set_state(std::string_view id, FindingState state, std::string_view by,
                             std::string_view reason, std::int64_t until_wall_ns);
+  // Issues that join two findings or more: of those a filter's route and state leave, but with all
+  // that is theirs elsewhere. `limit` counts issues.
+  Result<std::vector<Issue>> issues(const FindingFilter& filter) const;
+  // Also of one finding. A unique prefix is enough.
+  Result<Issue> get_issue(std::string_view id) const;
+  // Of its findings as they are now, all or none. One that comes later is open.
+  Result<Issue> set_issue_state(std::string_view id, FindingState state, std::string_view by,
+                                std::string_view reason, std::int64_t until_wall_ns);
   Result<std::vector<EndpointLatency>> latency() const;
-  // Which few findings to decide first; of one route, or of all ("").
+  // Which few issues to decide first; of one route, or of all ("").
   Result<Explanation> explain(std::string_view route) const;
   // What readiness is judged from, by route and endpoint.
   Result<std::vector<EndpointCounts>> readiness_counts() const;

@@ -142,27 +142,38 @@ Status FindingsStore::Impl::follow_endpoints() {
       BANYAN_RETURN_IF_ERROR(run_with(*database, sql, from, to));
     }
   }
-  return moves.empty() ? Status() : rename_incidents(moves);
+  return moves.empty() ? Status() : rename_issues(moves);
 }
 
 Status FindingsStore::Impl::move_findings(const std::string& from, const std::string& to,
                                           std::map<std::string, std::string>& moves) {
-  std::vector<std::pair<std::string, std::string>> here;
+  struct Move {
+    std::string id, successor, issue, issue_successor;
+  };
+  std::vector<Move> here;
   {
     auto rows = database->prepare(
-        "SELECT id, route, path, kind, transition FROM findings WHERE endpoint = ?1");
+        "SELECT id, route, endpoint, path, kind, transition FROM findings WHERE endpoint = ?1");
     if (!rows.ok()) return rows.error();
     rows->bind(1, from);
     for (;;) {
       auto row = rows->step();
       if (!row.ok()) return row.error();
       if (!*row) break;
-      here.emplace_back(rows->text(0),
-                        finding_id(rows->text(1), to, rows->text(2), rows->text(3), rows->text(4)));
+      FindingNames names = names_of(*rows);
+      Move move{std::string(names.id), {}, issue_id(names), {}};
+      names.endpoint = to;
+      move.successor = finding_id(names.route, to, names.path, names.kind, names.transition);
+      names.id = move.successor;
+      move.issue_successor = issue_id(names);
+      here.push_back(std::move(move));
     }
   }
-  for (const auto& [id, successor] : here) {
-    moves[id] = successor;
+  for (const auto& [id, successor, issue, issue_successor] : here) {
+    if (issue != issue_successor) {
+      moves[issue] = issue_successor;
+      BANYAN_RETURN_IF_ERROR(move_id(issue, issue_successor));
+    }
     // An empty row under the new name first, so that what follows is a merge in any case.
     auto place = database->prepare(
         "INSERT OR IGNORE INTO findings SELECT ?2, route, ?3, path, kind, transition, 0, 0, 0, "
@@ -201,13 +212,20 @@ Status FindingsStore::Impl::merge_finding(std::string_view from, std::string_vie
                              .bind(5, triage.changed_by)
                              .bind(6, triage.until)
                              .run());
-  for (const char* sql :
-       {"UPDATE OR IGNORE hits SET finding = ?2 WHERE finding = ?1",
-        "DELETE FROM hits WHERE finding = ?1 AND ?2 <> ''",
-        "DELETE FROM findings WHERE id = ?1 AND ?2 <> ''",
-        "UPDATE meta SET value = ?2 WHERE key >= 'moved:' AND key < 'moved;' AND value = ?1"}) {
+  for (const char* sql : {"UPDATE OR IGNORE hits SET finding = ?2 WHERE finding = ?1",
+                          "DELETE FROM hits WHERE finding = ?1 AND ?2 <> ''",
+                          "DELETE FROM findings WHERE id = ?1 AND ?2 <> ''"}) {
     BANYAN_RETURN_IF_ERROR(run_with(*database, sql, from, to));
   }
+  return move_id(from, to);
+}
+
+// So that an id somebody noted still leads somewhere.
+Status FindingsStore::Impl::move_id(std::string_view from, std::string_view to) {
+  BANYAN_RETURN_IF_ERROR(
+      run_with(*database,
+               "UPDATE meta SET value = ?2 WHERE key >= 'moved:' AND key < 'moved;' AND value = ?1",
+               from, to));
   return write_meta(std::string(kMovedPrefix) + std::string(from), to);
 }
 

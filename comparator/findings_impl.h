@@ -38,9 +38,9 @@ struct FindingsStore::Impl {
   std::unique_ptr<model::RecordSource> source;
   // Folded since the last transaction, which moves the database's cursor.
   LatencyCounts latency;
-  EndpointTree endpoints;       // as of `source`
-  std::int64_t incidents = -1;  // in their table; -1: to be counted
-  ReadinessCounts readiness;    // by the names of `latency`; both are cleared together
+  EndpointTree endpoints;        // as of `source`
+  std::int64_t issue_sets = -1;  // in their table; -1: to be counted
+  ReadinessCounts readiness;     // by the names of `latency`; both are cleared together
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
   model::VerdictRecord decoded;  // kept for its room
@@ -75,10 +75,14 @@ struct FindingsStore::Impl {
   Status write_meta(std::string_view key, std::string_view value);
 
   // findings_incidents.cc
-  Status create_incidents();
-  Status add_incident(const std::set<std::string>& findings);
-  Status forget_incident(std::string_view exchange);
-  Status rename_incidents(const std::map<std::string, std::string>& moves);
+  Status create_issue_sets();
+  Status add_issue_set(std::string_view route, const std::set<std::string>& issues);
+  Status forget_issue_set(std::string_view exchange);
+  Status rename_issues(const std::map<std::string, std::string>& moves);
+
+  // findings_query.cc
+  Status decide(std::string_view finding, FindingState state, std::string_view by,
+                std::string_view reason, std::int64_t until_wall_ns);
 
   // findings_endpoints.cc
   Status load_endpoints();
@@ -86,17 +90,22 @@ struct FindingsStore::Impl {
   void publish_endpoints();
   // Words were collapsed: all that goes by an older name goes by the template's.
   Status follow_endpoints();
-  // Notes old and new ids in `moves`.
+  // Notes old and new ids of issues in `moves`.
   Status move_findings(const std::string& from, const std::string& to,
                        std::map<std::string, std::string>& moves);
   // What is only in memory, by the names it was counted under.
   Status write_counts();
   Status merge_finding(std::string_view from, std::string_view to);
-  // The finding that the one with this id became part of; "" for none, or several.
+  Status move_id(std::string_view from, std::string_view to);
+  // The finding (or issue) that the one with this id became part of; "" for none, or several.
   Result<std::string> successor_of(std::string_view id);
   Status forget_endpoints(const std::vector<std::string>& names);
 };
 
+// Of a row that begins with id, route, endpoint, path, kind, transition; valid as long as it is.
+FindingNames names_of(const store::Statement& row);
+// As it is stored; an acceptance that ended is none.
+FindingState state_of(std::int64_t stored, std::int64_t until_wall_ns, std::int64_t now_wall_ns);
 // The first column of the first row; 0 where there is none.
 Result<std::int64_t> number_of(store::Database& database, std::string_view sql);
 // A file that only an older version wrote lacks the later tables.

@@ -20,6 +20,7 @@ constexpr int kCandidatesEachEnd = 32;  // hits that are looked at for them
 Finding finding_of(const store::Statement& row, std::int64_t now_wall_ns) {
   Finding finding;
   finding.id = std::string(row.text(0));
+  finding.issue = issue_id(names_of(row));
   finding.route = std::string(row.text(1));
   finding.endpoint = std::string(row.text(2));
   finding.path = std::string(row.text(3));
@@ -33,14 +34,10 @@ Finding finding_of(const store::Statement& row, std::int64_t now_wall_ns) {
   finding.example_at = std::string(row.text(11));
   finding.example_legacy = std::string(row.text(12));
   finding.example_candidate = std::string(row.text(13));
-  finding.state = static_cast<FindingState>(std::clamp<std::int64_t>(row.integer(15), 0, 2));
+  finding.state = state_of(row.integer(15), row.integer(18), now_wall_ns);
   finding.reason = std::string(row.text(16));
   finding.changed_by = std::string(row.text(17));
   finding.accepted_until_wall_ns = row.integer(18);
-  if (finding.state == FindingState::kAccepted && finding.accepted_until_wall_ns != 0 &&
-      finding.accepted_until_wall_ns <= now_wall_ns) {
-    finding.state = FindingState::kOpen;
-  }
   return finding;
 }
 
@@ -118,6 +115,16 @@ Status fill_lists(store::Database& database, Finding& finding, bool with_shapes)
 
 }  // namespace
 
+FindingNames names_of(const store::Statement& row) {
+  return {row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5)};
+}
+
+FindingState state_of(std::int64_t stored, std::int64_t until_wall_ns, std::int64_t now_wall_ns) {
+  const auto state = static_cast<FindingState>(std::clamp<std::int64_t>(stored, 0, 2));
+  const bool has_ended = until_wall_ns != 0 && until_wall_ns <= now_wall_ns;
+  return state == FindingState::kAccepted && has_ended ? FindingState::kOpen : state;
+}
+
 Result<std::vector<Finding>> FindingsStore::list(const FindingFilter& filter) const {
   // What no exchange shows any more (a later generation took it back) stays for its state alone.
   auto rows =
@@ -191,17 +198,23 @@ Result<Finding> FindingsStore::set_state(std::string_view id, FindingState state
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient,
                       "accepting a finding needs a reason");
   }
-  auto update = impl_->database->prepare(
+  BANYAN_RETURN_IF_ERROR(impl_->decide(finding->id, state, by, reason, until_wall_ns));
+  return get(finding->id);
+}
+
+Status FindingsStore::Impl::decide(std::string_view finding, FindingState state,
+                                   std::string_view by, std::string_view reason,
+                                   std::int64_t until_wall_ns) {
+  auto update = database->prepare(
       "UPDATE findings SET state = ?2, reason = ?3, changed_by = ?4, accepted_until = ?5 "
       "WHERE id = ?1");
   if (!update.ok()) return update.error();
-  BANYAN_RETURN_IF_ERROR(update->bind(1, finding->id)
-                             .bind(2, static_cast<int>(state))
-                             .bind(3, reason)
-                             .bind(4, by)
-                             .bind(5, state == FindingState::kAccepted ? until_wall_ns : 0)
-                             .run());
-  return get(finding->id);
+  return update->bind(1, finding)
+      .bind(2, static_cast<int>(state))
+      .bind(3, reason)
+      .bind(4, by)
+      .bind(5, state == FindingState::kAccepted ? until_wall_ns : 0)
+      .run();
 }
 
 Result<std::vector<EndpointLatency>> FindingsStore::latency() const {

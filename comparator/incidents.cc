@@ -7,7 +7,7 @@ namespace banyan::comparator {
 namespace {
 
 struct Open {
-  std::vector<std::size_t> needs;  // findings, by number
+  std::vector<std::size_t> needs;  // issues, by number
   std::size_t missing = 0;         // of these, not decided yet
   std::uint64_t exchanges = 0;
 };
@@ -18,14 +18,14 @@ class Greedy {
          const std::function<bool(std::string_view)>& is_decided) {
     for (const Incident& incident : incidents) {
       Open open;
-      for (const std::string& finding : incident.findings) {
-        if (!is_decided(finding)) open.needs.push_back(number_of(finding));
+      for (const std::string& issue : incident.issues) {
+        if (!is_decided(issue)) open.needs.push_back(number_of(issue));
       }
       if (open.needs.empty()) continue;
       out_.exchanges += incident.exchanges;
       open.missing = open.needs.size();
       open.exchanges = incident.exchanges_min;
-      for (const std::size_t finding : open.needs) needed_by_[finding].push_back(open_.size());
+      for (const std::size_t issue : open.needs) needed_by_[issue].push_back(open_.size());
       open_.push_back(std::move(open));
     }
   }
@@ -39,14 +39,14 @@ class Greedy {
         if (fits && (best == nullptr || is_better(open, *best))) best = &open;
       }
       if (best == nullptr) break;
-      for (const std::size_t finding : best->needs) decide(finding);
+      for (const std::size_t issue : best->needs) decide(issue);
     }
     return std::move(out_);
   }
 
  private:
-  std::size_t number_of(const std::string& finding) {
-    const auto [found, is_new] = numbers_.try_emplace(finding, names_.size());
+  std::size_t number_of(const std::string& issue) {
+    const auto [found, is_new] = numbers_.try_emplace(issue, names_.size());
     if (is_new) {
       names_.push_back(&found->first);
       needed_by_.emplace_back();
@@ -59,14 +59,14 @@ class Greedy {
     return a.exchanges * b.missing > b.exchanges * a.missing;
   }
 
-  void decide(std::size_t finding) {
-    if (is_decided_[finding]) return;
-    is_decided_[finding] = true;
-    for (const std::size_t incident : needed_by_[finding]) {
+  void decide(std::size_t issue) {
+    if (is_decided_[issue]) return;
+    is_decided_[issue] = true;
+    for (const std::size_t incident : needed_by_[issue]) {
       Open& open = open_[incident];
       if (--open.missing == 0) explained_ += open.exchanges;
     }
-    out_.steps.push_back({*names_[finding], explained_});
+    out_.steps.push_back({*names_[issue], explained_});
   }
 
   std::vector<Open> open_;
@@ -81,7 +81,7 @@ class Greedy {
 }  // namespace
 
 Explanation explain(const std::vector<Incident>& incidents,
-                    const std::function<bool(std::string_view finding)>& is_decided) {
+                    const std::function<bool(std::string_view issue)>& is_decided) {
   return Greedy(incidents, is_decided).run();
 }
 

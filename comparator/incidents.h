@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// In which order to look at findings: which few of them, once decided, explain most of the
-// exchanges that differ. Pure; any thread.
+// In which order to look at issues: which few of them, once decided, explain most of the exchanges
+// that differ. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +12,23 @@
 
 namespace banyan::comparator {
 
-// The findings that one exchange shows (ids, each once), and how many exchanges show just these.
+// The issues that one exchange shows (ids, each once), and how many exchanges show just these.
 struct Incident {
-  std::vector<std::string> findings;
+  std::vector<std::string> issues;
   std::uint64_t exchanges = 0;
   std::uint64_t exchanges_min = 0;  // of these for certain: the table of incidents is bounded
 };
 
 struct Explanation {
   struct Step {
-    std::string finding;
+    std::string issue;
     std::uint64_t explained = 0;  // exchanges, once this one and those before are decided
+    std::string finding = {};     // of it, the one that most exchanges show
+    std::size_t findings = 0;     // how many it joins; 0: unknown
+    // What a person types to decide it.
+    const std::string& decided_by() const { return findings == 1 ? finding : issue; }
   };
-  std::uint64_t exchanges = 0;  // that show a finding not decided yet
+  std::uint64_t exchanges = 0;  // that show an issue not decided yet
   std::vector<Step> steps;
   std::uint64_t explained() const { return steps.empty() ? 0 : steps.back().explained; }
 };
@@ -33,10 +37,9 @@ struct Explanation {
 inline constexpr std::size_t kExplainStepsMax = 20;
 inline constexpr double kExplainShare = 0.99;
 
-// An exchange is explained once all its findings are decided. That makes single findings poor
-// steps, so whole incidents are added: the one with most exchanges for each finding it still needs
-// first.
+// An exchange is explained once all its issues are decided. That makes single issues poor steps, so
+// whole incidents are added: the one with most exchanges for each finding it still needs first.
 Explanation explain(const std::vector<Incident>& incidents,
-                    const std::function<bool(std::string_view finding)>& is_decided);
+                    const std::function<bool(std::string_view issue)>& is_decided);
 
 }  // namespace banyan::comparator

@@ -294,6 +294,47 @@ TEST_F(AdminServerTest, FindingsAreFoldedJudgedAndAnnounced) {
   EXPECT_TRUE(listener.read_until("event: route\ndata: {\"name\":\"orders\""));
 }
 
+TEST_F(AdminServerTest, AnIssueIsShownAndDecidedWithAllItsFindings) {
+  start();
+  std::uint64_t counter = 0;
+  for (const char* endpoint : {"GET /orders/{}", "GET /carts"}) {
+    model::VerdictRecord verdict;
+    verdict.exchange = support::exchange_id(++counter);
+    verdict.route = "orders";
+    verdict.endpoint = endpoint;
+    verdict.verdict = Verdict::kDifferent;
+    verdict.at = clock_.now();
+    model::Difference difference;
+    difference.path = difference.at = "body:$.price";
+    difference.transition = "×100";
+    verdict.differences.push_back(difference);
+    append(verdict);
+  }
+  ASSERT_TRUE(recorder_->flush(20'000'000'000).ok());
+  json::Value told;
+  ASSERT_TRUE(wait_until([&] {
+    told = get("/api/v1/findings");
+    return told.find("findings")->items.size() == 2;
+  }));
+  ASSERT_EQ(told.find("issues")->items.size(), 1U);
+  const json::Value& issue = told.find("issues")->items[0];
+  const std::string id(issue.string_or("id", ""));
+  EXPECT_EQ(issue.string_or("label", ""), "price: ×100");
+  EXPECT_EQ(issue.number_or("endpoint_count", 0), 2);
+  EXPECT_EQ(told.find("findings")->items[0].string_or("issue", ""), id);
+  EXPECT_EQ(told.find("explained")->find("steps")->items.at(0).string_or("issue", ""), id);
+  EXPECT_EQ(get("/api/v1/findings/" + id.substr(0, 6)).find("details")->items.size(), 2U);
+  EXPECT_EQ(ask("GET", "/api/v1/findings/i0").status, 404);
+  EXPECT_EQ(ask("PATCH", "/api/v1/findings/" + id, R"({"state":"accepted"})").status, 400);
+  const json::Value decided =
+      value_of(ask("PATCH", "/api/v1/findings/" + id, R"({"state":"bug","by":"ann"})"));
+  EXPECT_EQ(decided.number_or("bug", 0), 2);
+  for (const json::Value& finding : decided.find("details")->items) {
+    EXPECT_EQ(finding.string_or("changed_by", ""), "ann");
+  }
+  EXPECT_EQ(get("/api/v1/findings").find("explained")->number_or("exchanges", 9), 0);
+}
+
 TEST_F(AdminServerTest, AnErasureNamesOneSubjectAndSaysWhatWent) {
   struct Eraser final : ErasureService {
     Result<ErasureReport> erase(const ErasureRequest& request) override {

@@ -133,6 +133,32 @@ TEST(ReportTest, WhatToDecideFirstStandsInEveryFormat) {
   const auto parsed = json::parse(render_report(report, ReportFormat::kJson));
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(parsed->find("explained")->number_or("explained", 0), 123);
+  // An issue of one finding goes by that.
+  report.explanation.steps = {{"iaaaaaaaaaaaa", 125, "aaaaaaaaaaaa", 1}};
+  const std::string one =
+      "deciding this one explains 100.0 % of the 125 exchanges that differ: aaaaaaaaaaaa\n";
+  EXPECT_NE(render_report(report, ReportFormat::kText).find(one), std::string::npos);
+}
+
+TEST(ReportTest, IssuesStandInEveryFormatForPeople) {
+  ReportData report = data();
+  comparator::Issue issue;
+  issue.id = "iaaaaaaaaaaaa";
+  issue.label = "price<b>: ×100";
+  issue.endpoint_count = 40;
+  issue.route_count = 1;
+  issue.exchanges = 12345;
+  issue.finding_count = issue.open = 41;
+  report.issues = {issue};
+  for (const ReportFormat format :
+       {ReportFormat::kText, ReportFormat::kHtml, ReportFormat::kMarkdown}) {
+    const std::string out = render_report(report, format);
+    EXPECT_NE(out.find("40 endpoints of 1 route, 12345 exchanges"), std::string::npos) << out;
+    EXPECT_EQ(out.find("<b>") != std::string::npos, format == ReportFormat::kText);
+  }
+  const auto parsed = json::parse(render_report(report, ReportFormat::kJson));
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->find("issues")->items.at(0).number_or("finding_count", 0), 41);
 }
 
 TEST(ReportTest, ReadinessStandsInEveryFormat) {

@@ -20,7 +20,7 @@ using Steps = std::vector<std::pair<std::string, std::uint64_t>>;
 
 Steps steps_of(const Explanation& explanation) {
   Steps out;
-  for (const auto& step : explanation.steps) out.emplace_back(step.finding, step.explained);
+  for (const auto& step : explanation.steps) out.emplace_back(step.issue, step.explained);
   return out;
 }
 
@@ -56,9 +56,9 @@ TEST(ExplainTest, EndsAtTheBounds) {
   EXPECT_EQ(explain(many, kNothing).steps.size(), kExplainStepsMax);
   Incident wide{{}, 1000, 1000};
   for (std::size_t i = 0; i <= kExplainStepsMax; ++i)
-    wide.findings.push_back("w" + std::to_string(i));
+    wide.issues.push_back("w" + std::to_string(i));
   EXPECT_TRUE(explain({wide}, kNothing).steps.empty());
-  wide.findings.pop_back();
+  wide.issues.pop_back();
   EXPECT_EQ(explain({wide}, kNothing).steps.size(), kExplainStepsMax);
   // The last percent is left.
   EXPECT_EQ(explain({{{"a"}, 99, 99}, {{"b"}, 1, 1}}, kNothing).steps.size(), 1U);
