@@ -21,6 +21,9 @@ pkg_check_modules(CLI11 REQUIRED IMPORTED_TARGET CLI11)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 add_library(xxhash INTERFACE)
 target_link_libraries(xxhash INTERFACE ${XXHASH_LIBRARY})
+find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
+add_library(utf8proc INTERFACE)
+target_link_libraries(utf8proc INTERFACE ${UTF8PROC_LIBRARY})
 
 # llhttp from the C sources in node-llhttp, strict for library and users alike.
 set(LLHTTP_DIR /usr/share/llhttp)

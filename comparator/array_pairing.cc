@@ -2,9 +2,8 @@
 #include "comparator/array_pairing.h"
 
 #include <algorithm>
+#include <span>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "comparator/meaning_hash.h"
 
@@ -15,13 +14,12 @@ using Type = json::Value::Type;
 
 // The node that `key` leads to (last one wins among duplicates), where it is a string or a number.
 std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,
-                                  const std::vector<std::string>& key) {
+                                  std::span<const std::string> key) {
   for (const std::string& name : key) {
     std::optional<NodeIndex> found;
-    NodeIndex child = at + 1;
-    for (const auto& [member, value] : json[at].value->members) {
-      if (member == name) found = child;
-      child = json[child].end;
+    if (json[at].value->type != Type::kObject) return std::nullopt;
+    for (NodeIndex child = at + 1; child < json.end_of(at); child = json.end_of(child)) {
+      if (json[child].value->name == name) found = child;
     }
     if (!found) return std::nullopt;
     at = *found;
@@ -38,27 +36,46 @@ Digests keys_of(const Items& items, const std::vector<std::string>& key) {
   out.reserve(items.nodes.size());
   for (const NodeIndex node : items.nodes) {
     const auto found = key_node(*items.json, node, key);
-    out.push_back(found ? std::optional((*items.json)[*found].exact) : std::nullopt);
+    out.push_back(found ? std::optional(items.json->exact(*found)) : std::nullopt);
   }
   return out;
 }
 
+bool is_less(const Digest128& a, const Digest128& b) {
+  return a.low != b.low ? a.low < b.low : a.high < b.high;
+}
+
 Pairing pair_by_digest(const Digests& legacy, const Digests& candidate) {
-  // Positions of the candidate's items by digest, latest first, so that the first is at the back.
-  std::unordered_map<Digest128, std::vector<std::size_t>, DigestHash> open;
-  for (std::size_t i = candidate.size(); i-- > 0;) {
-    if (candidate[i]) open[*candidate[i]].push_back(i);
+  // Positions of the candidate's items, sorted by digest; the first of a digest knows how many of
+  // them are taken.
+  struct Open {
+    Digest128 digest;
+    std::size_t position;
+    std::size_t taken = 0;
+  };
+  std::vector<Open> open;
+  open.reserve(candidate.size());
+  for (std::size_t i = 0; i < candidate.size(); ++i) {
+    if (candidate[i]) open.push_back({*candidate[i], i});
   }
+  std::sort(open.begin(), open.end(), [](const Open& a, const Open& b) {
+    return a.digest == b.digest ? a.position < b.position : is_less(a.digest, b.digest);
+  });
   Pairing out;
   std::vector<bool> is_paired(candidate.size(), false);
   for (std::size_t i = 0; i < legacy.size(); ++i) {
-    const auto found = legacy[i] ? open.find(*legacy[i]) : open.end();
-    if (found == open.end() || found->second.empty()) {
+    const auto first = !legacy[i] ? open.end()
+                                  : std::lower_bound(open.begin(), open.end(), *legacy[i],
+                                                     [](const Open& a, const Digest128& b) {
+                                                       return is_less(a.digest, b);
+                                                     });
+    const std::size_t left = static_cast<std::size_t>(open.end() - first);
+    if (left == 0 || first->taken >= left ||
+        !((first + static_cast<std::ptrdiff_t>(first->taken))->digest == *legacy[i])) {
       out.only_legacy.push_back(i);
       continue;
     }
-    const std::size_t partner = found->second.back();
-    found->second.pop_back();
+    const std::size_t partner = (first + static_cast<std::ptrdiff_t>(first->taken++))->position;
     is_paired[partner] = true;
     out.pairs.emplace_back(i, partner);
   }
@@ -68,15 +85,16 @@ Pairing pair_by_digest(const Digests& legacy, const Digests& candidate) {
   return out;
 }
 
-// The keys of one side where `name` is a scalar in every item and none comes twice.
-std::optional<std::unordered_set<Digest128, DigestHash>> unique_keys(const Items& items,
-                                                                     const std::string& name) {
-  std::unordered_set<Digest128, DigestHash> out;
+// The keys of one side, sorted, where `name` is a scalar in every item and none comes twice.
+std::optional<std::vector<Digest128>> unique_keys(const Items& items, const std::string& name) {
+  std::vector<Digest128> out;
   for (const NodeIndex node : items.nodes) {
-    const auto found = key_node(*items.json, node, {name});
+    const auto found = key_node(*items.json, node, {&name, 1});
     if (!found || (*items.json)[*found].ignore >= 0) return std::nullopt;
-    if (!out.insert((*items.json)[*found].exact).second) return std::nullopt;
+    out.push_back(items.json->exact(*found));
   }
+  std::sort(out.begin(), out.end(), is_less);
+  if (std::adjacent_find(out.begin(), out.end()) != out.end()) return std::nullopt;
   return out;
 }
 
@@ -158,7 +176,7 @@ bool is_page_moved(const Items& legacy, const Items& candidate, const Pairing& p
 Pairing pair_by_meaning(const Items& legacy, const Items& candidate) {
   const auto digests = [](const Items& items) {
     Digests out;
-    for (std::size_t i = 0; i < items.nodes.size(); ++i) out.emplace_back(items.node(i).loose);
+    for (std::size_t i = 0; i < items.nodes.size(); ++i) out.emplace_back(items.loose(i));
     return out;
   };
   return pair_by_digest(digests(legacy), digests(candidate));
@@ -192,8 +210,9 @@ std::optional<std::string> infer_key(const Items& legacy, const Items& candidate
     const auto right = unique_keys(candidate, key);
     if (!right) continue;
     const auto shared = static_cast<std::size_t>(
-        std::count_if(left->begin(), left->end(),
-                      [&](const Digest128& digest) { return right->count(digest) > 0; }));
+        std::count_if(left->begin(), left->end(), [&](const Digest128& digest) {
+          return std::binary_search(right->begin(), right->end(), digest, is_less);
+        }));
     if (shared * 2 >= shorter) return key;
   }
   return std::nullopt;

@@ -20,6 +20,7 @@ struct Items {
   std::size_t first = 0;
 
   const Node& node(std::size_t i) const { return (*json)[nodes[i]]; }
+  const Digest128& loose(std::size_t i) const { return json->loose(nodes[i]); }
 };
 
 // Positions in Items::nodes; every position is in exactly one of the lists of its side.

@@ -14,8 +14,9 @@
 #include "comparator/xml_diff.h"
 #include "comparator/xml_tree.h"
 #include "core/base/text.h"
+#include "core/base/unicode.h"
 #include "core/codec/content_coding.h"
-#include "core/json/value.h"
+#include "core/json/tape.h"
 
 namespace banyan::comparator {
 namespace {
@@ -75,6 +76,25 @@ std::string utf8_of_latin1(std::string_view bytes) {
 }
 
 std::string size_text(std::uint64_t bytes) { return std::to_string(bytes) + " bytes"; }
+
+// What one comparison after the other may use of a thread; asking the heap for it anew each time
+// would cost more than small bodies do.
+struct JsonRoom {
+  json::Tape legacy, candidate;
+  LiftedJson::Room of_legacy, of_candidate;
+
+  void shrink() {
+    legacy.shrink();
+    candidate.shrink();
+    of_legacy.shrink();
+    of_candidate.shrink();
+  }
+};
+
+JsonRoom& json_room() {
+  thread_local JsonRoom room;
+  return room;
+}
 
 class BodyDiff {
  public:
@@ -194,15 +214,33 @@ class BodyDiff {
     if (!is_declared && (!looks_like_json(a) || !looks_like_json(b))) return false;
     json::ParseLimits limits;
     limits.nodes_max = kJsonNodesMax;
-    const auto left = json::parse(a, limits);
-    const auto right = json::parse(b, limits);
-    if (left && right) return values(*left, *right);
-    return unread(left, a, right, b, is_declared);
+    JsonRoom& room = json_room();
+    const Result<bool> left = is_read(room.legacy.parse(a, limits));
+    const Result<bool> right = is_read(room.candidate.parse(b, limits));
+    const bool is_compared =
+        left.ok() && right.ok() ? tapes(room) : unread(left, a, right, b, is_declared);
+    room.shrink();
+    return is_compared;
+  }
+
+  static Result<bool> is_read(const Status& status) {
+    return status.ok() ? Result<bool>(true) : Result<bool>(status.error());
   }
 
   bool values(const json::Value& left, const json::Value& right) {
-    const LiftedJson x(left, rules_);
-    const LiftedJson y(right, rules_);
+    JsonRoom& room = json_room();
+    room.legacy.assign(left);
+    room.candidate.assign(right);
+    tapes(room);
+    room.shrink();
+    return true;
+  }
+
+  bool tapes(JsonRoom& room) {
+    room.legacy.normalize_names();
+    room.candidate.normalize_names();
+    LiftedJson x(room.legacy, rules_, room.of_legacy);
+    const LiftedJson y(room.candidate, rules_, room.of_candidate);
     JsonDiff(x, y, rules_, sink_).run();
     return true;
   }
@@ -234,9 +272,8 @@ class BodyDiff {
     const std::size_t bytes_max = rules_.options().body_bytes_max;
     const auto both = read_wire(form, left, right, bytes_max);
     if (both.ok()) return values(both->legacy, both->candidate);
-    const auto alone = [&](const WireBody& side) -> Result<bool> {
-      const Status status = check_wire(form, side, bytes_max);
-      return status.ok() ? Result<bool>(true) : Result<bool>(status.error());
+    const auto alone = [&](const WireBody& side) {
+      return is_read(check_wire(form, side, bytes_max));
     };
     return unread(alone(left), a, alone(right), b, true);
   }
@@ -274,6 +311,7 @@ class BodyDiff {
   }
 
   void text(std::string_view a, std::string_view b) {
+    if (is_same_text(a, b)) return;
     const auto mismatch = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
     const auto at = static_cast<std::size_t>(mismatch.first - a.begin());
     const std::size_t line_break = at == 0 ? std::string_view::npos : a.rfind('\n', at - 1);

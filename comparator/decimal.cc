@@ -69,15 +69,13 @@ std::optional<Decimal> decimal_of(std::string_view number) {
   }
   const std::size_t mark = number.find_first_of("eE");
   const std::string_view mantissa = number.substr(0, mark);
-  bool is_fraction = false;
-  for (const char c : mantissa) {
-    if (c == '.') {
-      is_fraction = true;
-      continue;
-    }
-    if (is_fraction) --out.exponent;
-    if (c != '0' || !out.digits.empty()) out.digits.push_back(c);
+  const std::size_t point = std::min(mantissa.find('.'), mantissa.size());
+  out.digits = mantissa.substr(0, point);
+  if (point < mantissa.size()) {
+    out.digits += mantissa.substr(point + 1);
+    out.exponent = -static_cast<std::int64_t>(mantissa.size() - point - 1);
   }
+  out.digits.erase(0, std::min(out.digits.find_first_not_of('0'), out.digits.size()));
   while (!out.digits.empty() && out.digits.back() == '0') {
     out.digits.pop_back();
     ++out.exponent;
@@ -98,6 +96,7 @@ std::optional<double> gap_in_units(const Decimal& a, const Decimal& b, std::int6
   const auto right = scaled(b, unit);
   if (!left || !right) return std::nullopt;
   const Int128 gap = *left > *right ? *left - *right : *right - *left;
+  if (exponent == unit) return static_cast<double>(gap);
   return static_cast<double>(gap) / std::pow(10.0, static_cast<double>(exponent - unit));
 }
 

@@ -28,38 +28,37 @@ std::string_view name_of(Type type) {
   return "";
 }
 
-bool is_scalar(const json::Value& value) {
+bool is_scalar(const json::TapeNode& value) {
   return value.type != Type::kArray && value.type != Type::kObject;
 }
 
-Leaf leaf_of(const json::Value& value) {
+Leaf leaf_of(const json::TapeNode& value) {
   switch (value.type) {
     case Type::kBool: return {LeafType::kBoolean, value.boolean ? "true" : "false"};
     case Type::kNumber: return {LeafType::kNumber, value.text};
     case Type::kString: return {LeafType::kString, value.text};
-    default: return {};
+    default: return {LeafType::kNull, "null"};
   }
 }
 
-bool is_empty(const json::Value& value) {
-  return value.type == Type::kString ? value.text.empty()
-                                     : value.items.empty() && value.members.empty();
+bool is_empty(const json::TapeNode& value) {
+  return value.type == Type::kString ? value.text.empty() : value.children == 0;
 }
 
 // "" of a value that says something.
-std::string_view name_of_nothing(const json::Value& value) {
+std::string_view name_of_nothing(const json::TapeNode& value) {
   if (value.type == Type::kNull) return "null";
   const bool can_be_empty = value.type == Type::kString || !is_scalar(value);
   return can_be_empty && is_empty(value) ? "empty" : "";
 }
 
-std::string transition_of(const json::Value& legacy, const json::Value& candidate) {
+std::string transition_of(const json::TapeNode& legacy, const json::TapeNode& candidate) {
   if (is_scalar(legacy) && is_scalar(candidate)) {
     return comparator::transition_of(leaf_of(legacy), leaf_of(candidate));
   }
   // An empty list in the place of null is another cause than a list.
   const bool has_null = legacy.type == Type::kNull || candidate.type == Type::kNull;
-  const auto told = [has_null](const json::Value& value) -> std::string {
+  const auto told = [has_null](const json::TapeNode& value) -> std::string {
     if (has_null && !is_scalar(value) && is_empty(value)) {
       return value.type == Type::kArray ? "[]" : "{}";
     }
@@ -68,28 +67,23 @@ std::string transition_of(const json::Value& legacy, const json::Value& candidat
   return told(legacy) + "→" + told(candidate);
 }
 
-// Writes `value` until `out` passes `bytes_max`; what is cut off there is never looked at.
-void write_bounded(const json::Value& value, std::size_t bytes_max, std::string& out) {
+// Writes a value until `out` passes `bytes_max`; what is cut off there is never looked at.
+void write_bounded(const LiftedJson& json, NodeIndex at, std::size_t bytes_max, std::string& out) {
   if (out.size() > bytes_max) return;
-  std::size_t written = 0;
-  if (value.type == Type::kArray) {
-    out.push_back('[');
-    for (const json::Value& item : value.items) {
+  const json::TapeNode& value = *json[at].value;
+  const bool is_object = value.type == Type::kObject;
+  if (is_object || value.type == Type::kArray) {
+    out.push_back(is_object ? '{' : '[');
+    for (NodeIndex child = at + 1; child < value.end; child = json.end_of(child)) {
       if (out.size() > bytes_max) return;
-      if (written++ > 0) out.push_back(',');
-      write_bounded(item, bytes_max, out);
+      if (child > at + 1) out.push_back(',');
+      if (is_object) {
+        json::JsonWriter(out).string(json[child].value->name.substr(0, bytes_max + 1));
+        out.push_back(':');
+      }
+      write_bounded(json, child, bytes_max, out);
     }
-    out.push_back(']');
-  } else if (value.type == Type::kObject) {
-    out.push_back('{');
-    for (const auto& [name, member] : value.members) {
-      if (out.size() > bytes_max) return;
-      if (written++ > 0) out.push_back(',');
-      json::JsonWriter(out).string(std::string_view(name).substr(0, bytes_max + 1));
-      out.push_back(':');
-      write_bounded(member, bytes_max, out);
-    }
-    out.push_back('}');
+    out.push_back(is_object ? '}' : ']');
   } else if (value.type == Type::kString && value.text.size() > bytes_max) {
     // Half a sequence at the cut would come out as U+FFFD, so it goes too.
     std::size_t end = bytes_max + 1;
@@ -97,20 +91,22 @@ void write_bounded(const json::Value& value, std::size_t bytes_max, std::string&
            (static_cast<unsigned char>(value.text[end]) & 0xC0) == 0x80) {
       --end;
     }
-    json::JsonWriter(out).string(std::string_view(value.text).substr(0, end));
+    json::JsonWriter(out).string(value.text.substr(0, end));
     out.pop_back();
     out.append(bytes_max + 2, ' ');  // marks it as cut
+  } else if (value.type == Type::kString) {
+    json::JsonWriter(out).string(value.text);
   } else {
-    json::write(value, out);
+    out += leaf_of(value).text;
   }
 }
 
 }  // namespace
 
-std::string JsonDiff::shown(const json::Value& value) const {
+std::string JsonDiff::shown(const LiftedJson& json, NodeIndex at) const {
   if (!sink_.has_room()) return {};
   std::string out;
-  write_bounded(value, sink_.shown_bytes_max(), out);
+  write_bounded(json, at, sink_.shown_bytes_max(), out);
   return out;
 }
 
@@ -134,12 +130,12 @@ void JsonDiff::emit(DifferenceKind kind, std::string legacy, std::string candida
 void JsonDiff::node(NodeIndex legacy, NodeIndex candidate) {
   const Node& a = legacy_[legacy];
   const Node& b = candidate_[candidate];
-  if (a.exact == b.exact) return;
+  if (a.same_as == candidate) return;
   if (a.value->type != b.value->type) {
-    emit(DifferenceKind::kType, shown(*a.value), shown(*b.value), rules_.text_of(a.ignore),
-         transition_of(*a.value, *b.value));
+    emit(DifferenceKind::kType, shown(legacy_, legacy), shown(candidate_, candidate),
+         rules_.text_of(a.ignore), transition_of(*a.value, *b.value));
   } else if (a.ignore >= 0 || is_scalar(*a.value)) {
-    leaf(legacy, candidate);
+    if (!is_same(legacy, candidate)) leaf(legacy, candidate);
   } else if (a.value->type == Type::kObject) {
     object(legacy, candidate);
   } else {
@@ -159,7 +155,7 @@ void JsonDiff::leaf(NodeIndex legacy, NodeIndex candidate) {
   }
   // What a rule covers is one finding, whatever became of it.
   const bool is_told = rule.empty() && is_scalar(*a.value) && sink_.has_room();
-  emit(DifferenceKind::kValue, shown(*a.value), shown(*b.value), rule,
+  emit(DifferenceKind::kValue, shown(legacy_, legacy), shown(candidate_, candidate), rule,
        is_told ? transition_of(*a.value, *b.value) : std::string());
 }
 
@@ -171,11 +167,9 @@ struct JsonDiff::Member {
 void JsonDiff::object(NodeIndex legacy, NodeIndex candidate) {
   const auto by_name = [](const LiftedJson& json, NodeIndex index) {
     std::vector<Member> out;
-    out.reserve(json[index].value->members.size());
-    NodeIndex child = index + 1;
-    for (const auto& [name, value] : json[index].value->members) {
-      out.push_back({name, child});
-      child = json[child].end;
+    out.reserve(json[index].value->children);
+    for (NodeIndex child = index + 1; child < json.end_of(index); child = json.end_of(child)) {
+      out.push_back({json[child].value->name, child});
     }
     std::stable_sort(out.begin(), out.end(),
                      [](const Member& a, const Member& b) { return a.name < b.name; });
@@ -218,9 +212,9 @@ void JsonDiff::one_sided_members(const std::vector<Member>& missing,
     std::size_t come = 0;  // position of the last of `extra`
   };
   std::unordered_map<Digest128, Shared, DigestHash> by_value(missing.size());
-  for (const Member& gone : missing) ++by_value[legacy_[gone.node].exact].missing;
+  for (const Member& gone : missing) ++by_value[legacy_.exact(gone.node)].missing;
   for (std::size_t i = 0; i < extra.size(); ++i) {
-    Shared& shared = by_value[candidate_[extra[i].node].exact];
+    Shared& shared = by_value[candidate_.exact(extra[i].node)];
     ++shared.extra;
     shared.come = i;
   }
@@ -231,22 +225,22 @@ void JsonDiff::one_sided_members(const std::vector<Member>& missing,
   std::vector<bool> is_rename(extra.size(), false);
   for (const Member& gone : missing) {
     const Node& node = legacy_[gone.node];
-    const Shared& shared = by_value[node.exact];
+    const Shared& shared = by_value[legacy_.exact(gone.node)];
     path_.push_back({gone.name, 0, false});
     if (shared.missing == 1 && shared.extra == 1 && tells_a_name(node) &&
         tells_a_name(candidate_[extra[shared.come].node])) {
       is_rename[shared.come] = true;
-      emit(DifferenceKind::kMissing, shown(*node.value), {}, {},
+      emit(DifferenceKind::kMissing, shown(legacy_, gone.node), {}, {},
            "renamed→" + cut_shown(extra[shared.come].name, sink_.shown_bytes_max()));
     } else {
-      one_sided(node, true);
+      one_sided(gone.node, true);
     }
     path_.pop_back();
   }
   for (std::size_t i = 0; i < extra.size(); ++i) {
     if (is_rename[i]) continue;
     path_.push_back({extra[i].name, 0, false});
-    one_sided(candidate_[extra[i].node], false);
+    one_sided(extra[i].node, false);
     path_.pop_back();
   }
 }
@@ -255,12 +249,13 @@ void JsonDiff::one_sided_members(const std::vector<Member>& missing,
 void JsonDiff::member(const std::vector<NodeIndex>& legacy,
                       const std::vector<NodeIndex>& candidate) {
   const Node& a = legacy_[legacy.back()];
-  const Node& b = candidate_[candidate.back()];
-  if (a.exact != b.exact) return node(legacy.back(), candidate.back());
-  if (legacy.size() == 1 && candidate.size() == 1) return;
+  const bool is_single = legacy.size() == 1 && candidate.size() == 1;
+  if (is_single || !is_same(legacy.back(), candidate.back())) {
+    return node(legacy.back(), candidate.back());
+  }
   const auto distinct = [](const LiftedJson& json, const std::vector<NodeIndex>& nodes) {
     std::vector<Digest128> out;
-    for (const NodeIndex index : nodes) out.push_back(json[index].exact);
+    for (const NodeIndex index : nodes) out.push_back(json.exact(index));
     const bool is_one = std::all_of(out.begin(), out.end(),
                                     [&](const Digest128& digest) { return digest == out[0]; });
     if (is_one) out.resize(1);
@@ -271,7 +266,7 @@ void JsonDiff::member(const std::vector<NodeIndex>& legacy,
     std::string out;
     for (const NodeIndex index : nodes) {
       if (!out.empty()) out += ", then ";
-      write_bounded(*json[index].value, sink_.shown_bytes_max(), out);
+      write_bounded(json, index, sink_.shown_bytes_max(), out);
     }
     return out;
   };
@@ -279,7 +274,9 @@ void JsonDiff::member(const std::vector<NodeIndex>& legacy,
        rules_.text_of(a.ignore), "duplicate name");
 }
 
-void JsonDiff::one_sided(const Node& node, bool is_legacy, std::string_view word) {
+void JsonDiff::one_sided(NodeIndex at, bool is_legacy, std::string_view word) {
+  const LiftedJson& side = is_legacy ? legacy_ : candidate_;
+  const Node& node = side[at];
   const std::string_view rule = rules_.text_of(node.ignore);
   std::string transition;
   if (rule.empty()) {
@@ -289,15 +286,15 @@ void JsonDiff::one_sided(const Node& node, bool is_legacy, std::string_view word
     }
   }
   if (is_legacy) {
-    emit(DifferenceKind::kMissing, shown(*node.value), {}, rule, std::move(transition));
+    emit(DifferenceKind::kMissing, shown(side, at), {}, rule, std::move(transition));
   } else {
-    emit(DifferenceKind::kExtra, {}, shown(*node.value), rule, std::move(transition));
+    emit(DifferenceKind::kExtra, {}, shown(side, at), rule, std::move(transition));
   }
 }
 
 void JsonDiff::order(NodeIndex legacy, NodeIndex candidate, std::string_view rule) {
-  emit(DifferenceKind::kOrder, shown(*legacy_[legacy].value), shown(*candidate_[candidate].value),
-       rule, rule.empty() ? "reordered" : "");
+  emit(DifferenceKind::kOrder, shown(legacy_, legacy), shown(candidate_, candidate), rule,
+       rule.empty() ? "reordered" : "");
 }
 
 void JsonDiff::item(NodeIndex legacy, NodeIndex candidate, std::size_t index) {
@@ -320,11 +317,11 @@ void JsonDiff::ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b) 
   std::size_t front = 0;
   std::size_t left = a.nodes.size();
   std::size_t right = b.nodes.size();
-  while (front < left && front < right && a.node(front).loose == b.node(front).loose) {
+  while (front < left && front < right && is_alike(a.nodes[front], b.nodes[front])) {
     item(a.nodes[front], b.nodes[front], front);
     ++front;
   }
-  while (left > front && right > front && a.node(left - 1).loose == b.node(right - 1).loose) {
+  while (left > front && right > front && is_alike(a.nodes[left - 1], b.nodes[right - 1])) {
     --left;
     --right;
     item(a.nodes[left], b.nodes[right], left);
@@ -370,8 +367,8 @@ void JsonDiff::ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b) 
 
 void JsonDiff::positional(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b) {
   if (a.nodes.size() != b.nodes.size()) {
-    emit(DifferenceKind::kLength, std::to_string(legacy_[legacy].value->items.size()),
-         std::to_string(candidate_[candidate].value->items.size()), {});
+    emit(DifferenceKind::kLength, std::to_string(legacy_[legacy].value->children),
+         std::to_string(candidate_[candidate].value->children), {});
   }
   const std::size_t shared = std::min(a.nodes.size(), b.nodes.size());
   for (std::size_t i = 0; i < shared; ++i) item(a.nodes[i], b.nodes[i], a.first + i);
@@ -396,12 +393,12 @@ void JsonDiff::paired(const Items& a, const Items& b, const Pairing& pairing) {
   }
   for (const std::size_t i : pairing.only_legacy) {
     path_.push_back({{}, a.first + i, true});
-    one_sided(a.node(i), true, word);
+    one_sided(a.nodes[i], true, word);
     path_.pop_back();
   }
   for (const std::size_t i : pairing.only_candidate) {
     path_.push_back({{}, b.first + i, true});
-    one_sided(b.node(i), false, word);
+    one_sided(b.nodes[i], false, word);
     path_.pop_back();
   }
 }

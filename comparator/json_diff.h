@@ -20,16 +20,28 @@ inline constexpr std::size_t kArrayItemsMax = 10'000;
 
 class JsonDiff {
  public:
-  // Borrows all of them.
-  JsonDiff(const LiftedJson& legacy, const LiftedJson& candidate, const RuleSet& rules,
+  // Borrows all of them, and notes in `legacy` what matches.
+  JsonDiff(LiftedJson& legacy, const LiftedJson& candidate, const RuleSet& rules,
            DifferenceSink& sink)
       : legacy_(legacy), candidate_(candidate), rules_(rules), sink_(sink) {}
 
-  void run() { node(0, 0); }
+  void run() {
+    legacy_.match(candidate_);
+    node(0, 0);
+  }
 
  private:
   struct Member;
 
+  bool is_same(NodeIndex legacy, NodeIndex candidate) const {
+    return legacy_[legacy].same_as == candidate ||
+           legacy_.exact(legacy) == candidate_.exact(candidate);
+  }
+  // The same but for what rules cover.
+  bool is_alike(NodeIndex legacy, NodeIndex candidate) const {
+    return legacy_[legacy].same_as == candidate ||
+           legacy_.loose(legacy) == candidate_.loose(candidate);
+  }
   void node(NodeIndex legacy, NodeIndex candidate);
   void leaf(NodeIndex legacy, NodeIndex candidate);
   void object(NodeIndex legacy, NodeIndex candidate);
@@ -43,15 +55,15 @@ class JsonDiff {
   void member(const std::vector<NodeIndex>& legacy, const std::vector<NodeIndex>& candidate);
   void item(NodeIndex legacy, NodeIndex candidate, std::size_t index);
   // `word` names its transition, where what it holds does not.
-  void one_sided(const Node& node, bool is_legacy, std::string_view word = {});
+  void one_sided(NodeIndex at, bool is_legacy, std::string_view word = {});
   void one_sided_members(const std::vector<Member>& missing, const std::vector<Member>& extra);
   void order(NodeIndex legacy, NodeIndex candidate, std::string_view rule);
 
-  std::string shown(const json::Value& value) const;
+  std::string shown(const LiftedJson& json, NodeIndex at) const;
   void emit(DifferenceKind kind, std::string legacy, std::string candidate, std::string_view rule,
             std::string transition = {});
 
-  const LiftedJson& legacy_;
+  LiftedJson& legacy_;
   const LiftedJson& candidate_;
   const RuleSet& rules_;
   DifferenceSink& sink_;

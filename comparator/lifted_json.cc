@@ -2,7 +2,6 @@
 #include "comparator/lifted_json.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "comparator/decimal.h"
@@ -15,118 +14,151 @@ using Type = json::Value::Type;
 using Tag = MeaningTag;
 using Bag = MeaningBag;
 
+void append_digest(std::string& out, const Digest128& digest) {
+  out.append(reinterpret_cast<const char*>(&digest), sizeof digest);
+}
+
 Digest128 member_hash(std::uint64_t key, const Digest128& value) {
   const std::uint64_t words[3] = {key, value.high, value.low};
   return meaning_hash(Tag::kMember, words);
 }
 
-bool has_duplicates(std::vector<std::uint64_t> keys) {
-  std::sort(keys.begin(), keys.end());
-  return std::adjacent_find(keys.begin(), keys.end()) != keys.end();
-}
-
 // Of the values of one name: that of the last where all agree, else of their sequence.
-Digest128 sequence_hash(const std::vector<Digest128>& values) {
-  if (std::all_of(values.begin(), values.end(), [&](const auto& v) { return v == values[0]; })) {
-    return values[0];
+template <typename Keyed>
+Digest128 sequence_hash(const Keyed* first, const Keyed* last) {
+  if (std::all_of(first, last, [&](const Keyed& v) { return v.value == first->value; })) {
+    return first->value;
   }
   std::string bytes;
-  for (const Digest128& value : values) {
-    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
+  for (; first != last; ++first) append_digest(bytes, first->value);
   return meaning_hash(Tag::kArray, bytes);
-}
-
-struct KeyedHash {
-  std::uint64_t key;
-  Digest128 value;
-};
-
-Digest128 object_hash(const std::vector<KeyedHash>& members, bool with_duplicates) {
-  Bag bag;
-  if (!with_duplicates) {
-    for (const KeyedHash& member : members) bag.add(member_hash(member.key, member.value));
-    return bag.digest(Tag::kObject);
-  }
-  std::map<std::uint64_t, std::vector<Digest128>> by_key;
-  for (const KeyedHash& member : members) by_key[member.key].push_back(member.value);
-  for (const auto& [key, values] : by_key) bag.add(member_hash(key, sequence_hash(values)));
-  return bag.digest(Tag::kObject);
 }
 
 }  // namespace
 
-LiftedJson::LiftedJson(const json::Value& value, const RuleSet& rules)
-    : rules_(rules), patterns_(rules.body().size()) {
-  states_.resize(patterns_);
+// A sum over the names, so that their order does not count. Sorted where a name may come twice.
+Digest128 LiftedJson::Room::object_hash(std::vector<KeyedHash>& members) {
+  constexpr std::size_t kFew = 8;
+  const auto by_key = [](const KeyedHash& a, const KeyedHash& b) { return a.key < b.key; };
+  bool is_unique = true;
+  if (members.size() <= kFew) {
+    for (std::size_t i = 1; i < members.size(); ++i) {
+      for (std::size_t k = 0; k < i; ++k) is_unique &= members[i].key != members[k].key;
+    }
+    if (!is_unique) std::stable_sort(members.begin(), members.end(), by_key);
+  } else {
+    std::stable_sort(members.begin(), members.end(), by_key);
+    is_unique = false;
+  }
+  Bag bag;
+  if (is_unique) {
+    for (const KeyedHash& member : members) bag.add(member_hash(member.key, member.value));
+    return bag.digest(Tag::kObject);
+  }
+  const KeyedHash* const last = members.data() + members.size();
+  for (const KeyedHash* first = members.data(); first != last;) {
+    const KeyedHash* next = first + 1;
+    while (next != last && next->key == first->key) ++next;
+    bag.add(member_hash(first->key, next == first + 1 ? first->value : sequence_hash(first, next)));
+    first = next;
+  }
+  return bag.digest(Tag::kObject);
+}
+
+void LiftedJson::Room::shrink() {
+  if (nodes.capacity() <= kKeptNodesMax) return;
+  *this = Room();
+}
+
+LiftedJson::LiftedJson(const json::Tape& value, const RuleSet& rules, Room& room)
+    : rules_(rules),
+      patterns_(rules.body().size()),
+      is_ascii_(value.is_ascii()),
+      room_(room),
+      nodes_(room.nodes) {
+  nodes_.clear();
+  nodes_.resize(value.nodes().size());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].value = &value.nodes()[i];
+  if (patterns_ == 0) return;
+  room_.states.assign(patterns_, {});
   for (std::size_t i = 0; i < patterns_; ++i) {
     const BodyRule& rule = *rules.body()[i];
-    states_[i] = rule.pattern.start();
+    room_.states[i] = rule.pattern.start();
     has_loose_ = has_loose_ || rule.kind != BodyRule::Kind::kTolerance;
   }
-  add(value, 0, -1);
+  find_rules(0, 0, -1);
 }
 
 std::vector<NodeIndex> LiftedJson::children(NodeIndex index) const {
   std::vector<NodeIndex> out;
-  const json::Value& value = *nodes_[index].value;
-  out.reserve(std::max(value.items.size(), value.members.size()));
-  for (NodeIndex child = index + 1; child < nodes_[index].end; child = nodes_[child].end) {
+  out.reserve(nodes_[index].value->children);
+  for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
     out.push_back(child);
   }
   return out;
 }
 
-NodeIndex LiftedJson::add(const json::Value& value, std::size_t level, std::int16_t inherited) {
-  const auto index = static_cast<NodeIndex>(nodes_.size());
-  nodes_.emplace_back();
-  nodes_[index].value = &value;
-  nodes_[index].ignore = inherited;
-  if (patterns_ > 0) {
-    find_rules(index, level);
-    if (states_.size() < (level + 2) * patterns_) states_.resize((level + 2) * patterns_);
-  }
-  const std::int16_t ignore = nodes_[index].ignore;
-  for (const json::Value& item : value.items) {
-    for (std::size_t i = 0; i < patterns_; ++i) {
-      states(level + 1)[i] = rules_.body()[i]->pattern.enter_item(states(level)[i]);
-    }
-    add(item, level + 1, ignore);
-  }
-  for (const auto& [name, member] : value.members) {
-    for (std::size_t i = 0; i < patterns_; ++i) {
-      states(level + 1)[i] = rules_.body()[i]->pattern.enter_member(states(level)[i], name);
-    }
-    add(member, level + 1, ignore);
-  }
-  nodes_[index].end = static_cast<NodeIndex>(nodes_.size());
-  switch (value.type) {
-    case Type::kArray: hash_array(index); break;
-    case Type::kObject: hash_object(index); break;
-    default: hash_leaf(index);
-  }
-  if (ignore >= 0) nodes_[index].loose = Digest128{};
-  return index;
-}
-
-void LiftedJson::find_rules(NodeIndex index, std::size_t level) {
+void LiftedJson::find_rules(NodeIndex index, std::size_t level, std::int16_t inherited) {
   Node& node = nodes_[index];
+  node.ignore = inherited;
   for (std::size_t i = 0; i < patterns_; ++i) {
     const BodyRule& rule = *rules_.body()[i];
-    if (!rule.pattern.accepts(states(level)[i])) continue;
-    node.add(rule.kind, i);
+    if (rule.pattern.accepts(states(level)[i])) node.add(rule.kind, i);
+  }
+  if (node.value->children == 0) return;
+  if (room_.states.size() < (level + 2) * patterns_) room_.states.resize((level + 2) * patterns_);
+  const bool is_array = node.value->type == Type::kArray;
+  for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
+    for (std::size_t i = 0; i < patterns_; ++i) {
+      const json::PathPattern& pattern = rules_.body()[i]->pattern;
+      states(level + 1)[i] =
+          is_array ? pattern.enter_item(states(level)[i])
+                   : pattern.enter_member(states(level)[i], nodes_[child].value->name);
+    }
+    find_rules(child, level + 1, node.ignore);
   }
 }
 
-void LiftedJson::hash_leaf(NodeIndex index) {
+bool LiftedJson::match(NodeIndex index, const LiftedJson& other, NodeIndex theirs) {
+  const json::TapeNode& a = *nodes_[index].value;
+  const json::TapeNode& b = *other[theirs].value;
+  if (a.type != b.type || a.text != b.text || a.boolean != b.boolean) return false;
+  bool is_same = a.children == b.children;
+  NodeIndex child = index + 1;
+  NodeIndex their_child = theirs + 1;
+  for (; child < a.end && their_child < b.end;
+       child = end_of(child), their_child = other.end_of(their_child)) {
+    // Behind another name, or in an array of another length, the places no longer tell.
+    if (nodes_[child].value->name != other[their_child].value->name) return false;
+    if (!match(child, other, their_child)) is_same = false;
+  }
+  if (is_same) nodes_[index].same_as = theirs;
+  return is_same;
+}
+
+void LiftedJson::hash(NodeIndex index) const {
+  for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
+    if (!nodes_[child].is_hashed) hash(child);
+  }
   Node& node = nodes_[index];
-  const json::Value& value = *node.value;
+  switch (node.value->type) {
+    case Type::kArray: hash_array(index); break;
+    case Type::kObject: hash_object(index); break;
+    default: hash_leaf(node);
+  }
+  if (node.ignore >= 0) node.loose = Digest128{};
+  node.is_hashed = true;
+}
+
+void LiftedJson::hash_leaf(Node& node) const {
+  const json::TapeNode& value = *node.value;
   if (value.type == Type::kString) {
-    node.exact = meaning_hash(Tag::kString, value.text);
+    node.exact = is_ascii_ ? meaning_hash(Tag::kString, value.text)
+                           : text_hash(Tag::kString, value.text, room_.ordered);
   } else if (value.type == Type::kNumber) {
-    scratch_.clear();
-    append_canonical_number(scratch_, value.text);
-    node.exact = meaning_hash(Tag::kNumber, scratch_);
+    room_.ordered.clear();
+    append_canonical_number(room_.ordered, value.text);
+    node.exact = meaning_hash(Tag::kNumber, room_.ordered);
   } else {
     const std::uint64_t words[1] = {value.type == Type::kNull ? 2U : value.boolean ? 1U : 0U};
     node.exact = meaning_hash(Tag::kLeaf, words);
@@ -134,19 +166,21 @@ void LiftedJson::hash_leaf(NodeIndex index) {
   node.loose = node.exact;
 }
 
-void LiftedJson::hash_array(NodeIndex index) {
-  std::string ordered;
-  std::string loose;
+void LiftedJson::hash_array(NodeIndex index) const {
+  std::string& ordered = room_.ordered;
+  std::string& loose = room_.ordered_loose;
+  ordered.clear();
+  loose.clear();
   Bag bag;
   const bool is_bag = nodes_[index].unordered >= 0;
-  for (NodeIndex child = index + 1; child < nodes_[index].end; child = nodes_[child].end) {
+  for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
     const Node& node = nodes_[child];
-    ordered.append(reinterpret_cast<const char*>(&node.exact), sizeof node.exact);
+    append_digest(ordered, node.exact);
     if (!has_loose_ || node.ignore >= 0) continue;
     if (is_bag)
       bag.add(node.loose);
     else
-      loose.append(reinterpret_cast<const char*>(&node.loose), sizeof node.loose);
+      append_digest(loose, node.loose);
   }
   nodes_[index].exact = meaning_hash(Tag::kArray, ordered);
   nodes_[index].loose = !has_loose_ ? nodes_[index].exact
@@ -154,25 +188,17 @@ void LiftedJson::hash_array(NodeIndex index) {
                                     : meaning_hash(Tag::kArray, loose);
 }
 
-void LiftedJson::hash_object(NodeIndex index) {
-  const auto& members = nodes_[index].value->members;
-  std::vector<KeyedHash> exact;
-  std::vector<KeyedHash> loose;
-  std::vector<std::uint64_t> keys;
-  exact.reserve(members.size());
-  keys.reserve(members.size());
-  NodeIndex child = index + 1;
-  for (const auto& [name, value] : members) {
+void LiftedJson::hash_object(NodeIndex index) const {
+  room_.exact.clear();
+  room_.loose.clear();
+  for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
     const Node& node = nodes_[child];
-    const std::uint64_t key = xxh3_64(name, meaning_seed(Tag::kKey));
-    keys.push_back(key);
-    exact.push_back({key, node.exact});
-    if (has_loose_ && node.ignore < 0) loose.push_back({key, node.loose});
-    child = node.end;
+    const std::uint64_t key = xxh3_64(node.value->name, meaning_seed(Tag::kKey));
+    room_.exact.push_back({key, node.exact});
+    if (has_loose_ && node.ignore < 0) room_.loose.push_back({key, node.loose});
   }
-  const bool with_duplicates = has_duplicates(std::move(keys));
-  nodes_[index].exact = object_hash(exact, with_duplicates);
-  nodes_[index].loose = has_loose_ ? object_hash(loose, with_duplicates) : nodes_[index].exact;
+  nodes_[index].exact = Room::object_hash(room_.exact);
+  nodes_[index].loose = has_loose_ ? Room::object_hash(room_.loose) : nodes_[index].exact;
 }
 
 }  // namespace banyan::comparator

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A JSON value lifted for comparison: its nodes in a row, each with a hash of its meaning and the
-// rules that hold there. Equal subtrees are recognised by their hashes alone. For the comparator's
-// own sources.
+// A JSON value lifted for comparison: its nodes in a row, each with the rules that hold there and,
+// once somebody asks, a hash of its meaning. Equal subtrees are recognised by their spelling, or
+// by their hashes alone. For the comparator's own sources. One thread.
 #pragma once
 
 #include <cstdint>
@@ -12,46 +12,81 @@
 
 #include "comparator/rules.h"
 #include "core/base/hash.h"
-#include "core/json/value.h"
+#include "core/json/tape.h"
 
 namespace banyan::comparator {
 
 using NodeIndex = std::uint32_t;
 
 struct Node : NodeRules {
-  const json::Value* value = nullptr;
-  // Equal for equal meaning: number form, escapes and member order do not count, shadowed duplicate
-  // members do where they disagree.
-  Digest128 exact;
-  // The same with the rules applied: ignored parts left out, unordered arrays as multisets.
-  Digest128 loose;
-  NodeIndex end = 0;  // one past its last descendant
+  static constexpr NodeIndex kNone = UINT32_MAX;
+
+  bool is_hashed = false;
+  NodeIndex same_as = kNone;  // the other side's node that is spelled alike, down to the leaves
+  const json::TapeNode* value = nullptr;
+  Digest128 exact, loose;  // once hashed
 };
 
 class LiftedJson {
  public:
-  // Borrows both.
-  LiftedJson(const json::Value& value, const RuleSet& rules);
+  // Room that one value after the other may use. A thread keeps it up to kKeptNodesMax values.
+  class Room {
+   public:
+    static constexpr std::size_t kKeptNodesMax = 1 << 16;
+    void shrink();
+
+   private:
+    friend class LiftedJson;
+    struct KeyedHash {
+      std::uint64_t key;
+      Digest128 value;
+    };
+    static Digest128 object_hash(std::vector<KeyedHash>& members);
+
+    std::vector<Node> nodes;
+    std::vector<json::PathPattern::State> states;
+    // Of the value that is hashed.
+    std::vector<KeyedHash> exact, loose;
+    std::string ordered, ordered_loose;
+  };
+
+  // Borrows all of them; `value` is not empty.
+  LiftedJson(const json::Tape& value, const RuleSet& rules, Room& room);
 
   const Node& operator[](NodeIndex index) const { return nodes_[index]; }
+  // Equal for equal meaning: number form, escapes, Unicode form and member order do not count,
+  // shadowed duplicate members do where they disagree.
+  const Digest128& exact(NodeIndex index) const { return hashed(index).exact; }
+  // The same with the rules applied: ignored parts left out, unordered arrays as multisets.
+  const Digest128& loose(NodeIndex index) const { return hashed(index).loose; }
+  // Notes in same_as which nodes at the same places are spelled alike.
+  void match(const LiftedJson& other) { match(0, other, 0); }
+  // One past the last descendant. The children of i are i + 1 and then always the end of the one
+  // before.
+  NodeIndex end_of(NodeIndex index) const { return nodes_[index].value->end; }
   // The nodes of the items of an array or the members of an object, in order.
   std::vector<NodeIndex> children(NodeIndex index) const;
 
  private:
-  NodeIndex add(const json::Value& value, std::size_t level, std::int16_t inherited);
-  void find_rules(NodeIndex index, std::size_t level);
-  void hash_leaf(NodeIndex index);
-  void hash_array(NodeIndex index);
-  void hash_object(NodeIndex index);
+  void find_rules(NodeIndex index, std::size_t level, std::int16_t inherited);
+  bool match(NodeIndex index, const LiftedJson& other, NodeIndex theirs);
+  const Node& hashed(NodeIndex index) const {
+    if (!nodes_[index].is_hashed) hash(index);
+    return nodes_[index];
+  }
+  void hash(NodeIndex index) const;
+  void hash_leaf(Node& node) const;
+  void hash_array(NodeIndex index) const;
+  void hash_object(NodeIndex index) const;
   // States of the patterns at `level`.
-  json::PathPattern::State* states(std::size_t level) { return &states_[level * patterns_]; }
+  json::PathPattern::State* states(std::size_t level) { return &room_.states[level * patterns_]; }
 
   const RuleSet& rules_;
-  std::size_t patterns_;
+  const std::size_t patterns_;
+  const bool is_ascii_;
   bool has_loose_ = false;
-  std::vector<Node> nodes_;
-  std::vector<json::PathPattern::State> states_;
-  std::string scratch_;
+  Room& room_;
+  std::vector<Node>& nodes_;  // of the room
 };
 
 }  // namespace banyan::comparator

@@ -3,6 +3,8 @@
 
 #include <sys/random.h>
 
+#include "core/base/unicode.h"
+
 namespace banyan::comparator {
 namespace {
 
@@ -21,6 +23,13 @@ std::uint64_t process_seed() {
 
 std::uint64_t meaning_seed(MeaningTag tag) {
   return process_seed() + static_cast<std::uint64_t>(tag);
+}
+
+Digest128 text_hash(MeaningTag tag, std::string_view text, std::string& room) {
+  if (is_surely_nfc(text)) return meaning_hash(tag, text);
+  room.clear();
+  append_nfc(room, text);
+  return meaning_hash(tag, room);
 }
 
 }  // namespace banyan::comparator

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/base/hash.h"
@@ -32,6 +33,10 @@ std::uint64_t meaning_seed(MeaningTag tag);
 inline Digest128 meaning_hash(MeaningTag tag, std::string_view bytes) {
   return xxh3_128(bytes, meaning_seed(tag));
 }
+
+// Of a text of people: its Unicode form does not count (core/base/unicode.h). `room` is for use
+// while at it.
+Digest128 text_hash(MeaningTag tag, std::string_view text, std::string& room);
 
 template <std::size_t N>
 Digest128 meaning_hash(MeaningTag tag, const std::uint64_t (&words)[N]) {

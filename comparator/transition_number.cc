@@ -40,6 +40,8 @@ double approximate(const SpelledNumber& number) {
 }
 
 bool is_epoch(const SpelledNumber& number) {
+  const auto digits = static_cast<std::int64_t>(number.value.digits.size()) + number.value.exponent;
+  if (digits < 9 || digits > 11) return false;
   const double value = approximate(number);
   return value >= kEpochMin && value < kEpochMax;
 }
@@ -47,14 +49,20 @@ bool is_epoch(const SpelledNumber& number) {
 // The same digits, shifted; of an epoch in seconds also with what is less than a second behind.
 std::string_view factor_of(const SpelledNumber& small, const SpelledNumber& large, bool is_up) {
   if (small.value.is_negative != large.value.is_negative) return {};
+  const bool has_same_digits = small.value.digits == large.value.digits;
+  const bool is_time = is_epoch(small);
+  if (!has_same_digits && !is_time) return {};
   for (const Factor& factor : kFactors) {
-    Decimal scaled = small.value;
-    scaled.exponent += factor.exponent;
-    const auto gap = gap_in_units(scaled, large.value, factor.exponent);
-    if (!gap) continue;
-    const bool is_time = !factor.epoch_up.empty() && is_epoch(small);
-    if (is_time && *gap < 1) return is_up ? factor.epoch_up : factor.epoch_down;
-    if (*gap == 0) return is_up ? factor.up : factor.down;
+    const bool is_shifted =
+        has_same_digits && large.value.exponent - small.value.exponent == factor.exponent;
+    if (is_time && !factor.epoch_up.empty()) {
+      Decimal scaled = small.value;
+      scaled.exponent += factor.exponent;
+      const auto gap = gap_in_units(scaled, large.value, factor.exponent);
+      if (gap && *gap < 1) return is_up ? factor.epoch_up : factor.epoch_down;
+    } else if (is_shifted) {
+      return is_up ? factor.up : factor.down;
+    }
   }
   return {};
 }

@@ -10,6 +10,7 @@
 #include "comparator/decimal.h"
 #include "comparator/meaning_hash.h"
 #include "comparator/transition.h"
+#include "core/base/unicode.h"
 
 namespace banyan::comparator {
 namespace {
@@ -226,7 +227,7 @@ void XmlDiff::content(XmlIndex legacy, XmlIndex candidate) {
   if (!a.has_elements && !b.has_elements) {
     const std::string_view left = legacy_.text_of(legacy);
     const std::string_view right = candidate_.text_of(candidate);
-    if (left != right) leaf(a, left, right);
+    if (!is_same_text(left, right)) leaf(a, left, right);
     return;
   }
   children(legacy, candidate, legacy_.content(legacy), candidate_.content(candidate));

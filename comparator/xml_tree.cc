@@ -341,7 +341,8 @@ void XmlTree::number_siblings(XmlIndex element) {
 
 void XmlTree::hash_leaf(XmlIndex index) {
   XmlNode& node = nodes_[index];
-  node.exact = meaning_hash(Tag::kString, node.text);
+  std::string room;
+  node.exact = text_hash(Tag::kString, node.text, room);
   if (node.kind == Kind::kAttribute) {
     const std::uint64_t words[4] = {xxh3_64(node.name, meaning_seed(Tag::kKey)),
                                     xxh3_64(node.space, meaning_seed(Tag::kKey)), node.exact.high,

@@ -9,6 +9,7 @@
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
 #include "core/json/path.h"
+#include "core/json/tape.h"
 #include "core/json/value.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -21,6 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string twice;
     banyan::json::write(*again, twice);
     CHECK(once == twice);
+    banyan::json::Tape tape;
+    tape.assign(*value);
+    std::string of_tape;
+    banyan::json::write(tape.value(), of_tape);
+    CHECK(once == of_tape);
   }
   std::string quoted;
   banyan::json::JsonWriter(quoted).string(text);

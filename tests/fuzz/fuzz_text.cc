@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/base/text.h"
+#include "core/base/unicode.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace banyan;
@@ -25,6 +26,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::string page = escape_for_html(text);
   if (!is_utf8(page) || page.find_first_of("<>\"'") != std::string::npos) std::abort();
+  // What is in the form stays in it, and what is said to be in it is.
+  std::string once;
+  append_nfc(once, text);
+  std::string twice;
+  append_nfc(twice, once);
+  if (once != twice || (is_surely_nfc(text) && once != text)) std::abort();
   if (size < 64) glob_match(text, text);
   return 0;
 }
