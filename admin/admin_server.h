@@ -50,6 +50,7 @@ namespace banyan::admin {
 
 class ConfigService;
 class ErasureService;
+class RulesService;
 
 // Borrowed; all of them outlive the server. Null where a role does not run in this process.
 struct AdminServices {
@@ -70,6 +71,7 @@ struct AdminServices {
   // With subjects: the log as it opens for readers, and who erases. Null without.
   model::LogAccess* opened_log = nullptr;
   ErasureService* erasure = nullptr;
+  RulesService* rules = nullptr;
   // Alarms of other rooms, one sentence each; asked on the admin loop, must not block.
   std::function<void(std::vector<std::string>&)> add_alarms = {};
   // Of the systems, for status.

@@ -58,6 +58,10 @@ const std::vector<Api::Endpoint>& Api::endpoints() {
       {"POST", "mirror/resume", Where::kLoop, &Api::resume_mirror},
       {"POST", "reload", Where::kStore, &Api::post_reload},
       {"GET", "report", Where::kStore, &Api::get_report},
+      {"GET", "rules", Where::kStore, &Api::get_rules},
+      {"POST", "rules", Where::kStore, &Api::post_rule},
+      {"POST", "rules/try", Where::kStore, &Api::try_rule},
+      {"DELETE", "rules/{}", Where::kStore, &Api::delete_rule},
       {"POST", "erasures", Where::kStore, &Api::post_erasure},
       {"GET", "events", Where::kEvents, nullptr},
   };

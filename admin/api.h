@@ -23,6 +23,7 @@
 #include "admin/rollback_guard.h"
 #include "admin/store_worker.h"
 #include "comparator/findings.h"
+#include "comparator/rule_trial.h"
 #include "core/base/mutex.h"
 #include "core/json/json_writer.h"
 #include "core/json/value.h"
@@ -131,6 +132,11 @@ class Api {
   HttpResponse get_report(const Call& call) const;
   HttpResponse post_erasure(const Call& call) const;
   HttpResponse post_reload(const Call& call) const;
+  HttpResponse get_rules(const Call& call) const;
+  HttpResponse try_rule(const Call& call) const;
+  HttpResponse post_rule(const Call& call) const;
+  HttpResponse delete_rule(const Call& call) const;
+  Result<comparator::TrialReport> trial_of(const json::Value& body) const;
   void write_config(json::JsonWriter& json) const;
   HttpResponse route_response(const routing::RouteStatus& route) const;
   HttpResponse set_mirror_paused(bool paused) const;

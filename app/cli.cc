@@ -176,10 +176,56 @@ void add_route(CLI::App& app, Choice& choice) {
   });
 }
 
+void add_rules(CLI::App& app, Choice& choice) {
+  auto* rules = verb(app, "rules", "What may differ: rules of the config, and saved ones")
+                    ->require_subcommand(1);
+  auto options = std::make_shared<RuleCommandOptions>();
+  const auto add_rule = [&](CLI::App* one) {
+    one->add_option("--route", options->routes, "Name or glob of routes; default all");
+    one->add_option(
+        "--ignore", options->ignore,
+        "Path whose value may differ: body:$.a.b[].c, body:/a/b/@c, header:NAME, status");
+    one->add_option("--unordered", options->unordered,
+                    "List of any order: \"body:$.items by sku\"");
+    one->add_option("--tolerance", options->tolerance,
+                    "Numbers: body:$.total:absolute=0.005 or :relative=0.01");
+    one->add_option("--from", options->from, "Try it from this time on (RFC 3339 or -15m)");
+    one->add_option("--to", options->to, "Try it up to this time");
+  };
+  auto* attempt = verb(*rules, "try", "What a rule would hide of recorded history; saves nothing");
+  add_rule(attempt);
+  attempt->callback([&choice, options] {
+    choice.run = [&choice, options] { return rules_try(choice.globals, *options); };
+  });
+  auto* add = verb(*rules, "add", "Try a rule, and save it where it is not too broad");
+  add_rule(add);
+  add->add_option("--reason", options->reason, "Why")->required();
+  add->add_option("--owner", options->owner, "Whom to ask about it");
+  add->add_option("--until", options->until, "Date or duration (7d) after which it covers nothing");
+  add->add_flag("--force", options->is_forced,
+                "Save it although it is too broad; that is recorded");
+  add->callback([&choice, options] {
+    choice.run = [&choice, options] { return rules_add(choice.globals, *options); };
+  });
+  verb(*rules, "list", "Rules in force, and what each covered")->callback([&choice] {
+    choice.run = [&choice] { return rules_list(choice.globals); };
+  });
+  auto* remove = verb(*rules, "remove", "A saved rule");
+  auto removal = std::make_shared<std::pair<std::string, std::string>>();
+  remove->add_option("id", removal->first, "As list shows it")->required();
+  remove->add_option("--reason", removal->second, "Why");
+  remove->callback([&choice, removal] {
+    choice.run = [&choice, removal] {
+      return rules_remove(choice.globals, removal->first, removal->second);
+    };
+  });
+}
+
 void add_findings(CLI::App& app, Choice& choice) {
   auto* findings = verb(app, "findings", "Review what differs")->require_subcommand(1);
   struct Options {
     std::string id, route, state, reason, until;
+    bool is_rule = false, is_forced = false;
   };
   auto options = std::make_shared<Options>();
   auto* list = verb(*findings, "list", "Issues, and findings that are alone");
@@ -203,9 +249,16 @@ void add_findings(CLI::App& app, Choice& choice) {
     if (needs_reason) {
       reason->required();
       change->add_option("--until", options->until, "Open again after this date");
+      change->add_flag("--as-rule", options->is_rule,
+                       "Save a rule for its path and route as well, once tried");
+      change->add_flag("--force", options->is_forced, "With --as-rule: also where it is too broad");
     }
     change->callback([&choice, options, state] {
       choice.run = [&choice, options, state] {
+        if (options->is_rule) {
+          return findings_accept_as_rule(choice.globals, options->id, options->reason,
+                                         options->until, options->is_forced);
+        }
         return findings_set(choice.globals, options->id, state, options->reason, options->until);
       };
     });
@@ -415,6 +468,7 @@ int run_cli(int argc, char** argv) {
   add_simple(app, choice);
   add_route(app, choice);
   add_findings(app, choice);
+  add_rules(app, choice);
   add_reports(app, choice);
   add_log(app, choice);
   add_keys(app, choice);

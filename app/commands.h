@@ -45,6 +45,9 @@ int findings_list(const Globals& globals, const std::string& route, const std::s
 int findings_show(const Globals& globals, const std::string& id);
 int findings_set(const Globals& globals, const std::string& id, const std::string& state,
                  const std::string& reason, const std::string& until);
+// The finding's path at its route as a saved rule, and the finding accepted.
+int findings_accept_as_rule(const Globals& globals, const std::string& id,
+                            const std::string& reason, const std::string& until, bool is_forced);
 int exchange_show(const Globals& globals, const std::string& id);
 
 int ledger(const Globals& globals);
@@ -103,6 +106,19 @@ int keys_rotate(const Globals& globals);
 // Wraps the keys by the [record] key of the config; `old_key_file` holds the one before, "" for
 // none. The server must be stopped.
 int keys_rewrap(const Globals& globals, const std::string& old_key_file, bool is_plain_wanted);
+
+struct RuleCommandOptions {
+  std::vector<std::string> routes, ignore, unordered, tolerance;
+  std::string reason, owner, until;
+  std::string from, to;  // of the recorded exchanges it is tried on
+  bool is_forced = false;
+};
+// Reads the data directory, beside a server as well; writes nothing.
+int rules_try(const Globals& globals, const RuleCommandOptions& options);
+// Through the server where one runs, in the data directory where none does.
+int rules_add(const Globals& globals, const RuleCommandOptions& options);
+int rules_list(const Globals& globals);
+int rules_remove(const Globals& globals, const std::string& id, const std::string& reason);
 
 struct CompareOptions {
   std::string from, to;

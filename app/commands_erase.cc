@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `banyan log erase`: through the server where one runs, on the data directory where none does.
-#include <unistd.h>
-
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -20,12 +18,6 @@ namespace banyan::app {
 namespace {
 
 constexpr std::int64_t kPatienceNs = 600'000'000'000;
-
-std::string by_whom() {
-  char name[256] = {};
-  return getlogin_r(name, sizeof(name) - 1) == 0 ? std::string(name)
-                                                 : "uid " + std::to_string(getuid());
-}
 
 void print(const Globals& globals, const admin::ErasureReport& report) {
   if (globals.is_json) return print_json_line(report.to_json());

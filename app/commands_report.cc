@@ -14,6 +14,7 @@
 #include "app/exit_codes.h"
 #include "app/offline_log.h"
 #include "comparator/comparator.h"
+#include "comparator/saved_rules.h"
 #include "comparator/findings.h"
 #include "config/config.h"
 #include "core/base/text.h"
@@ -284,7 +285,10 @@ int compare(const Globals& globals, const CompareOptions& options) {
     std::fprintf(stderr, "%s\n", diagnostic.to_text().c_str());
   }
   if (!loaded.ok()) return kConfigInvalid;
-  auto rules = comparator::CompiledRules::compile(loaded.config.comparator);
+  auto saved = comparator::read_saved_rules(FileSystem::posix(), target_of(globals).data_dir);
+  if (!saved.ok()) return fail_with(saved.error());
+  auto rules =
+      comparator::CompiledRules::compile(comparator::with_saved(loaded.config.comparator, *saved));
   if (!rules.ok()) return fail_with(rules.error());
   comparator::RecompareOptions range;
   range.is_dry_run = options.is_dry_run;

@@ -73,6 +73,12 @@ Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals) {
   return std::unique_ptr<model::LogAccess>(*std::move(log));
 }
 
+std::string by_whom() {
+  char name[256] = {};
+  return getlogin_r(name, sizeof(name) - 1) == 0 ? std::string(name)
+                                                 : "uid " + std::to_string(getuid());
+}
+
 void complain(const std::string& message) {
   std::fprintf(stderr, "banyan: %s\n", escape_for_terminal(message).c_str());
 }

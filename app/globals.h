@@ -30,6 +30,9 @@ Target target_of(const Globals& globals);
 // The log of that data directory, offline or beside a server, with the keys that the config names.
 Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals);
 
+// Whoever runs this command, for what is recorded of changes.
+std::string by_whom();
+
 // Prints to stderr: "banyan: message".
 void complain(const std::string& message);
 int fail_with(const Error& error);

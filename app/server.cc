@@ -14,6 +14,7 @@
 #include "app/mirror_policy.h"
 #include "app/pulses.h"
 #include "app/reloader.h"
+#include "app/rule_book.h"
 #include "app/seal_key_retirement.h"
 #include "app/subjects.h"
 #include "app/system_tls.h"
@@ -73,7 +74,6 @@ Result<Roles> Roles::parse(const std::string& list) {
 
 // What of a new config can fail, done.
 struct Prepared {
-  std::shared_ptr<const comparator::CompiledRules> rules;
   bool renews_connections = false;
 };
 
@@ -103,7 +103,7 @@ struct Server::Impl final : ConfigTarget {
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<model::RecordSink> routing_sink;
   std::unique_ptr<routing::RoutingControl> routing;
-  std::shared_ptr<const comparator::CompiledRules> rules;
+  std::unique_ptr<RuleBook> rules;
   std::unique_ptr<comparator::Comparator> comparator;
   std::unique_ptr<comparator::FindingsStore> findings;
   std::unique_ptr<Erasure> erasure;  // with `subjects`
@@ -250,18 +250,22 @@ Status Server::Impl::open_routing() {
 }
 
 Status Server::Impl::open_consumers() {
-  auto compiled = comparator::CompiledRules::compile(config.comparator);
-  if (!compiled.ok()) return compiled.error();
-  rules = *std::move(compiled);
-  recorder->set_checkpoint_state(routing->epoch(), rules->version());
+  auto book = RuleBook::open(files, config.data_dir, config.comparator);
+  if (!book.ok()) return book.error();
+  rules = *std::move(book);
+  recorder->set_checkpoint_state(routing->epoch(), rules->rules()->version());
 
   if (roles.compare) {
     comparator::ComparatorLimits limits;
     limits.body_bytes_max = config.comparator.body_bytes_max;
-    auto opened = comparator::Comparator::open(clock, log(), open_lane(), rules, limits);
+    auto opened = comparator::Comparator::open(clock, log(), open_lane(), rules->rules(), limits);
     if (!opened.ok()) return opened.error();
     comparator = *std::move(opened);
   }
+  rules->set_publish([this](const RuleBook::Rules& next) {
+    if (comparator) comparator->set_rules(next);
+    recorder->set_checkpoint_state(routing->epoch(), next->version());
+  });
   auto store = comparator::FindingsStore::open(config.data_dir + "/findings.sqlite", clock);
   if (!store.ok()) return store.error();
   findings = *std::move(store);
@@ -335,12 +339,15 @@ Status Server::Impl::open_edges() {
                                 .config = reloader.get(),
                                 .opened_log = &log(),
                                 .erasure = erasure.get(),
+                                .rules = rules.get(),
                                 .add_alarms =
                                     [this](std::vector<std::string>& alarms) {
                                       const std::string failure = access_log->failure();
                                       if (!failure.empty())
                                         alarms.push_back("access log: " + failure);
                                       if (subjects != nullptr) subjects->add_alarms(alarms);
+                                      const std::string problem = rules->problem();
+                                      if (!problem.empty()) alarms.push_back(problem);
                                     },
                                 .legacy = warden->endpoints(0),
                                 .candidate = warden->endpoints(1)};
@@ -379,9 +386,7 @@ void Server::Impl::open_watchdog() {
 Status Server::Impl::take_over(const config::Config& given, std::vector<std::string>& warnings) {
   config::Config next = given;
   Prepared prepared;
-  auto compiled = comparator::CompiledRules::compile(next.comparator);
-  if (!compiled.ok()) return compiled.error();
-  prepared.rules = *std::move(compiled);
+  BANYAN_RETURN_IF_ERROR(rules->check(next.comparator));
   const auto changed = config::changed_sections(config, next);
   prepared.renews_connections = std::any_of(changed.begin(), changed.end(), [](const auto& name) {
     return name == "systems" || name == "limits";
@@ -426,9 +431,7 @@ Status Server::Impl::prepare_systems(config::Config& next, Prepared& prepared) c
 // What follows the proxy: consumers of the log.
 void Server::Impl::commit(const config::Config& next, const Prepared& prepared) {
   update_warden(*warden, next);
-  rules = prepared.rules;
-  if (comparator) comparator->set_rules(rules);
-  recorder->set_checkpoint_state(routing->epoch(), rules->version());
+  rules->replace_config(next.comparator);
   if (const Status status = recorder->reconfigure(next.recorder); !status.ok()) {
     obs::log_error("app", "[log] stays as it was: " + status.error().message);
   }

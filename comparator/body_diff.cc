@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "comparator/body_value.h"
+#include "comparator/field_coverage.h"
 #include "comparator/header_diff.h"
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
@@ -99,22 +100,28 @@ JsonRoom& json_room() {
 class BodyDiff {
  public:
   BodyDiff(const LiftedAnswer& legacy, const LiftedAnswer& candidate, const RuleSet& rules,
-           DifferenceSink& sink)
-      : legacy_(legacy), candidate_(candidate), rules_(rules), sink_(sink) {}
+           DifferenceSink& sink, FieldCoverage* coverage = nullptr)
+      : legacy_(legacy), candidate_(candidate), rules_(rules), sink_(sink), coverage_(coverage) {}
 
   std::string run() {
     if (is_empty(legacy_) && is_empty(candidate_)) return {};
     const std::string left_coding = content_coding(legacy_.fields);
     const std::string right_coding = content_coding(candidate_.fields);
-    if (left_coding == right_coding && have_same_bytes(legacy_, candidate_)) return {};
-    if (!is_at_hand(legacy_) || !is_at_hand(candidate_)) return by_digest();
+    const bool is_covering = coverage_ != nullptr;
+    if (!is_covering && left_coding == right_coding && have_same_bytes(legacy_, candidate_)) {
+      return {};
+    }
+    if (!is_at_hand(legacy_) || !is_at_hand(candidate_)) {
+      if (is_covering) coverage_->note_unread_body();
+      return by_digest();
+    }
     Decoded a = decoded(legacy_, left_coding);
     Decoded b = decoded(candidate_, right_coding);
     if (a.error || b.error) {
       undecodable(a, b);
       return {};
     }
-    if (a.bytes != b.bytes) decoded_bodies(a, b);
+    if (is_covering || a.bytes != b.bytes) decoded_bodies(a, b);
     return {};
   }
 
@@ -184,7 +191,8 @@ class BodyDiff {
     bring_to_utf8(a, b);
     legacy_type_ = media_type(legacy_.fields);
     candidate_type_ = media_type(candidate_.fields);
-    if (a.bytes == b.bytes || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes) ||
+    const bool is_same = coverage_ == nullptr && a.bytes == b.bytes;
+    if (is_same || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes) ||
         structured(a.bytes, b.bytes) || wire(a.bytes, b.bytes)) {
       return;
     }
@@ -241,7 +249,12 @@ class BodyDiff {
     room.candidate.normalize_names();
     LiftedJson x(room.legacy, rules_, room.of_legacy);
     const LiftedJson y(room.candidate, rules_, room.of_candidate);
-    JsonDiff(x, y, rules_, sink_).run();
+    if (coverage_ == nullptr) {
+      JsonDiff(x, y, rules_, sink_).run();
+    } else {
+      coverage_->note(x, rules_);
+      coverage_->note(y, rules_);
+    }
     return true;
   }
 
@@ -285,7 +298,12 @@ class BodyDiff {
     const auto left = XmlTree::parse(a, rules_);
     const auto right = XmlTree::parse(b, rules_);
     if (left.ok() && right.ok()) {
-      XmlDiff(**left, **right, rules_, sink_).run();
+      if (coverage_ == nullptr) {
+        XmlDiff(**left, **right, rules_, sink_).run();
+      } else {
+        coverage_->note(**left, rules_);
+        coverage_->note(**right, rules_);
+      }
       return true;
     }
     return unread(left, a, right, b, is_declared);
@@ -366,7 +384,8 @@ class BodyDiff {
   const LiftedAnswer& candidate_;
   const RuleSet& rules_;
   DifferenceSink& sink_;
-  std::string legacy_type_;  // media types, once bodies are looked into
+  FieldCoverage* const coverage_;  // null where differences are asked for
+  std::string legacy_type_;        // media types, once bodies are looked into
   std::string candidate_type_;
 };
 
@@ -385,6 +404,13 @@ bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate) 
 std::string compare_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,
                            const RuleSet& rules, DifferenceSink& sink) {
   return BodyDiff(legacy, candidate, rules, sink).run();
+}
+
+void cover_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate, const RuleSet& rules,
+                  FieldCoverage& coverage) {
+  if (!rules.whole_body().empty()) coverage.add("body");
+  DifferenceSink unused(rules.options());
+  (void)BodyDiff(legacy, candidate, rules, unused, &coverage).run();
 }
 
 }  // namespace banyan::comparator

@@ -23,4 +23,8 @@ bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate);
 std::string compare_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,
                            const RuleSet& rules, DifferenceSink& sink);
 
+// Notes which fields of both bodies the rules cover, in the form in which they are compared.
+void cover_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate, const RuleSet& rules,
+                  FieldCoverage& coverage);
+
 }  // namespace banyan::comparator

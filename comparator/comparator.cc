@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -23,7 +24,9 @@ constexpr std::chrono::milliseconds kPace{5};     // between two drains of a bus
 constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
 constexpr std::chrono::milliseconds kRetry{100};  // the log takes no records now
 constexpr std::int64_t kCommitEveryNs = 1'000'000'000;
-constexpr std::size_t kStep = 4096;      // records between two looks at the stop flag
+constexpr std::size_t kStep = 4096;  // records between two looks at the stop flag
+// Rules that are counted apart: a reload may bring others, and what the old ones did stays.
+constexpr std::size_t kRuleUsesMax = 10'000;
 constexpr std::size_t kClockEvery = 64;  // records that may share the time of their VERDICTs
 
 }  // namespace
@@ -60,6 +63,9 @@ struct Comparator::Impl {
   Mutex next_mutex;
   std::shared_ptr<const CompiledRules> next_rules GUARDED_BY(next_mutex);
   std::atomic<bool> has_next_rules{false};
+  mutable Mutex use_mutex;
+  std::map<std::string, RuleUse, std::less<>> use GUARDED_BY(use_mutex);
+  std::vector<const RuleUse*> counted GUARDED_BY(use_mutex);  // of the pair at hand
   Judge judge;
   JoinTable table;
   LateLookup late;
@@ -225,13 +231,34 @@ struct Comparator::Impl {
   void decide(const ExchangeCase& exchange, std::string_view response, const WaitingShadow& shadow,
               std::string_view shadow_bytes) {
     if (has_next_rules.load(std::memory_order_acquire)) take_next_rules();
+    judge.set_time(now.wall_ns);
     Draft& draft = judge.judge(exchange, response, shadow_bytes, shadow.place.stream);
+    if (!draft.comparison.differences.empty()) count_use(draft.comparison.differences);
     verdicts[static_cast<std::size_t>(draft.comparison.verdict)].fetch_add(
         1, std::memory_order_relaxed);
     encoded.clear();
     model::encode(draft.to_record(exchange, shadow.run, rules->version(), now), encoded);
     if (outgoing.empty() && send(encoded, shadow.place)) return;
     outgoing.push_back(Outgoing{encoded, shadow.place});
+  }
+
+  void count_use(const std::vector<model::Difference>& differences) {
+    MutexLock lock(use_mutex);
+    counted.clear();
+    for (const model::Difference& difference : differences) {
+      if (difference.rule.empty()) continue;
+      auto found = use.find(difference.rule);
+      if (found == use.end()) {
+        if (use.size() >= kRuleUsesMax) continue;
+        found = use.emplace(std::string(difference.rule), RuleUse{}).first;
+      }
+      RuleUse& one = found->second;
+      ++one.differences;
+      one.last_wall_ns = now.wall_ns;
+      if (std::find(counted.begin(), counted.end(), &one) != counted.end()) continue;
+      counted.push_back(&one);
+      ++one.exchanges;
+    }
   }
 
   void take_next_rules() {
@@ -418,6 +445,11 @@ void Comparator::set_rules(std::shared_ptr<const CompiledRules> rules) {
   MutexLock lock(impl_->next_mutex);
   impl_->next_rules = std::move(rules);
   impl_->has_next_rules.store(true, std::memory_order_release);
+}
+
+std::map<std::string, RuleUse, std::less<>> Comparator::rule_uses() const {
+  MutexLock lock(impl_->use_mutex);
+  return impl_->use;
 }
 
 ComparatorStats Comparator::stats() const {

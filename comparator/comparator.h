@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,12 @@ struct ComparatorStats {
   std::uint64_t lag_records = 0;
   std::uint64_t pushed_out = 0;  // joins that gave way to the bounds and were read again
   std::uint64_t failures = 0;    // the log could not be read, or took no VERDICT (tried again)
+};
+
+// What one rule covered since the comparator was opened.
+struct RuleUse {
+  std::uint64_t differences = 0, exchanges = 0;
+  std::int64_t last_wall_ns = 0;
 };
 
 // What a comparator may hold in memory.
@@ -44,6 +51,8 @@ class Comparator {
   void start();
   void stop();
   ComparatorStats stats() const;
+  // By the text that differences name a rule by. Any thread.
+  std::map<std::string, RuleUse, std::less<>> rule_uses() const;
   // From the next verdict on. Any thread.
   void set_rules(std::shared_ptr<const CompiledRules> rules);
 

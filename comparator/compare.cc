@@ -5,6 +5,7 @@
 
 #include "comparator/body_diff.h"
 #include "comparator/difference_sink.h"
+#include "comparator/field_coverage.h"
 #include "comparator/header_diff.h"
 #include "comparator/rules.h"
 
@@ -50,7 +51,7 @@ Comparison finish(DifferenceSink& sink, std::string reason) {
 
 Comparison compare_answers(const CompiledRules& rules, std::string_view route,
                            std::string_view method, const LiftedAnswer& legacy,
-                           const LiftedAnswer& candidate) {
+                           const LiftedAnswer& candidate, std::int64_t now_wall_ns) {
   const bool has_legacy = legacy.status != 0;
   const bool has_candidate = candidate.status != 0;
   if (!has_legacy && !has_candidate) return incomparable("no_usable_answer");
@@ -69,7 +70,7 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
       (!has_body || have_same_bytes(legacy, candidate))) {
     return {};
   }
-  const RuleSet set(rules, route);
+  const RuleSet set(rules, route, now_wall_ns);
   if (legacy.status != candidate.status) {
     model::Difference status = at_status(DifferenceKind::kStatus, legacy.status, candidate.status);
     status.transition = status.legacy + "→" + status.candidate;
@@ -88,6 +89,19 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
     compare_fields(FieldPlace::kTrailer, legacy.trailers, candidate.trailers, set, sink);
   }
   return finish(sink, std::move(reason));
+}
+
+void cover_answers(const CompiledRules& rules, std::string_view route, std::string_view method,
+                   const LiftedAnswer& legacy, const LiftedAnswer& candidate,
+                   FieldCoverage& coverage) {
+  const RuleSet set(rules, route);
+  if (!set.status().empty()) coverage.add("status");
+  cover_fields(FieldPlace::kHeader, legacy.fields, set, coverage);
+  cover_fields(FieldPlace::kHeader, candidate.fields, set, coverage);
+  cover_fields(FieldPlace::kTrailer, legacy.trailers, set, coverage);
+  cover_fields(FieldPlace::kTrailer, candidate.trailers, set, coverage);
+  const bool is_covering_body = !set.body().empty() || !set.whole_body().empty();
+  if (method != "HEAD" && is_covering_body) cover_bodies(legacy, candidate, set, coverage);
 }
 
 }  // namespace banyan::comparator

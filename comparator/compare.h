@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two answers to one verdict: lift, align, tolerate. Pure; any thread.
+// Two answers to one verdict: lift, align, tolerate. Pure; any thread. What time it is decides
+// which rules have expired.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,7 +52,18 @@ struct Comparison {
 
 Comparison compare_answers(const CompiledRules& rules, std::string_view route,
                            std::string_view method, const LiftedAnswer& legacy,
-                           const LiftedAnswer& candidate);
+                           const LiftedAnswer& candidate, std::int64_t now_wall_ns = 0);
+
+class FieldCoverage;
+// Notes which fields of two answers `rules` cover, whether they differ or not.
+void cover_answers(const CompiledRules& rules, std::string_view route, std::string_view method,
+                   const LiftedAnswer& legacy, const LiftedAnswer& candidate,
+                   FieldCoverage& coverage);
+
+// True from that moment on; `expires_wall_ns` 0 never comes.
+inline bool has_expired(std::int64_t expires_wall_ns, std::int64_t now_wall_ns) {
+  return expires_wall_ns != 0 && now_wall_ns >= expires_wall_ns;
+}
 
 // Checks one rule path; for config errors.
 Status check_rule_path(std::string_view path);

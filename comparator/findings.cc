@@ -318,6 +318,10 @@ Result<std::unique_ptr<FindingsStore>> FindingsStore::open_read_only(const std::
   std::unique_ptr<FindingsStore> findings(new FindingsStore);
   findings->impl_ = std::make_unique<Impl>(clock, std::move(database).value());
   findings->impl_->is_read_only = true;
+  // For endpoint_name() alone: without them an endpoint goes by its words.
+  if (const Status loaded = findings->impl_->load_endpoints(); !loaded.ok()) {
+    obs::log_warning("findings", "no endpoint templates: " + loaded.error().message);
+  }
   return findings;
 }
 

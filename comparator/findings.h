@@ -102,6 +102,8 @@ class FindingsStore {
     std::uint64_t nodes = 0, collapsed = 0, overflow = 0;
   };
   EndpointStats endpoint_stats() const;
+  // What findings call the endpoint that a VERDICT names.
+  std::string endpoint_name(std::string_view endpoint) const;
   // Where the REQUEST of an exchange with differences lies, if known: (stream, offset).
   Result<std::optional<model::Cursor::Place>> locate(ExchangeId exchange) const;
 

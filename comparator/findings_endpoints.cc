@@ -121,6 +121,10 @@ FindingsStore::EndpointStats FindingsStore::endpoint_stats() const {
           impl_->overflow.load(std::memory_order_relaxed)};
 }
 
+std::string FindingsStore::endpoint_name(std::string_view endpoint) const {
+  return impl_->endpoints.name_of(endpoint);
+}
+
 Status FindingsStore::Impl::follow_endpoints() {
   // What waits in memory goes by names of before.
   BANYAN_RETURN_IF_ERROR(write_counts());

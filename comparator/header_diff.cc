@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "comparator/field_coverage.h"
 #include "comparator/set_cookie_diff.h"
 #include "comparator/transition.h"
 #include "core/base/text.h"
@@ -322,6 +323,14 @@ void compare_fields(FieldPlace place, const http::HeaderList& legacy,
     } else {
       diff.both(a[i++], b[k++]);
     }
+  }
+}
+
+void cover_fields(FieldPlace place, const http::HeaderList& fields, const RuleSet& rules,
+                  FieldCoverage& coverage) {
+  for (const Field& field : lift(fields)) {
+    if (rules.field(place, field.name).empty()) continue;
+    coverage.add(std::string(prefix_of(place)) + display_name(field.name));
   }
 }
 

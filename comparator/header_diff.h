@@ -12,6 +12,8 @@
 
 namespace banyan::comparator {
 
+class FieldCoverage;
+
 // True where nothing can differ: the same fields in the same order, but for values that are
 // expected to change (Date …) and fields that are never compared. Allocates nothing in the usual
 // case.
@@ -19,6 +21,10 @@ bool have_same_fields(const http::HeaderList& legacy, const http::HeaderList& ca
 
 void compare_fields(FieldPlace place, const http::HeaderList& legacy,
                     const http::HeaderList& candidate, const RuleSet& rules, DifferenceSink& sink);
+
+// Notes the fields that the rules cover.
+void cover_fields(FieldPlace place, const http::HeaderList& fields, const RuleSet& rules,
+                  FieldCoverage& coverage);
 
 // The coding names in order, lower case, without identity: "" or "gzip" or "deflate, gzip".
 std::string content_coding(const http::HeaderList& fields);

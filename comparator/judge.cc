@@ -114,6 +114,7 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   draft.legacy_duration_ns = draft.candidate_duration_ns = -1;
   draft.route = exchange.route;
   draft.request_shape = 0;
+  answers_ = Answers{};
   if (exchange.is_erased) {
     draft.endpoint = kErased;
   } else if (exchange.has_request) {
@@ -147,7 +148,7 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   }
   // Equal to the byte, as most are: nothing needs to be decoded to say so.
   const bool is_whole = shadow_.answer.status != 0 && response_.delivery != Delivery::kTruncated;
-  if (is_whole && shadow_.answer.status == response_.answer.status &&
+  if (!lifts_always_ && is_whole && shadow_.answer.status == response_.answer.status &&
       model::hold_same_answer(response_rest, shadow_rest)) {
     return draft;
   }
@@ -159,10 +160,13 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   fill_bodies(exchange, shadow_stream);
   const LiftedAnswer& legacy = shadow_is_legacy ? lifted_shadow_ : lifted_primary_;
   const LiftedAnswer& candidate = shadow_is_legacy ? lifted_primary_ : lifted_shadow_;
-  draft.comparison = compare_answers(*rules_, draft.route, exchange.method, legacy, candidate);
+  answers_ = Answers{&legacy, &candidate};
+  draft.comparison =
+      compare_answers(*rules_, draft.route, exchange.method, legacy, candidate, wall_ns_);
   const bool is_copy_less = shadow_.answer.status != 0 && shadow_.cause == kDroppedSecret;
   if (is_copy_less && draft.comparison.verdict == Verdict::kDifferent) {
     draft.comparison = Comparison{};
+    answers_ = Answers{};
     return incomparable(kDroppedSecret);
   }
   return draft;

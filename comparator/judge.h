@@ -85,6 +85,16 @@ class Judge {
   Judge(model::LogAccess& log, const CompiledRules& rules, std::uint64_t body_bytes_max)
       : log_(log), rules_(&rules), body_bytes_max_(body_bytes_max) {}
 
+  // What time it is for rules that expire.
+  void set_time(std::int64_t wall_ns) { wall_ns_ = wall_ns; }
+  // Also answers that are equal to the byte are lifted, for answers().
+  void lift_always() { lifts_always_ = true; }
+  // Of the last judge(); nothing where it did not come to compare them. Valid until the next one.
+  struct Answers {
+    const LiftedAnswer* legacy = nullptr;
+    const LiftedAnswer* candidate = nullptr;
+  };
+  const Answers& answers() const { return answers_; }
   // Must live until the next set_rules(), or as long as this.
   void set_rules(const CompiledRules& rules) { rules_ = &rules; }
 
@@ -104,6 +114,9 @@ class Judge {
   const CompiledRules* rules_;
   const std::uint64_t body_bytes_max_;
   ChunkStarts chunk_starts_;
+  std::int64_t wall_ns_ = 0;
+  bool lifts_always_ = false;
+  Answers answers_;
   // Of the exchange at hand; kept for their room.
   Draft draft_;
   model::ResponseRecord response_;

@@ -24,6 +24,9 @@ struct CompareRuleOptions {
   std::vector<std::string> ignore;
   std::vector<UnorderedOptions> unordered;
   std::vector<ToleranceOptions> tolerance;
+  std::string id = {};  // of a saved rule, "" of one in the config
+  std::string reason = {}, owner = {};
+  std::int64_t expires_wall_ns = 0;  // from then on it covers nothing; 0: never
 };
 
 struct ComparatorOptions {

@@ -150,6 +150,18 @@ Status add_tolerance(const ToleranceOptions& rule, Table& table) {
   return {};
 }
 
+// A difference says which saved rule covers it.
+void name_saved(const std::string& id, Table& table) {
+  if (id.empty()) return;
+  const auto name = [&](std::string& text) {
+    if (!text.empty()) text.append(" [").append(id).append("]");
+  };
+  name(table.status);
+  name(table.whole_body);
+  for (FieldRule& rule : table.fields) name(rule.text);
+  for (BodyRule& rule : table.body) name(rule.text);
+}
+
 std::uint64_t version_of(const ComparatorOptions& options) {
   std::string bytes;
   ByteWriter writer(bytes);
@@ -173,11 +185,17 @@ std::uint64_t version_of(const ComparatorOptions& options) {
       writer.u64(std::bit_cast<std::uint64_t>(tolerance.absolute));
       writer.u64(std::bit_cast<std::uint64_t>(tolerance.relative));
     }
+    // What was there before there were any keeps its version.
+    if (rule.expires_wall_ns != 0) {
+      writer.bytes("expires");
+      writer.u64(static_cast<std::uint64_t>(rule.expires_wall_ns));
+    }
   }
   return xxh3_64(bytes);
 }
 
-bool applies_to(const Table& table, std::string_view route) {
+bool applies_to(const Table& table, std::string_view route, std::int64_t now_wall_ns) {
+  if (has_expired(table.expires_wall_ns, now_wall_ns)) return false;
   if (table.routes.empty()) return true;
   for (const std::string& glob : table.routes) {
     if (glob_match(glob, route)) return true;
@@ -198,6 +216,7 @@ Result<std::shared_ptr<const CompiledRules>> CompiledRules::compile(
   for (const CompareRuleOptions& rule : options.rules) {
     Table& table = rules->impl_->tables.emplace_back();
     table.routes = rule.routes;
+    table.expires_wall_ns = rule.expires_wall_ns;
     for (const auto& path : rule.ignore) BANYAN_RETURN_IF_ERROR(add_ignore(path, table));
     for (const auto& unordered : rule.unordered) {
       BANYAN_RETURN_IF_ERROR(add_unordered(unordered, table));
@@ -205,6 +224,7 @@ Result<std::shared_ptr<const CompiledRules>> CompiledRules::compile(
     for (const auto& tolerance : rule.tolerance) {
       BANYAN_RETURN_IF_ERROR(add_tolerance(tolerance, table));
     }
+    name_saved(rule.id, table);
     count += rule.ignore.size() + rule.unordered.size() + rule.tolerance.size();
   }
   if (count > kRulesMax) {
@@ -221,10 +241,10 @@ Status check_rule_path(std::string_view path) {
   return add_ignore(std::string(path), table);
 }
 
-RuleSet::RuleSet(const CompiledRules& rules, std::string_view route)
+RuleSet::RuleSet(const CompiledRules& rules, std::string_view route, std::int64_t now_wall_ns)
     : options_(rules.impl().options) {
   for (const Table& table : rules.impl().tables) {
-    if (!applies_to(table, route)) continue;
+    if (!applies_to(table, route, now_wall_ns)) continue;
     if (status_.empty()) status_ = table.status;
     if (whole_body_.empty()) whole_body_ = table.whole_body;
     for (const FieldRule& rule : table.fields) fields_.push_back(&rule);

@@ -60,16 +60,18 @@ struct CompiledRules::Impl {
     std::vector<BodyRule> body;
     std::string status;      // text of the rule that ignores it, "" for none
     std::string whole_body;  // likewise
+    std::int64_t expires_wall_ns = 0;  // 0: never
   };
   ComparatorOptions options;
   std::vector<Table> tables;
   std::uint64_t version = 0;
 };
 
-// What holds for one route; borrows from the CompiledRules. Among several rules the first one wins.
+// What holds for one route at a time; borrows from the CompiledRules. Among several rules the first
+// one wins.
 class RuleSet {
  public:
-  RuleSet(const CompiledRules& rules, std::string_view route);
+  RuleSet(const CompiledRules& rules, std::string_view route, std::int64_t now_wall_ns = 0);
 
   // Each answers the text of the rule that covers a difference there, "" where none does.
   std::string_view status() const { return status_; }

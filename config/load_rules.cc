@@ -7,6 +7,7 @@
 
 #include "comparator/compare.h"
 #include "config/loaders.h"
+#include "core/base/clock.h"
 #include "core/base/text.h"
 
 namespace banyan::config {
@@ -57,6 +58,24 @@ void read_tolerance(TableReader& table, comparator::CompareRuleOptions& rule) {
     }
     rule.tolerance.push_back(std::move(option));
   }
+}
+
+// A date or an RFC 3339 time.
+void read_expiry(TableReader& table, comparator::CompareRuleOptions& rule) {
+  std::string text;
+  if (!table.read("expires", text)) return;
+  const Node& node = *table.node().find("expires");
+  // No relative times: the file would mean something else every day.
+  const auto time = text.size() >= 10 ? parse_time(text, 0) : std::nullopt;
+  if (!time || *time <= 0) {
+    table.problems().error(node, table.name_of_key("expires") + " is no date or RFC 3339 time",
+                           "\"2027-03-31\" or \"2027-03-31T18:00:00Z\"");
+    return;
+  }
+  rule.expires_wall_ns = *time;
+  if (!comparator::has_expired(*time, SystemClock::instance().wall_ns())) return;
+  table.problems().warning(node, "these rules have expired and cover nothing",
+                           "remove them, or set a later date");
 }
 
 void check_rule_routes(TableReader& table, const std::vector<std::string>& globs,
@@ -216,6 +235,9 @@ void load_compare(TableReader& root, Config& config) {
     if (table.read_strings("ignore", rule.ignore)) check_paths(table, "ignore", rule.ignore);
     read_unordered(table, rule);
     read_tolerance(table, rule);
+    table.read("reason", rule.reason);
+    table.read("owner", rule.owner);
+    read_expiry(table, rule);
     table.finish();
     config.comparator.rules.push_back(std::move(rule));
   }

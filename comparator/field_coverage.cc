@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/field_coverage.h"
+
+#include <unordered_set>
+#include <utility>
+
+#include "comparator/meaning_hash.h"
+#include "core/json/path.h"
+
+namespace banyan::comparator {
+
+using Type = json::Value::Type;
+
+void FieldCoverage::begin_pair(std::string_view route) {
+  route_ = route;
+  pair_.clear();
+}
+
+void FieldCoverage::end_pair() {
+  for (const std::string& path : pair_) {
+    auto key = std::pair(route_, path);
+    const auto found = fields_.find(key);
+    if (found != fields_.end()) {
+      ++found->second;
+    } else if (fields_.size() < kFieldsMax) {
+      fields_.emplace(std::move(key), 1);
+    } else {
+      ++overflow_;
+    }
+  }
+}
+
+void FieldCoverage::add(std::string path) {
+  if (pair_.size() < kFieldsMax) pair_.insert(std::move(path));
+}
+
+void FieldCoverage::add_container(std::string path) {
+  if (containers_.size() < kProblemsMax) containers_.insert(std::move(path));
+}
+
+void FieldCoverage::add_ambiguity(std::string text) {
+  if (ambiguities_.size() < kProblemsMax) ambiguities_.insert(std::move(text));
+}
+
+std::vector<FieldCoverage::Field> FieldCoverage::fields() const {
+  std::vector<Field> out;
+  out.reserve(fields_.size());
+  for (const auto& [key, pairs] : fields_) out.push_back({key.first, key.second, pairs});
+  return out;
+}
+
+// Leaves below what is ignored count one by one; a list of any order counts as one field.
+class FieldCoverage::JsonWalk {
+ public:
+  JsonWalk(const LiftedJson& json, const RuleSet& rules, FieldCoverage& out)
+      : json_(json), rules_(rules), out_(out) {}
+
+  void node(NodeIndex index, bool is_inherited) {
+    const Node& node = json_[index];
+    const bool is_ignored = node.ignore >= 0;
+    const Type type = node.value->type;
+    const bool is_container = type == Type::kArray || type == Type::kObject;
+    if (is_ignored && !is_inherited && is_container) out_.add_container(path());
+    if (type == Type::kArray && node.unordered >= 0) {
+      out_.add(path());
+      check_keys(index, *rules_.body()[static_cast<std::size_t>(node.unordered)]);
+    }
+    const bool is_tolerated = type == Type::kNumber && node.tolerance >= 0;
+    if (!is_container && (is_ignored || is_tolerated)) out_.add(path());
+    std::size_t position = 0;
+    for (NodeIndex child = index + 1; child < json_.end_of(index); child = json_.end_of(child)) {
+      path_.push_back({json_[child].value->name, position++, type == Type::kArray});
+      this->node(child, is_ignored);
+      path_.pop_back();
+    }
+  }
+
+ private:
+  std::string path() const { return "body:" + json::template_path(path_); }
+
+  void check_keys(NodeIndex array, const BodyRule& rule) {
+    if (rule.by.empty()) return;
+    std::unordered_set<Digest128, DigestHash> seen;
+    std::string name;
+    for (const std::string& part : rule.by) name += (name.empty() ? "" : ".") + part;
+    for (const NodeIndex item : json_.children(array)) {
+      NodeIndex at = item;
+      bool is_there = true;
+      for (const std::string& part : rule.by) is_there = is_there && down(at, part);
+      const Type type = json_[at].value->type;
+      if (!is_there || (type != Type::kString && type != Type::kNumber)) {
+        return out_.add_ambiguity(path() + ": an item has no " + name);
+      }
+      if (!seen.insert(json_.exact(at)).second) {
+        return out_.add_ambiguity(path() + ": two items have the same " + name);
+      }
+    }
+  }
+
+  bool down(NodeIndex& at, std::string_view name) const {
+    if (json_[at].value->type != Type::kObject) return false;
+    const NodeIndex object = at;
+    for (NodeIndex child = object + 1; child < json_.end_of(object); child = json_.end_of(child)) {
+      if (json_[child].value->name == name) at = child;
+    }
+    return at != object;
+  }
+
+  const LiftedJson& json_;
+  const RuleSet& rules_;
+  FieldCoverage& out_;
+  std::vector<json::PathStep> path_;
+};
+
+void FieldCoverage::note(const LiftedJson& json, const RuleSet& rules) {
+  JsonWalk(json, rules, *this).node(0, false);
+}
+
+class FieldCoverage::XmlWalk {
+ public:
+  XmlWalk(const XmlTree& xml, const RuleSet& rules, FieldCoverage& out)
+      : xml_(xml), rules_(rules), out_(out) {}
+
+  void element(XmlIndex index, const std::string& above, bool is_inherited) {
+    const XmlNode& node = xml_[index];
+    const std::string path = above + "/" + std::string(node.name);
+    const bool is_ignored = node.ignore >= 0;
+    const bool is_leaf = !node.has_elements;
+    if (is_ignored && !is_inherited && !is_leaf) out_.add_container(path);
+    if (is_leaf && (is_ignored || node.tolerance >= 0)) out_.add(path);
+    if (node.unordered >= 0) {
+      out_.add(path);
+      check_keys(index, path, *rules_.body()[static_cast<std::size_t>(node.unordered)]);
+    }
+    for (const XmlIndex attribute : xml_.attributes(index)) {
+      if (xml_[attribute].ignore >= 0 || xml_[attribute].tolerance >= 0) {
+        out_.add(path + "/@" + std::string(xml_[attribute].name));
+      }
+    }
+    for (const XmlIndex child : xml_.content(index)) {
+      if (xml_[child].kind == XmlNode::Kind::kElement) element(child, path, is_ignored);
+    }
+  }
+
+ private:
+  // Elements of one name are told apart by a child or an "@attribute".
+  void check_keys(XmlIndex parent, const std::string& path, const BodyRule& rule) {
+    if (rule.by.empty()) return;
+    std::string name;
+    for (const std::string& part : rule.by) name += (name.empty() ? "" : ".") + part;
+    std::unordered_set<std::string> seen;
+    for (const XmlIndex child : xml_.content(parent)) {
+      if (xml_[child].kind != XmlNode::Kind::kElement || xml_[child].position == 0) continue;
+      XmlIndex at = child;
+      bool is_there = true;
+      for (const std::string& part : rule.by) is_there = is_there && down(at, part);
+      const std::string of(xml_[child].name);
+      if (!is_there) return out_.add_ambiguity(path + ": an element " + of + " has no " + name);
+      const auto text =
+          xml_[at].kind == XmlNode::Kind::kAttribute ? xml_[at].text : xml_.text_of(at);
+      if (!seen.insert(of + "\n" + std::string(text)).second) {
+        return out_.add_ambiguity(path + ": two elements " + of + " have the same " + name);
+      }
+    }
+  }
+
+  bool down(XmlIndex& at, std::string_view name) const {
+    if (xml_[at].kind != XmlNode::Kind::kElement) return false;
+    const bool is_attribute = name.starts_with('@');
+    const auto nodes = is_attribute ? xml_.attributes(at) : xml_.content(at);
+    if (is_attribute) name.remove_prefix(1);
+    for (const XmlIndex node : nodes) {
+      if (xml_[node].kind == XmlNode::Kind::kText || xml_[node].name != name) continue;
+      at = node;
+      return true;
+    }
+    return false;
+  }
+
+  const XmlTree& xml_;
+  const RuleSet& rules_;
+  FieldCoverage& out_;
+};
+
+void FieldCoverage::note(const XmlTree& xml, const RuleSet& rules) {
+  XmlWalk(xml, rules, *this).element(0, "body:", false);
+}
+
+}  // namespace banyan::comparator
