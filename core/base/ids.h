@@ -47,11 +47,45 @@ struct ExchangeId {
   static std::optional<ExchangeId> parse(std::string_view text);
 };
 
-// Names a replay or reconcile run; the live mirror is run 0.
+// Why a witness was sent: a copy of a safe request, sent only to learn how stable answers are.
+enum class WitnessReason : std::uint8_t {
+  kConfirmation = 0,  // the exchange's VERDICT was `different`: both systems are asked again
+  kControl = 1,       // chosen without regard to the verdict
+};
+enum class WitnessOf : std::uint8_t { kLegacy = 0, kCandidate = 1, kTwin = 2 };
+
+// Names a replay or reconcile run; the live mirror is run 0. A range above all runs names
+// witnesses: reason (4 bits), whom was asked (4), the number of the question from 0 (4), and of how
+// many (4). Below 2^53, so that every reader of JSON keeps it exact.
 struct RunId {
+  static constexpr std::uint64_t kWitnesses = 1ULL << 40;
+  static constexpr std::uint64_t kWitnessesEnd = kWitnesses + (1ULL << 16);
+  static constexpr unsigned kQuestionsMax = 15;
+
   std::uint64_t value = 0;
   auto operator<=>(const RunId&) const = default;
   bool is_live() const { return value == 0; }
+  bool is_witness() const { return value >= kWitnesses && value < kWitnessesEnd; }
+
+  // `number` < `of` <= kQuestionsMax.
+  static constexpr RunId confirmation(WitnessOf whom, unsigned number, unsigned of) {
+    return witness(WitnessReason::kConfirmation, whom, number, of);
+  }
+  static constexpr RunId control(WitnessOf whom) {
+    return witness(WitnessReason::kControl, whom, 0, 1);
+  }
+  // Of a witness.
+  WitnessReason reason() const { return static_cast<WitnessReason>((value >> 12) & 15); }
+  WitnessOf whom() const { return static_cast<WitnessOf>((value >> 8) & 15); }
+  unsigned number() const { return static_cast<unsigned>((value >> 4) & 15); }
+  unsigned of() const { return static_cast<unsigned>(value & 15); }
+
+ private:
+  static constexpr RunId witness(WitnessReason why, WitnessOf whom, unsigned number, unsigned of) {
+    return RunId{kWitnesses | static_cast<std::uint64_t>(why) << 12 |
+                 static_cast<std::uint64_t>(whom) << 8 |
+                 static_cast<std::uint64_t>(number & 15) << 4 | (of & 15)};
+  }
 };
 
 }  // namespace banyan

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a finding stands: is the difference the candidate's, or does legacy differ from itself just
+// as well? Judged from counts of witnesses (docs/noise.md), two kinds of which say two things:
+//
+// - A control pair: one exchange, L (the recorded legacy answer), N (the candidate's) and L'
+// (legacy
+//   or its twin asked too), chosen without regard to the verdict. If N behaves like legacy, N and
+//   L' are exchangeable, so an exchange where only one of them differs from L is a fair coin:
+//   SplitEvidence with w = 1/2 over candidate_only against legacy_only.
+// - A confirmation: an exchange that differed, each system asked `asked` times again. It held where
+//   every N' differs from L and no L' does. Whatever answers a request has, if both systems draw
+//   from the same ones, independently, it holds with a chance of at most q0 = 1/4^asked (the most
+//   that p(1-p) to the power of `asked` can be). Evidence is the mean, weighted, of the likelihood
+//   ratios of chances p of 1-q0, 1/2, 1/4, 1/8 against q0, over all confirmations: two in a row at
+//   asked = 2 give 202, which at prior odds of 1:4 is 98 %. A confirmation is asked because of a
+//   difference, so it says nothing of how often legacy differs and never counts as a control pair.
+//
+// Both are valid at any time one looks. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace banyan::comparator {
+
+enum class Standing {
+  kRegression,  // the candidate's own
+  kSuspect,     // nothing is known yet but that it differed
+  kUndecided,   // something is known, not enough
+  kBlind,       // legacy differs from itself nearly always: nothing to be seen here
+  kFlaky,       // goes away when asked again, and legacy was seen to change
+  kRace,        // overlapped a write, and went away when asked again
+  kNoise,       // legacy differs from itself as often as from the candidate
+};
+std::string_view to_string(Standing standing);
+
+// Of one (route, endpoint, path, kind).
+struct NoiseCounts {
+  // Control pairs of the endpoint, and those in which this path and kind differed from L.
+  std::uint64_t pairs = 0;
+  std::uint64_t both = 0, candidate_only = 0, legacy_only = 0;
+  // Exchanges asked again. Cleared: N' agreed with L at least once, and legacy stayed as it was.
+  std::uint64_t held = 0, cleared = 0, legacy_changed = 0;
+  unsigned asked = 2;  // times each system was asked; the least of all of them
+
+  std::uint64_t confirmations() const { return held + cleared + legacy_changed; }
+  bool is_tested() const { return both + candidate_only + legacy_only > 0 || confirmations() > 0; }
+};
+
+enum class Needs { kNothing, kPairs, kConfirmations };
+
+struct NoiseJudgement {
+  Standing standing = Standing::kSuspect;
+  // Natural logarithms of the evidence that the candidate differs of itself; 0 where there is none.
+  double log_pairs = 0, log_confirmations = 0;
+  double log_evidence = 0;      // of both
+  double noise_rate_least = 0;  // with 99 % confidence legacy differs from itself at least so often
+  double excess = 0, excess_most = 1;  // share of pairs, candidate's over legacy's; 95 % upper end
+  // About how many more would decide, if all spoke against the candidate.
+  Needs needs = Needs::kNothing;
+  std::uint64_t needed = 0;
+};
+
+// Thresholds. A regression needs one of the first two; where legacy was ever seen to differ from
+// itself at this place, only kAlpha will do.
+inline constexpr double kRegressionAlpha = 1e-3;
+inline constexpr double kRegressionPosterior = 0.98;
+inline constexpr double kPriorOdds = 0.25;
+inline constexpr double kFalseDiscoveryRate = 0.05;
+inline constexpr double kNoiseRateMin = 0.001;    // legacy differs from itself more often …
+inline constexpr double kNoiseConfidence = 0.99;  // … with this confidence
+inline constexpr double kNoiseEvidenceMax = 3;    // and nothing speaks against the candidate
+inline constexpr double kNoiseExcessMax = 0.005;  // that could still hide
+inline constexpr double kBlindShare = 0.9;
+inline constexpr std::uint64_t kBlindPairsMin = 20;
+inline constexpr double kFlakyShare = 0.9;  // of confirmations that did not hold
+inline constexpr std::uint64_t kFlakyConfirmationsMin = 3;
+
+// One path alone.
+NoiseJudgement judge_noise(const NoiseCounts& counts);
+// All paths of one route together: of the regressions, those stand that keep the share of false
+// ones below kFalseDiscoveryRate (e-BH); the others are undecided.
+std::vector<NoiseJudgement> judge_noise(const std::vector<NoiseCounts>& paths);
+
+// "asked again for 3 exchanges: held in 3; …" One plain sentence, no full stop.
+std::string noise_sentence(const NoiseCounts& counts, const NoiseJudgement& judgement);
+
+}  // namespace banyan::comparator

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/noise.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "core/base/ids.h"
+
+namespace banyan::comparator {
+namespace {
+
+NoiseCounts confirmed(std::uint64_t held, std::uint64_t cleared = 0, std::uint64_t changed = 0) {
+  NoiseCounts counts;
+  counts.held = held;
+  counts.cleared = cleared;
+  counts.legacy_changed = changed;
+  return counts;
+}
+
+NoiseCounts pairs(std::uint64_t n, std::uint64_t both, std::uint64_t candidate_only,
+                  std::uint64_t legacy_only) {
+  NoiseCounts counts;
+  counts.pairs = n;
+  counts.both = both;
+  counts.candidate_only = candidate_only;
+  counts.legacy_only = legacy_only;
+  return counts;
+}
+
+Standing standing_of(const NoiseCounts& counts) { return judge_noise(counts).standing; }
+
+TEST(RunIdTest, WitnessesHaveARangeOfTheirOwn) {
+  const RunId run = RunId::confirmation(WitnessOf::kCandidate, 1, 2);
+  EXPECT_TRUE(run.is_witness());
+  EXPECT_FALSE(run.is_live());
+  EXPECT_EQ(run.reason(), WitnessReason::kConfirmation);
+  EXPECT_EQ(run.whom(), WitnessOf::kCandidate);
+  EXPECT_EQ(run.number(), 1U);
+  EXPECT_EQ(run.of(), 2U);
+  EXPECT_TRUE(RunId::control(WitnessOf::kTwin).is_witness());
+  EXPECT_NE(RunId::control(WitnessOf::kTwin), RunId::control(WitnessOf::kLegacy));
+  EXPECT_FALSE(RunId{}.is_witness());
+  EXPECT_FALSE(RunId{RunId::kWitnesses - 1}.is_witness());
+  EXPECT_FALSE(RunId{RunId::kWitnessesEnd}.is_witness());
+}
+
+TEST(NoiseTest, NothingAskedAgainIsSuspect) {
+  const NoiseJudgement judged = judge_noise(NoiseCounts());
+  EXPECT_EQ(judged.standing, Standing::kSuspect);
+  EXPECT_EQ(judged.needs, Needs::kConfirmations);
+  EXPECT_EQ(judged.needed, 2U);
+  // Pairs of the endpoint in which this path never differed say nothing of it.
+  EXPECT_EQ(standing_of(pairs(500, 0, 0, 0)), Standing::kSuspect);
+}
+
+TEST(NoiseTest, TwoExchangesThatHoldDecide) {
+  EXPECT_EQ(standing_of(confirmed(1)), Standing::kUndecided);
+  EXPECT_EQ(judge_noise(confirmed(1)).needed, 1U);
+  EXPECT_EQ(standing_of(confirmed(2)), Standing::kRegression);
+  EXPECT_NEAR(std::exp(judge_noise(confirmed(2)).log_confirmations), 0.9 * 225 + 0.1 / 3 * 84,
+              1e-6);
+}
+
+TEST(NoiseTest, WhereLegacyWasSeenToChangeTwoAreNotEnough) {
+  EXPECT_EQ(standing_of(confirmed(2, 0, 1)), Standing::kUndecided);
+  NoiseCounts counts = confirmed(2);
+  counts.pairs = 100;
+  counts.legacy_only = 1;
+  EXPECT_EQ(standing_of(counts), Standing::kUndecided);
+  counts.held = 4;
+  EXPECT_EQ(standing_of(counts), Standing::kRegression);
+}
+
+TEST(NoiseTest, WhatClearsAndWasSeenOnLegacyIsFlaky) {
+  EXPECT_EQ(standing_of(confirmed(0, 2, 1)), Standing::kFlaky);
+  EXPECT_EQ(standing_of(confirmed(0, 0, 40)), Standing::kFlaky);
+  EXPECT_EQ(standing_of(confirmed(0, 1, 1)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(confirmed(1, 8, 1)), Standing::kFlaky);
+  EXPECT_EQ(standing_of(confirmed(2, 7, 1)), Standing::kUndecided);
+}
+
+// It may be that the candidate alone fails now and then.
+TEST(NoiseTest, WhatOnlyTheCandidateDoesIsNeverFlaky) {
+  EXPECT_EQ(standing_of(confirmed(0, 50)), Standing::kUndecided);
+}
+
+TEST(NoiseTest, PairsDecideAsTheTableSays) {
+  EXPECT_EQ(standing_of(pairs(1000, 0, 11, 0)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(pairs(1000, 0, 12, 0)), Standing::kRegression);
+  EXPECT_EQ(standing_of(pairs(1000, 0, 26, 5)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(pairs(1000, 0, 27, 5)), Standing::kRegression);
+  EXPECT_EQ(judge_noise(pairs(1000, 0, 9, 0)).needs, Needs::kPairs);
+  EXPECT_EQ(judge_noise(pairs(1000, 0, 9, 0)).needed, 3U);
+}
+
+TEST(NoiseTest, NoiseIsShownByLegacyItselfAndLeavesNoRoomForMore) {
+  EXPECT_EQ(standing_of(pairs(10'000, 2, 20, 21)), Standing::kNoise);
+  // Too few pairs to rule out that the candidate differs half a percent more.
+  EXPECT_EQ(standing_of(pairs(200, 0, 2, 2)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(pairs(599, 100, 0, 0)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(pairs(600, 100, 0, 0)), Standing::kNoise);
+  // Legacy never differed.
+  EXPECT_EQ(standing_of(pairs(100'000, 0, 3, 0)), Standing::kUndecided);
+}
+
+TEST(NoiseTest, WhatAlwaysDiffersIsBlind) {
+  EXPECT_EQ(standing_of(pairs(20, 20, 0, 0)), Standing::kBlind);
+  EXPECT_EQ(standing_of(pairs(19, 19, 0, 0)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(pairs(100, 90, 5, 5)), Standing::kUndecided);
+}
+
+TEST(NoiseTest, OverManyPathsMoreIsWanted) {
+  std::vector<NoiseCounts> paths(100, pairs(1000, 0, 1, 1));
+  paths.push_back(confirmed(2));
+  EXPECT_EQ(judge_noise(paths.back()).standing, Standing::kRegression);
+  EXPECT_EQ(judge_noise(paths).back().standing, Standing::kUndecided);
+  EXPECT_EQ(judge_noise(paths).back().needed, 1U);
+  paths.back().held = 3;
+  EXPECT_EQ(judge_noise(paths).back().standing, Standing::kRegression);
+  // Paths without a witness are no tests.
+  std::vector<NoiseCounts> quiet(100);
+  quiet.push_back(confirmed(2));
+  EXPECT_EQ(judge_noise(quiet).back().standing, Standing::kRegression);
+}
+
+TEST(NoiseTest, TellsItsEvidenceInASentence) {
+  EXPECT_EQ(
+      noise_sentence(confirmed(2), judge_noise(confirmed(2))),
+      "asked both again for 2 exchanges: held in 2, cleared in 0, legacy itself changed in 0");
+  EXPECT_EQ(noise_sentence({}, judge_noise(NoiseCounts())),
+            "seen in live traffic only, not asked again so far; needs about 2 more that hold");
+}
+
+TEST(NoiseTest, HugeCountsStayFinite) {
+  const std::uint64_t many = 1'000'000'000'000;
+  for (const NoiseCounts& counts :
+       {pairs(many, many, 0, 0), pairs(many, 0, many / 2, many / 2), confirmed(many, many, many)}) {
+    const NoiseJudgement judged = judge_noise(counts);
+    EXPECT_TRUE(std::isfinite(judged.log_evidence));
+    EXPECT_TRUE(std::isfinite(judged.noise_rate_least));
+  }
+}
+
+// A service whose answers are perturbed with the chance `noise`, each to a value of its own, and
+// whose candidate is wrong besides with the chance `wrong`.
+struct Service {
+  double noise = 0, wrong = 0;
+  std::mt19937_64 random;
+  int next_value = 1;
+
+  bool happens(double chance) { return std::uniform_real_distribution<>(0, 1)(random) < chance; }
+  int legacy() { return happens(noise) ? ++next_value : 0; }
+  int candidate(bool is_wrong) { return is_wrong ? -1 : legacy(); }
+
+  NoiseCounts watch(int requests, bool with_controls, double confirmed_share) {
+    NoiseCounts counts;
+    for (int i = 0; i < requests; ++i) {
+      const bool is_wrong = happens(wrong);
+      const int l = legacy();
+      const int n = candidate(is_wrong);
+      if (with_controls) {
+        const int twin = legacy();
+        ++counts.pairs;
+        if (n != l && twin != l) ++counts.both;
+        if (n != l && twin == l) ++counts.candidate_only;
+        if (n == l && twin != l) ++counts.legacy_only;
+      }
+      if (n == l || !happens(confirmed_share)) continue;
+      bool has_changed = false;
+      bool persists = true;
+      for (unsigned k = 0; k < counts.asked; ++k) {
+        has_changed |= legacy() != l;
+        persists &= candidate(is_wrong) != l;
+      }
+      ++(has_changed ? counts.legacy_changed : persists ? counts.held : counts.cleared);
+    }
+    return counts;
+  }
+};
+
+int regressions(double noise, double wrong, int runs, int requests, bool with_controls,
+                double confirmed_share) {
+  int count = 0;
+  for (int run = 0; run < runs; ++run) {
+    Service service{noise, wrong, std::mt19937_64(static_cast<std::uint64_t>(run) + 1)};
+    const NoiseCounts counts = service.watch(requests, with_controls, confirmed_share);
+    count += standing_of(counts) == Standing::kRegression ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(NoiseTest, HealthyServicesHaveNoRegression) {
+  for (const double noise : {0.002, 0.02, 0.3}) {
+    EXPECT_EQ(regressions(noise, 0, 20, 20'000, true, 0.02), 0) << noise;
+    EXPECT_EQ(regressions(noise, 0, 20, 20'000, false, 0.02), 0) << noise;
+    EXPECT_EQ(regressions(noise, 0, 20, 20'000, false, 1), 0) << noise;
+  }
+}
+
+TEST(NoiseTest, RegressionsAreFoundUnderNoise) {
+  EXPECT_EQ(regressions(0.3, 0.3, 20, 2'000, true, 0), 20);
+  EXPECT_EQ(regressions(0.02, 0.02, 20, 20'000, true, 0), 20);
+  EXPECT_EQ(regressions(0, 0.002, 20, 6'000, false, 1), 20);
+  EXPECT_EQ(regressions(0.02, 0.02, 20, 20'000, false, 0.1), 20);
+}
+
+}  // namespace
+}  // namespace banyan::comparator
