@@ -88,6 +88,7 @@ struct AdminServer::Impl {
   void count_findings() {
     comparator::FindingFilter filter;
     filter.limit = kKnownFindingsMax;
+    filter.with_exemplars = false;
     const auto findings = services.findings.list(filter);
     if (!findings.ok()) return;
     std::uint64_t counts[3] = {};
@@ -95,7 +96,7 @@ struct AdminServer::Impl {
       ++counts[static_cast<int>(finding.state)];
       const bool is_new = known_findings.insert(finding.id).second;
       if (is_new && knows_findings && finding.state == comparator::FindingState::kOpen) {
-        tell_of(finding);
+        tell_of(finding.id);
       }
     }
     knows_findings = true;
@@ -120,10 +121,12 @@ struct AdminServer::Impl {
     judges_again = is_new;  // what is compared reaches the findings' file within a second
   }
 
-  void tell_of(const comparator::Finding& finding) {
+  void tell_of(const std::string& id) {
+    const auto finding = services.findings.get(id);
+    if (!finding.ok()) return;
     std::string text;
     json::JsonWriter json(text);
-    write_finding(json, finding);
+    write_finding(json, *finding);
     (void)loop->post([this, text = std::move(text)] { events.publish("finding", text); });
   }
 

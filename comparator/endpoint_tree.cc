@@ -5,67 +5,17 @@
 #include <array>
 #include <utility>
 
-#include "core/base/bytes.h"
+#include "comparator/endpoint_tree_node.h"
 
 namespace banyan::comparator {
 namespace {
 
 constexpr std::string_view kAny = "{}";
 constexpr std::string_view kRest = "*";
-constexpr std::string_view kGrpc = "gRPC";
 constexpr std::array<std::string_view, 7> kUsualMethods = {"GET",    "HEAD",  "POST",   "PUT",
                                                            "DELETE", "PATCH", "OPTIONS"};
-constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kWordBytesMax = 1024;
 
 }  // namespace
-
-struct EndpointTree::Node {
-  std::map<std::string, std::unique_ptr<Node>, std::less<>> words;
-  std::unique_ptr<Node> any;  // {}
-  std::map<std::string, std::uint64_t, std::less<>> operations;
-  std::uint64_t visits = 0;
-  std::uint64_t ends = 0;         // of these, whose path ends here
-  std::uint64_t word_visits = 0;  // of these, which went on by a word
-  std::uint64_t spilled = 0;      // and which by a word for which there was no place
-  std::uint64_t born = 0;         // of a word: the parent's word_visits before it
-  bool is_collapsed = false;
-
-  bool is_empty() const { return words.empty() && !any && operations.empty() && ends == 0; }
-};
-
-// "GET /users/{} query A", cut up.
-struct EndpointTree::Parts {
-  std::string_view method;
-  std::string_view path;  // behind its first slash
-  std::string_view operation;
-  bool is_path = false;
-
-  explicit Parts(std::string_view endpoint) {
-    const std::size_t space = endpoint.find(' ');
-    if (space == std::string_view::npos || endpoint.substr(space + 1, 1) != "/") return;
-    is_path = true;
-    method = endpoint.substr(0, space);
-    path = endpoint.substr(space + 2);
-    const std::size_t behind = path.find(' ');
-    if (behind == std::string_view::npos) return;
-    operation = path.substr(behind + 1);
-    path = path.substr(0, behind);
-  }
-  bool is_fixed() const { return method == kGrpc; }  // every part of the path is a name of its own
-  // Takes the next segment off `path`.
-  bool next(std::string_view& segment) {
-    if (is_done_) return false;
-    const std::size_t slash = path.find('/');
-    segment = path.substr(0, slash);
-    is_done_ = slash == std::string_view::npos;
-    if (!is_done_) path.remove_prefix(slash + 1);
-    return true;
-  }
-
- private:
-  bool is_done_ = false;
-};
 
 EndpointTree::EndpointTree(std::size_t nodes_max)
     : nodes_max_(nodes_max), root_(std::make_unique<Node>()) {}
@@ -76,6 +26,7 @@ void EndpointTree::clear() {
   root_ = std::make_unique<Node>();
   visits_ = next_sweep_ = 0;
   nodes_ = 0;
+  has_changed_ = true;
   has_collapsed_ = false;
 }
 
@@ -90,6 +41,7 @@ std::string_view EndpointTree::count(std::string_view endpoint, bool is_there) {
   }
   if (last_ != nullptr) {
     if (last_->second.unsettled++ == 0) unsettled_.push_back(last_);
+    has_changed_ = true;
     return last_->second.name;
   }
   const Parts parts(endpoint);
@@ -97,6 +49,7 @@ std::string_view EndpointTree::count(std::string_view endpoint, bool is_there) {
     absent_ = name_of_absent(parts);
     return absent_;
   }
+  has_changed_ = true;
   settle();
   if (!has_room() && visits_ >= next_sweep_) sweep();
   if (known_.size() >= kKnownMax) drop_names();
@@ -395,6 +348,7 @@ void EndpointTree::recount() {
 }
 
 void EndpointTree::forget(std::string_view endpoint) {
+  has_changed_ = true;
   settle();
   drop_names();
   Parts parts(endpoint);
@@ -425,92 +379,6 @@ void EndpointTree::forget(std::string_view endpoint) {
     step->parent->words.erase(word);
   }
   recount();
-}
-
-std::string EndpointTree::to_bytes() {
-  settle();
-  struct Writer {
-    static void node(const Node& from, ByteWriter& out) {
-      out.varint(from.visits);
-      out.varint(from.ends);
-      out.varint(from.word_visits);
-      out.varint(from.spilled);
-      out.varint(from.born);
-      out.u8(static_cast<std::uint8_t>((from.is_collapsed ? 1 : 0) | (from.any ? 2 : 0)));
-      out.varint(from.operations.size());
-      for (const auto& [name, visits] : from.operations) {
-        out.bytes(name);
-        out.varint(visits);
-      }
-      out.varint(from.words.size());
-      for (const auto& [word, child] : from.words) {
-        out.bytes(word);
-        node(*child, out);
-      }
-      if (from.any) node(*from.any, out);
-    }
-  };
-  std::string out;
-  ByteWriter writer(out);
-  writer.u8(kVersion);
-  writer.varint(visits_);
-  writer.varint(next_sweep_);
-  Writer::node(*root_, writer);
-  return out;
-}
-
-bool EndpointTree::read(std::string_view bytes) {
-  clear();
-  struct Reader {
-    ByteReader in;
-    std::size_t left;  // nodes that may come
-
-    bool node(Node& out, std::size_t depth) {
-      if (depth > kDepthMax + 2) return false;
-      out.visits = in.varint();
-      out.ends = in.varint();
-      out.word_visits = in.varint();
-      out.spilled = in.varint();
-      out.born = in.varint();
-      const std::uint8_t flags = in.u8();
-      out.is_collapsed = (flags & 1) != 0;
-      const std::uint64_t operations = in.varint();
-      if (!in.ok() || flags > 3 || !take(operations)) return false;
-      for (std::uint64_t i = 0; i < operations; ++i) {
-        const std::string_view name = in.bytes();
-        if (name.size() > kWordBytesMax) return false;
-        out.operations[std::string(name)] = in.varint();
-      }
-      const std::uint64_t words = in.varint();
-      if (!in.ok() || !take(words)) return false;
-      for (std::uint64_t i = 0; i < words; ++i) {
-        const std::string_view word = in.bytes();
-        if (!in.ok() || word.size() > kWordBytesMax) return false;
-        auto& child = out.words[std::string(word)];
-        child = std::make_unique<Node>();
-        if (!node(*child, depth + 1)) return false;
-      }
-      if ((flags & 2) == 0) return in.ok();
-      out.any = std::make_unique<Node>();
-      return take(1) && node(*out.any, depth + 1);
-    }
-    bool take(std::uint64_t count) {
-      if (count > left) return false;
-      left -= count;
-      return true;
-    }
-  };
-  // A merge may leave a few more than are taken in.
-  Reader reader{ByteReader(bytes), 2 * nodes_max_};
-  const bool is_version = reader.in.u8() == kVersion;
-  visits_ = reader.in.varint();
-  next_sweep_ = reader.in.varint();
-  if (!is_version || !reader.node(*root_, 0) || !reader.in.ok() || reader.in.remaining() > 0) {
-    clear();
-    return false;
-  }
-  recount();
-  return true;
 }
 
 }  // namespace banyan::comparator

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/base/hash.h"
@@ -54,6 +55,8 @@ class EndpointTree {
   std::string name_of(std::string_view endpoint) const;
   // True once after words were collapsed: names given before may read otherwise now.
   bool take_collapsed();
+  // True where to_bytes() may tell something else than when this was last asked.
+  bool take_changed() { return std::exchange(has_changed_, false); }
   // As if nobody had asked for it; words that other endpoints hold stay.
   void forget(std::string_view endpoint);
   void clear();
@@ -104,6 +107,7 @@ class EndpointTree {
   std::size_t nodes_ = 0;
   std::uint64_t collapsed_ = 0, overflow_ = 0;
   bool has_collapsed_ = false;
+  bool has_changed_ = true;
   // Names by endpoint, and what each was counted since settle(): the tree is only asked, and only
   // has to be exact, when something new comes.
   KnownMap known_;

@@ -113,14 +113,21 @@ Result<bool> has_table(store::Database& database, std::string_view name) {
 // What came without a new version of the schema.
 Status FindingsStore::Impl::create_later_tables() {
   BANYAN_RETURN_IF_ERROR(create_issue_sets());
+  BANYAN_RETURN_IF_ERROR(create_endpoint_tree());
   return create_readiness_schema();
+}
+
+Result<store::Statement*> FindingsStore::Impl::kept(const char* sql) {
+  if (const auto found = statements.find(sql); found != statements.end()) return &found->second;
+  auto statement = database->prepare(sql);
+  if (!statement.ok()) return statement.error();
+  return &statements.emplace(sql, std::move(statement).value()).first->second;
 }
 
 Status FindingsStore::Impl::create_schema() {
   auto version = database->user_version();
   if (!version.ok()) return version.error();
-  if (*version == kSchemaVersion) return create_later_tables();
-  if (*version != 0) {
+  if (*version != 0 && *version != kSchemaVersion) {
     return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
                       "findings.sqlite has schema " + std::to_string(*version) +
                           ", this version of Banyan knows " + std::to_string(kSchemaVersion) +
@@ -128,8 +135,10 @@ Status FindingsStore::Impl::create_schema() {
   }
   auto transaction = store::Transaction::begin(*database);
   if (!transaction.ok()) return transaction.error();
-  BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
-  BANYAN_RETURN_IF_ERROR(database->set_user_version(kSchemaVersion));
+  if (*version == 0) {
+    BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
+    BANYAN_RETURN_IF_ERROR(database->set_user_version(kSchemaVersion));
+  }
   BANYAN_RETURN_IF_ERROR(create_later_tables());
   return transaction->commit();
 }
@@ -148,7 +157,9 @@ Status FindingsStore::Impl::forget(ExchangeId exchange) {
   auto remove = database->prepare("DELETE FROM hits WHERE exchange = ?1");
   if (!remove.ok()) return remove.error();
   BANYAN_RETURN_IF_ERROR(forget_differing(exchange));
-  return remove->bind(1, id).run();
+  BANYAN_RETURN_IF_ERROR(remove->bind(1, id).run());
+  if (hits >= 0) hits -= database->changes();
+  return {};
 }
 
 // A VERDICT with something to write.
@@ -157,7 +168,7 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   if (verdict.differences.empty()) return {};
   BANYAN_RETURN_IF_ERROR(note_differing(verdict));
   const std::string exchange = verdict.exchange.to_string();
-  auto upsert = database->prepare(
+  const auto upsert = kept(
       "INSERT INTO findings (id, route, endpoint, path, kind, transition, count, exchanges, "
       "uncovered, first_seen, last_seen, example_at, example_legacy, example_candidate, rule) "
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?9, ?10, ?11, ?12, ?13) "
@@ -169,10 +180,10 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
       "example_candidate = "
       "iif((uncovered = 0 AND ?8 = 1) OR example_at = '', ?12, example_candidate), "
       "rule = iif(?13 = '', rule, ?13), uncovered = uncovered + ?8");
-  auto hit = database->prepare(
+  const auto hit = kept(
       "INSERT OR IGNORE INTO hits (exchange, finding, count, uncovered, wall) "
       "VALUES (?1, ?2, ?3, ?4, ?5)");
-  auto listed = database->prepare(
+  const auto listed = kept(
       "INSERT OR IGNORE INTO finding_endpoints SELECT ?1, ?2 WHERE "
       "(SELECT count(*) FROM finding_endpoints WHERE finding = ?1) < ?3");
   if (!upsert.ok()) return upsert.error();
@@ -183,19 +194,22 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   for (const auto& [id, one] : group(verdict)) {
     const int uncovered = one.is_uncovered ? 1 : 0;
     // Twice the same generation (a crash of the writer): counted once.
-    BANYAN_RETURN_IF_ERROR(hit->bind(1, exchange)
+    BANYAN_RETURN_IF_ERROR((*hit)
+                               ->bind(1, exchange)
                                .bind(2, id)
                                .bind(3, one.count)
                                .bind(4, uncovered)
                                .bind(5, wall)
                                .run());
     if (database->changes() == 0) continue;
+    if (hits >= 0) ++hits;
     const model::Difference& shown = *one.first;
     if (one.is_uncovered) {
       issues.insert(issue_id(
           {id, verdict.route, one.endpoint, shown.path, to_string(shown.kind), shown.transition}));
     }
-    BANYAN_RETURN_IF_ERROR(upsert->bind(1, id)
+    BANYAN_RETURN_IF_ERROR((*upsert)
+                               ->bind(1, id)
                                .bind(2, verdict.route)
                                .bind(3, one.endpoint)
                                .bind(4, shown.path)
@@ -211,14 +225,15 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
                                .run());
     if (one.endpoint == "*") {
       BANYAN_RETURN_IF_ERROR(
-          listed->bind(1, id).bind(2, verdict.endpoint).bind(3, kEndpointsMax).run());
+          (*listed)->bind(1, id).bind(2, verdict.endpoint).bind(3, kEndpointsMax).run());
     }
   }
   BANYAN_RETURN_IF_ERROR(add_issue_set(verdict.route, issues));
   if (verdict.request_stream.empty()) return {};
-  auto remember = database->prepare("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3)");
+  const auto remember = kept("INSERT OR REPLACE INTO places VALUES (?1, ?2, ?3)");
   if (!remember.ok()) return remember.error();
-  return remember->bind(1, exchange)
+  return (*remember)
+      ->bind(1, exchange)
       .bind(2, verdict.request_stream)
       .bind(3, verdict.request_offset.value)
       .run();
@@ -274,18 +289,19 @@ Result<model::Cursor> FindingsStore::Impl::read_cursor() {
 }
 
 Status FindingsStore::Impl::trim_hits() {
-  auto counted = database->prepare("SELECT count(*) FROM hits");
-  if (!counted.ok()) return counted.error();
-  auto row = counted->step();
-  if (!row.ok()) return row.error();
-  const std::int64_t excess = counted->integer(0) - kHitsMax;
-  counted->reset();
+  if (hits < 0) {
+    const auto counted = number_of(*database, "SELECT count(*) FROM hits");
+    if (!counted.ok()) return counted.error();
+    hits = *counted;
+  }
+  const std::int64_t excess = hits - kHitsMax;
   if (excess <= 0) return {};
   auto remove = database->prepare(
       "DELETE FROM hits WHERE wall <= (SELECT wall FROM hits ORDER BY wall LIMIT 1 OFFSET ?1)");
   if (!remove.ok()) return remove.error();
   // A tenth more, so that this is rare.
   BANYAN_RETURN_IF_ERROR(remove->bind(1, excess + kHitsMax / 10).run());
+  hits -= database->changes();
   for (const char* table : {"places", "differing"}) {
     BANYAN_RETURN_IF_ERROR(database->execute("DELETE FROM " + std::string(table) +
                                              " WHERE exchange NOT IN (SELECT exchange FROM hits)"));
@@ -330,7 +346,7 @@ Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
   latency.clear();
   readiness.clear();
   is_ahead = false;
-  issue_sets = -1;
+  issue_sets = hits = -1;
   BANYAN_RETURN_IF_ERROR(load_endpoints());
   auto cursor = read_cursor();
   if (!cursor.ok()) return cursor.error();

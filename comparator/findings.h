@@ -58,6 +58,7 @@ struct FindingFilter {
   std::string route;
   std::optional<FindingState> state;
   std::size_t limit = 1000;
+  bool with_exemplars = true;  // and the endpoints of header findings
 };
 
 class FindingsStore {

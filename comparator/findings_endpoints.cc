@@ -13,7 +13,7 @@
 namespace banyan::comparator {
 namespace {
 
-constexpr std::string_view kTreeKey = "endpoints";
+constexpr std::string_view kTreeKey = "endpoints";   // where older files had the tree, as hex
 constexpr std::string_view kMovedPrefix = "moved:";  // the key of an id that is no more
 constexpr std::string_view kMovedEnd = "moved;";
 
@@ -89,13 +89,35 @@ Result<std::vector<std::string>> all_endpoints(store::Database& database) {
 
 }  // namespace
 
+Status FindingsStore::Impl::create_endpoint_tree() {
+  const auto is_there = has_table(*database, "endpoint_tree");
+  if (!is_there.ok()) return is_there.error();
+  if (*is_there) return {};
+  BANYAN_RETURN_IF_ERROR(database->execute(
+      "CREATE TABLE endpoint_tree (id INTEGER PRIMARY KEY CHECK (id = 1), bytes BLOB NOT NULL) "
+      "STRICT"));
+  const auto hex = read_meta(kTreeKey);
+  if (!hex.ok()) return hex.error();
+  if (hex->empty()) return {};
+  BANYAN_RETURN_IF_ERROR(write_tree(bytes_of_hex(*hex).value_or("damaged")));
+  auto remove = database->prepare("DELETE FROM meta WHERE key = ?1");
+  if (!remove.ok()) return remove.error();
+  return remove->bind(1, kTreeKey).run();
+}
+
+Status FindingsStore::Impl::write_tree(std::string_view bytes) {
+  const auto statement = kept("INSERT OR REPLACE INTO endpoint_tree VALUES (1, ?1)");
+  if (!statement.ok()) return statement.error();
+  return (*statement)->bind_blob(1, bytes).run();
+}
+
 Status FindingsStore::Impl::load_endpoints() {
-  const auto kept = read_meta(kTreeKey);
-  if (!kept.ok()) return kept.error();
+  auto row = database->prepare("SELECT bytes FROM endpoint_tree");
+  if (!row.ok()) return row.error();
+  const auto is_there = row->step();
+  if (!is_there.ok()) return is_there.error();
   endpoints.clear();
-  if (kept->empty()) return {};
-  const auto bytes = bytes_of_hex(*kept);
-  if (!bytes || !endpoints.read(*bytes)) {
+  if (*is_there && !endpoints.read(row->blob(0))) {
     obs::log_warning(
         "findings",
         "findings.sqlite: the learned endpoint templates are damaged; they are learned "
@@ -105,7 +127,8 @@ Status FindingsStore::Impl::load_endpoints() {
 }
 
 Status FindingsStore::Impl::write_endpoints() {
-  return write_meta(kTreeKey, hex_of_bytes(endpoints.to_bytes()));
+  if (!endpoints.take_changed()) return {};
+  return write_tree(endpoints.to_bytes());
 }
 
 void FindingsStore::Impl::publish_endpoints() {
@@ -191,6 +214,7 @@ Status FindingsStore::Impl::move_findings(const std::string& from, const std::st
 }
 
 Status FindingsStore::Impl::merge_finding(std::string_view from, std::string_view to) {
+  hits = -1;
   const auto old_triage = triage_of(*database, from);
   const auto new_triage = triage_of(*database, to);
   if (!old_triage.ok()) return old_triage.error();

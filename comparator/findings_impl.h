@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "comparator/endpoint_tree.h"
@@ -32,6 +33,7 @@ struct FindingsStore::Impl {
 
   Clock& clock;
   std::unique_ptr<store::Database> database;
+  std::unordered_map<const char*, store::Statement> statements;  // of kept(); die before it
   bool is_read_only = false;
   // Behind what was folded. Lost with an error: then the next fold begins at the database's cursor,
   // and what was only in memory is folded again.
@@ -40,6 +42,7 @@ struct FindingsStore::Impl {
   LatencyCounts latency;
   EndpointTree endpoints;        // as of `source`
   std::int64_t issue_sets = -1;  // in their table; -1: to be counted
+  std::int64_t hits = -1;        // likewise
   ReadinessCounts readiness;     // by the names of `latency`; both are cleared together
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
@@ -47,6 +50,8 @@ struct FindingsStore::Impl {
 
   std::atomic<std::uint64_t> nodes{0}, collapsed{0}, overflow{0};  // of `endpoints`, for metrics
 
+  // Prepared once; of a literal. Whoever steps it steps it to its end.
+  Result<store::Statement*> kept(const char* sql);
   Status create_schema();
   Status create_later_tables();
   Result<std::unique_ptr<model::RecordSource>> open_source(model::LogAccess& log);
@@ -85,6 +90,8 @@ struct FindingsStore::Impl {
                 std::string_view reason, std::int64_t until_wall_ns);
 
   // findings_endpoints.cc
+  Status create_endpoint_tree();
+  Status write_tree(std::string_view bytes);
   Status load_endpoints();
   Status write_endpoints();
   void publish_endpoints();

@@ -100,10 +100,9 @@ Status FindingsStore::Impl::add_issue_set(std::string_view route,
                                           const std::set<std::string>& issues) {
   if (issues.empty()) return {};
   const Set set{std::string(route), joined(issues)};
-  auto update =
-      database->prepare("UPDATE issue_sets SET exchanges = exchanges + 1 WHERE signature = ?1");
+  const auto update = kept("UPDATE issue_sets SET exchanges = exchanges + 1 WHERE signature = ?1");
   if (!update.ok()) return update.error();
-  BANYAN_RETURN_IF_ERROR(update->bind(1, set.signature()).run());
+  BANYAN_RETURN_IF_ERROR((*update)->bind(1, set.signature()).run());
   if (database->changes() > 0) return {};
   if (issue_sets < 0) {
     const auto count = number_of(*database, "SELECT count(*) FROM issue_sets");

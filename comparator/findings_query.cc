@@ -47,25 +47,14 @@ struct Candidate {
   std::int64_t status = 0, shape = 0;
 };
 
-Result<std::vector<Candidate>> candidates_of(store::Database& database, const std::string& finding,
-                                             const std::string& order, bool with_shapes) {
-  auto hits = database.prepare(
-      with_shapes ? "SELECT h.exchange, d.status, d.shape FROM (SELECT exchange, wall FROM hits "
-                    "WHERE finding = ?1 ORDER BY wall " +
-                        order +
-                        ", exchange LIMIT ?2) AS h LEFT JOIN differing AS d "
-                        "ON d.exchange = h.exchange ORDER BY h.wall " +
-                        order + ", h.exchange"
-                  : "SELECT exchange, 0, 0 FROM hits WHERE finding = ?1 ORDER BY wall " + order +
-                        ", exchange LIMIT ?2");
-  if (!hits.ok()) return hits.error();
-  hits->bind(1, finding).bind(2, kCandidatesEachEnd);
+Result<std::vector<Candidate>> candidates_of(store::Statement& hits, const std::string& finding) {
+  hits.bind(1, finding).bind(2, kCandidatesEachEnd);
   std::vector<Candidate> out;
   for (;;) {
-    auto row = hits->step();
+    auto row = hits.step();
     if (!row.ok()) return row.error();
     if (!*row) return out;
-    out.push_back({std::string(hits->text(0)), hits->integer(1), hits->integer(2)});
+    out.push_back({std::string(hits.text(0)), hits.integer(1), hits.integer(2)});
   }
 }
 
@@ -94,24 +83,53 @@ std::vector<std::string> choose(const std::vector<Candidate>& first,
   return out;
 }
 
-Status fill_lists(store::Database& database, Finding& finding, bool with_shapes) {
-  auto first = candidates_of(database, finding.id, "ASC", with_shapes);
-  if (!first.ok()) return first.error();
-  auto latest = candidates_of(database, finding.id, "DESC", with_shapes);
-  if (!latest.ok()) return latest.error();
-  finding.exemplars = choose(*first, *latest);
-  if (finding.endpoint != "*") return {};
-  auto endpoints = database.prepare(
-      "SELECT endpoint FROM finding_endpoints WHERE finding = ?1 ORDER BY endpoint");
-  if (!endpoints.ok()) return endpoints.error();
-  endpoints->bind(1, finding.id);
-  for (;;) {
-    auto row = endpoints->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
-    finding.endpoints.emplace_back(endpoints->text(0));
+// What is asked for each finding of a list, prepared once for all.
+class Lists {
+ public:
+  static Result<Lists> prepare(store::Database& database) {
+    const auto with_shapes = has_table(database, "differing");
+    if (!with_shapes.ok()) return with_shapes.error();
+    auto first = database.prepare(hits_from("ASC", *with_shapes));
+    if (!first.ok()) return first.error();
+    auto latest = database.prepare(hits_from("DESC", *with_shapes));
+    if (!latest.ok()) return latest.error();
+    auto endpoints = database.prepare(
+        "SELECT endpoint FROM finding_endpoints WHERE finding = ?1 ORDER BY endpoint");
+    if (!endpoints.ok()) return endpoints.error();
+    return Lists(std::move(first).value(), std::move(latest).value(), std::move(endpoints).value());
   }
-}
+
+  Status fill(Finding& finding) {
+    auto first = candidates_of(first_, finding.id);
+    if (!first.ok()) return first.error();
+    auto latest = candidates_of(latest_, finding.id);
+    if (!latest.ok()) return latest.error();
+    finding.exemplars = choose(*first, *latest);
+    if (finding.endpoint != "*") return {};
+    endpoints_.bind(1, finding.id);
+    for (;;) {
+      auto row = endpoints_.step();
+      if (!row.ok()) return row.error();
+      if (!*row) return {};
+      finding.endpoints.emplace_back(endpoints_.text(0));
+    }
+  }
+
+ private:
+  Lists(store::Statement first, store::Statement latest, store::Statement endpoints)
+      : first_(std::move(first)), latest_(std::move(latest)), endpoints_(std::move(endpoints)) {}
+
+  static std::string hits_from(const std::string& order, bool with_shapes) {
+    const std::string by_age = " ORDER BY wall " + order + ", exchange LIMIT ?2";
+    if (!with_shapes) return "SELECT exchange, 0, 0 FROM hits WHERE finding = ?1" + by_age;
+    return "SELECT h.exchange, d.status, d.shape FROM (SELECT exchange, wall FROM hits WHERE "
+           "finding = ?1" +
+           by_age + ") AS h LEFT JOIN differing AS d ON d.exchange = h.exchange ORDER BY h.wall " +
+           order + ", h.exchange";
+  }
+
+  store::Statement first_, latest_, endpoints_;
+};
 
 }  // namespace
 
@@ -149,11 +167,10 @@ Result<std::vector<Finding>> FindingsStore::list(const FindingFilter& filter) co
     }
     out.push_back(std::move(finding));
   }
-  const auto with_shapes = has_table(*impl_->database, "differing");
-  if (!with_shapes.ok()) return with_shapes.error();
-  for (Finding& finding : out) {
-    BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding, *with_shapes));
-  }
+  if (!filter.with_exemplars) return out;
+  auto lists = Lists::prepare(*impl_->database);
+  if (!lists.ok()) return lists.error();
+  for (Finding& finding : out) BANYAN_RETURN_IF_ERROR(lists->fill(finding));
   return out;
 }
 
@@ -183,9 +200,9 @@ Result<Finding> FindingsStore::get(std::string_view id) const {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient,
                       "several findings begin with \"" + std::string(id) + "\"; type more of it");
   }
-  const auto with_shapes = has_table(*impl_->database, "differing");
-  if (!with_shapes.ok()) return with_shapes.error();
-  BANYAN_RETURN_IF_ERROR(fill_lists(*impl_->database, finding, *with_shapes));
+  auto lists = Lists::prepare(*impl_->database);
+  if (!lists.ok()) return lists.error();
+  BANYAN_RETURN_IF_ERROR(lists->fill(finding));
   return finding;
 }
 

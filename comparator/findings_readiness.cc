@@ -99,10 +99,10 @@ Status FindingsStore::Impl::note_differing(const model::VerdictRecord& verdict) 
       Verdict::kDifferent) {
     return {};
   }
-  auto insert = database->prepare("INSERT OR REPLACE INTO differing VALUES (?5, ?1, ?2, ?3, ?4)");
+  const auto insert = kept("INSERT OR REPLACE INTO differing VALUES (?5, ?1, ?2, ?3, ?4)");
   if (!insert.ok()) return insert.error();
-  return bind_key(*insert, Key{std::string(verdict.route), std::string(verdict.endpoint),
-                               class_of_status(verdict.legacy_status), verdict.request_shape})
+  return bind_key(**insert, Key{std::string(verdict.route), std::string(verdict.endpoint),
+                                class_of_status(verdict.legacy_status), verdict.request_shape})
       .bind(5, verdict.exchange.to_string())
       .run();
 }

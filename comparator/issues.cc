@@ -15,6 +15,7 @@ namespace {
 struct Place {
   std::string_view part;        // "body", "header", "trailer", "status"
   std::string leaf, container;  // with "[]" behind the name of what is an array; "" where unnamed
+  std::size_t depth = 0;        // names
 };
 
 // Words that unrelated causes bring about as well: they join only what stands in the same thing.
@@ -25,6 +26,16 @@ constexpr std::array<std::string_view, 15> kCommonTransitions = {
     "null→string", "string→null", "null→number", "number→null"};
 // clang-format on
 
+// What wraps an answer says nothing of what it is.
+constexpr std::array<std::string_view, 16> kWrappers = {
+    "data",    "items",   "results", "result",   "content", "contents", "value",     "values",
+    "entries", "records", "list",    "response", "payload", "body",     "_embedded", "rows"};
+
+bool is_wrapper(std::string_view name) {
+  name = name.substr(0, name.find('['));
+  return std::find(kWrappers.begin(), kWrappers.end(), name) != kWrappers.end();
+}
+
 bool is_common(std::string_view transition) {
   return std::find(kCommonTransitions.begin(), kCommonTransitions.end(), transition) !=
          kCommonTransitions.end();
@@ -34,6 +45,7 @@ bool is_common(std::string_view transition) {
 void enter(Place& place, std::string name) {
   place.container = std::move(place.leaf);
   place.leaf = std::move(name);
+  ++place.depth;
 }
 
 // "$.items[]['odd name']": what the differ writes. Anything else ends it.
@@ -132,8 +144,9 @@ std::optional<std::vector<std::string>> cause_of(const FindingNames& finding) {
   const bool is_gone_or_new = finding.kind == "missing" || finding.kind == "extra";
   if (finding.transition.empty() && !is_gone_or_new) return std::nullopt;
   if (place.part != "body" || !is_common(finding.transition)) return cause;
+  const bool is_top = place.depth == 1 || (place.depth == 2 && is_wrapper(place.container));
   const std::string_view container =
-      place.container.empty() ? resource_of(finding.endpoint) : std::string_view(place.container);
+      is_top ? resource_of(finding.endpoint) : std::string_view(place.container);
   if (container.empty()) return std::nullopt;
   cause.emplace_back(container);
   return cause;

@@ -216,6 +216,32 @@ TEST_F(FindingsIssuesTest, AFileWithoutSetsOfIssuesGetsThem) {
   EXPECT_EQ(store_->explain("stock")->exchanges, 1U);
 }
 
+// Likewise the tree of learned templates, which stood there as hex.
+TEST_F(FindingsIssuesTest, AnOlderFilesTemplatesAreTakenOver) {
+  std::vector<std::string> endpoints;
+  for (char a = 'a'; a <= 'z'; ++a) {
+    for (char b = 'a'; b <= 'z'; ++b) endpoints.push_back(std::string("GET /users/u") + a + b);
+  }
+  for (const std::string& endpoint : endpoints) ask("all", endpoint, {scaled("body:$.price")});
+  catch_up();
+  ASSERT_EQ(list().size(), 1U);
+  store_.reset();
+  {
+    auto database = store::Database::open(file(), store::Database::Mode::kReadWrite);
+    ASSERT_TRUE(database.ok());
+    ASSERT_TRUE((*database)
+                    ->execute("INSERT INTO meta SELECT 'endpoints', lower(hex(bytes)) FROM "
+                              "endpoint_tree; DROP TABLE endpoint_tree")
+                    .ok());
+  }
+  reopen();
+  ask("all", "GET /users/ada", {scaled("body:$.price")});
+  catch_up();
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].endpoint, "GET /users/{}");
+  EXPECT_EQ(list()[0].exchanges, last_);
+}
+
 // An issue that went by a word of the path goes on by the template's, and its id leads there.
 TEST_F(FindingsIssuesTest, IssuesFollowLearnedTemplates) {
   const auto word = [](std::size_t number) {

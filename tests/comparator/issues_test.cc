@@ -59,6 +59,10 @@ TEST(IssueTest, CommonWordsNeedTheSameContainer) {
   const Names top{"GET /v1/users/{}", "body:$.name", "value", "emptied"};
   EXPECT_TRUE(are_one(top, {"PUT /v2/users", "body:$[].name", "value", "emptied"}));
   EXPECT_FALSE(are_one(top, {"GET /articles", "body:$.name", "value", "emptied"}));
+  // Nor does what wraps an answer.
+  const Names wrapped{"GET /users", "body:$.data[].name", "value", "emptied"};
+  EXPECT_TRUE(are_one(top, wrapped));
+  EXPECT_FALSE(are_one(wrapped, {"GET /articles", "body:$.data[].name", "value", "emptied"}));
   EXPECT_FALSE(are_one({"GET /{}", "body:$.name", "value", "emptied"},
                        {"GET /{}", "body:$.name", "value", "emptied"}));
   const Names call{"POST /graphql query Users", "body:$.name", "missing", ""};
