@@ -207,7 +207,14 @@ HttpResponse Api::get_finding(const Call& call) const {
   if (comparator::is_issue_id(id)) {
     return issue_response(services_.findings, services_.findings.get_issue(id));
   }
-  return finding_response(services_.findings.get(id));
+  const auto finding = services_.findings.get(id);
+  if (!finding.ok()) return error_response(finding.error());
+  // Without the log it is a finding all the same.
+  const auto special = services_.findings.special(finding->id, services_.log());
+  HttpResponse response;
+  json::JsonWriter json(response.body);
+  write_finding(json, *finding, special.ok() ? &*special : nullptr);
+  return response;
 }
 
 HttpResponse Api::patch_finding(const Call& call) const {

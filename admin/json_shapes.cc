@@ -113,7 +113,8 @@ std::string_view readiness_of(const std::map<std::string, std::string>* readines
   return found == readiness->end() ? std::string_view() : found->second;
 }
 
-void write_finding(json::JsonWriter& json, const comparator::Finding& finding) {
+void write_finding(json::JsonWriter& json, const comparator::Finding& finding,
+                   const comparator::FindingsStore::SpecialReport* special) {
   json.begin_object().member("id", finding.id).member("issue", finding.issue);
   json.member("state", to_string(finding.state));
   json.member("route", finding.route).member("endpoint", finding.endpoint);
@@ -129,7 +130,18 @@ void write_finding(json::JsonWriter& json, const comparator::Finding& finding) {
   json.end_object();
   json.member("reason", finding.reason).member("changed_by", finding.changed_by);
   write_time(json, "until", finding.accepted_until_wall_ns);
-  json.member("tolerated_by", finding.tolerated_by).end_object();
+  json.member("tolerated_by", finding.tolerated_by);
+  if (special != nullptr) {
+    json.key("special").begin_array();
+    for (const comparator::Special& one : special->special) {
+      json.begin_object().member("what", one.what).member("differing", one.differing);
+      json.member("all", one.all).member("odds_at_least", one.odds_at_least).end_object();
+    }
+    json.end_array().key("special_of").begin_object();
+    json.member("differing", static_cast<std::uint64_t>(special->differing));
+    json.member("others", static_cast<std::uint64_t>(special->others)).end_object();
+  }
+  json.end_object();
 }
 
 void write_issue(json::JsonWriter& json, const comparator::Issue& issue,

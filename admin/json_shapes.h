@@ -34,7 +34,9 @@ std::string_view to_string(replay::RunState state);
 void write_dials(json::JsonWriter& json, std::string_view name, const model::Dials& dials);
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
                  const ledger::Account& account, std::string_view readiness = {});
-void write_finding(json::JsonWriter& json, const comparator::Finding& finding);
+// `special`: what its requests have, where somebody asks for one finding; null in a list.
+void write_finding(json::JsonWriter& json, const comparator::Finding& finding,
+                   const comparator::FindingsStore::SpecialReport* special = nullptr);
 // `details`: its findings, where somebody asks for one issue; null in a list.
 void write_issue(json::JsonWriter& json, const comparator::Issue& issue,
                  const std::vector<comparator::Finding>* details = nullptr);

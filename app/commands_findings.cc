@@ -19,6 +19,17 @@ void print_example(const json::Value& finding) {
   }
 }
 
+// "87 % of them have ?currency=, against 4 % of all"
+void print_special(const json::Value& finding) {
+  const json::Value* special = finding.find("special");
+  if (special == nullptr) return;
+  for (const json::Value& one : special->items) {
+    std::printf("%-11s %.0f %% of them have %s, against %.0f %% of all\n", "special",
+                100 * one.number_or("differing", 0), shown(one, "what").c_str(),
+                100 * one.number_or("all", 0));
+  }
+}
+
 void print_finding(const json::Value& finding) {
   const auto line = [&](const char* label, std::string_view member) {
     if (const std::string text = shown(finding, member); !text.empty()) {
@@ -39,6 +50,7 @@ void print_finding(const json::Value& finding) {
   line("first seen", "first_seen");
   line("last seen", "last_seen");
   print_example(finding);
+  print_special(finding);
   if (const json::Value* exemplars = finding.find("exemplars")) {
     for (const json::Value& id : exemplars->items) {
       std::printf("%-11s banyan exchange %s\n", "exemplar", id.text.c_str());

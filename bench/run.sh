@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ./dev bench [peers|tls|h2|slow|dead|micro] [run_peers options]: ratios to nginx, haproxy and nghttpx in one run.
 # ./dev bench log [DIRECTORY]: the log against the disk and the machine.
+# ./dev bench findings [MISMATCHES [SEED]]: decisions and waiting time after a million exchanges that differ.
 # ./dev bench instructions [--pin|--check]: instructions per request, by Callgrind, of the release binary.
 # BANYAN_PEERS names run_peers where it is not ../shared/bench/run_peers.
 set -eu
@@ -32,6 +33,9 @@ case $what in
     ;;
   instructions)
     exec python3 bench/instructions.py --binary "${BANYAN_BINARY:-build/bench/banyan}" "$@"
+    ;;
+  findings)
+    exec build/bench/bench/findings_scale "$@"
     ;;
   log)
     exec "${BANYAN_LOG_LIMITS:-build/bench/bench/log_limits}" "$@"

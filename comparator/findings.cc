@@ -114,6 +114,7 @@ Result<bool> has_table(store::Database& database, std::string_view name) {
 Status FindingsStore::Impl::create_later_tables() {
   BANYAN_RETURN_IF_ERROR(create_issue_sets());
   BANYAN_RETURN_IF_ERROR(create_endpoint_tree());
+  BANYAN_RETURN_IF_ERROR(create_request_samples());
   return create_readiness_schema();
 }
 
@@ -258,8 +259,11 @@ Status FindingsStore::Impl::write_latency() {
 Status FindingsStore::Impl::write_counts() {
   BANYAN_RETURN_IF_ERROR(write_latency());
   BANYAN_RETURN_IF_ERROR(write_readiness());
+  BANYAN_RETURN_IF_ERROR(write_samples());
   latency.clear();
   readiness.clear();
+  samples.forget_numbers();
+  if (samples.groups().size() > RequestSamples::kGroupsMax) samples.clear();
   return {};
 }
 
@@ -345,8 +349,9 @@ Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
     model::LogAccess& log) {
   latency.clear();
   readiness.clear();
+  samples.clear();
   is_ahead = false;
-  issue_sets = hits = -1;
+  issue_sets = hits = sample_rows = -1;
   BANYAN_RETURN_IF_ERROR(load_endpoints());
   auto cursor = read_cursor();
   if (!cursor.ok()) return cursor.error();
@@ -391,7 +396,10 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
       latency.add(decoded.route, decoded.endpoint, decoded.legacy_duration_ns,
                   decoded.candidate_duration_ns);
     }
-    if (!decoded.of.is_erased) count_readiness(decoded);
+    if (!decoded.of.is_erased) {
+      count_readiness(decoded);
+      BANYAN_RETURN_IF_ERROR(count_sample(decoded));
+    }
     if (!decoded.has_previous && decoded.differences.empty()) continue;
     BANYAN_RETURN_IF_ERROR(begin(transaction));
     BANYAN_RETURN_IF_ERROR(fold(decoded));

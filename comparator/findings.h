@@ -18,6 +18,7 @@
 #include "comparator/issues.h"
 #include "comparator/latency_histogram.h"
 #include "comparator/readiness.h"
+#include "comparator/special.h"
 #include "core/base/clock.h"
 #include "core/model/record_io.h"
 
@@ -88,6 +89,14 @@ class FindingsStore {
   // Of its findings as they are now, all or none. One that comes later is open.
   Result<Issue> set_issue_state(std::string_view id, FindingState state, std::string_view by,
                                 std::string_view reason, std::int64_t until_wall_ns);
+  // What its requests have more often than others of the endpoint. Reads up to 500 REQUESTs of the
+  // log, for kSpecialPatienceNs at most; tells of those that are still there.
+  static constexpr std::int64_t kSpecialPatienceNs = 1'000'000'000;
+  struct SpecialReport {
+    std::size_t differing = 0, others = 0;  // REQUESTs that were looked at
+    std::vector<Special> special;
+  };
+  Result<SpecialReport> special(std::string_view id, model::LogAccess& log) const;
   Result<std::vector<EndpointLatency>> latency() const;
   // Which few issues to decide first; of one route, or of all ("").
   Result<Explanation> explain(std::string_view route) const;

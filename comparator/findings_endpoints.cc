@@ -76,7 +76,8 @@ Status run_with(store::Database& database, std::string_view sql, std::string_vie
 Result<std::vector<std::string>> all_endpoints(store::Database& database) {
   auto rows = database.prepare(
       "SELECT endpoint FROM findings UNION SELECT endpoint FROM finding_endpoints "
-      "UNION SELECT endpoint FROM latency UNION SELECT endpoint FROM readiness");
+      "UNION SELECT endpoint FROM latency UNION SELECT endpoint FROM readiness "
+      "UNION SELECT endpoint FROM request_samples");
   if (!rows.ok()) return rows.error();
   std::vector<std::string> out;
   for (;;) {
@@ -151,6 +152,7 @@ std::string FindingsStore::endpoint_name(std::string_view endpoint) const {
 Status FindingsStore::Impl::follow_endpoints() {
   // What waits in memory goes by names of before.
   BANYAN_RETURN_IF_ERROR(write_counts());
+  samples.clear();
   const auto names = all_endpoints(*database);
   if (!names.ok()) return names.error();
   std::map<std::string, std::string> moves;
@@ -159,6 +161,7 @@ Status FindingsStore::Impl::follow_endpoints() {
     if (to == from) continue;
     BANYAN_RETURN_IF_ERROR(move_findings(from, to, moves));
     BANYAN_RETURN_IF_ERROR(move_readiness(from, to));
+    BANYAN_RETURN_IF_ERROR(move_samples(from, to));
     for (const char* sql :
          {"INSERT OR IGNORE INTO finding_endpoints SELECT finding, ?2 FROM finding_endpoints "
           "WHERE endpoint = ?1",

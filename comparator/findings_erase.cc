@@ -54,6 +54,7 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
   impl.source = nullptr;
   impl.latency.clear();
   impl.readiness.clear();
+  impl.samples.clear();
   impl.is_ahead = false;
   std::set<std::string> findings;
   auto transaction = store::Transaction::begin(database);
@@ -64,6 +65,8 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
     BANYAN_RETURN_IF_ERROR(impl.erase_differing(exchange));
     BANYAN_RETURN_IF_ERROR(impl.forget(exchange));
     BANYAN_RETURN_IF_ERROR(run_with(database, "DELETE FROM places WHERE exchange = ?1", id));
+    BANYAN_RETURN_IF_ERROR(
+        run_with(database, "DELETE FROM request_samples WHERE exchange = ?1", id));
   }
   for (const std::string& finding : findings) {
     BANYAN_RETURN_IF_ERROR(strip_finding(database, finding));
@@ -72,8 +75,8 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
     for (const char* sql :
          {"DELETE FROM finding_endpoints WHERE endpoint = ?1",
           "DELETE FROM findings WHERE endpoint = ?1", "DELETE FROM latency WHERE endpoint = ?1",
-          "DELETE FROM readiness WHERE endpoint = ?1",
-          "DELETE FROM differing WHERE endpoint = ?1"}) {
+          "DELETE FROM readiness WHERE endpoint = ?1", "DELETE FROM differing WHERE endpoint = ?1",
+          "DELETE FROM request_samples WHERE endpoint = ?1"}) {
       BANYAN_RETURN_IF_ERROR(run_with(database, sql, endpoint));
     }
   }

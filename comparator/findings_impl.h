@@ -18,6 +18,7 @@
 #include "comparator/findings.h"
 #include "comparator/latency_counts.h"
 #include "comparator/readiness_counts.h"
+#include "comparator/request_samples.h"
 #include "core/store/database.h"
 
 namespace banyan::comparator {
@@ -40,10 +41,12 @@ struct FindingsStore::Impl {
   std::unique_ptr<model::RecordSource> source;
   // Folded since the last transaction, which moves the database's cursor.
   LatencyCounts latency;
-  EndpointTree endpoints;        // as of `source`
-  std::int64_t issue_sets = -1;  // in their table; -1: to be counted
-  std::int64_t hits = -1;        // likewise
-  ReadinessCounts readiness;     // by the names of `latency`; both are cleared together
+  EndpointTree endpoints;         // as of `source`
+  std::int64_t issue_sets = -1;   // in their table; -1: to be counted
+  std::int64_t hits = -1;         // likewise
+  ReadinessCounts readiness;      // by the names of `latency`; both are cleared together
+  RequestSamples samples;         // likewise its numbers
+  std::int64_t sample_rows = -1;  // in their table; -1: to be counted
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
   model::VerdictRecord decoded;  // kept for its room
@@ -73,6 +76,13 @@ struct FindingsStore::Impl {
   Status erase_differing(ExchangeId exchange);
   Status write_readiness();
   Status move_readiness(const std::string& from, const std::string& to);
+  // findings_samples.cc
+  Status create_request_samples();
+  Status count_sample(const model::VerdictRecord& verdict);
+  Status open_day(RequestSamples::Group& group, const model::VerdictRecord& verdict,
+                  std::int64_t day);
+  Status write_samples();
+  Status move_samples(const std::string& from, const std::string& to);
   Status write_cursor(const model::Cursor& cursor);
   Result<model::Cursor> read_cursor();
   Status trim_hits();

@@ -58,8 +58,8 @@ struct CompiledRules::Impl {
     std::vector<std::string> routes;
     std::vector<FieldRule> fields;
     std::vector<BodyRule> body;
-    std::string status;      // text of the rule that ignores it, "" for none
-    std::string whole_body;  // likewise
+    std::string status;                // text of the rule that ignores it, "" for none
+    std::string whole_body;            // likewise
     std::int64_t expires_wall_ns = 0;  // 0: never
   };
   ComparatorOptions options;
