@@ -174,9 +174,17 @@ bool is_page_moved(const Items& legacy, const Items& candidate, const Pairing& p
 }
 
 Pairing pair_by_meaning(const Items& legacy, const Items& candidate) {
-  const auto digests = [](const Items& items) {
+  // What is spelled alike at the same place belongs together, and need not be hashed for it.
+  const auto is_at_place = [&](std::size_t i) {
+    return i < legacy.nodes.size() && i < candidate.nodes.size() &&
+           legacy.node(i).same_as == candidate.nodes[i];
+  };
+  const auto digests = [&](const Items& items) {
     Digests out;
-    for (std::size_t i = 0; i < items.nodes.size(); ++i) out.emplace_back(items.loose(i));
+    out.reserve(items.nodes.size());
+    for (std::size_t i = 0; i < items.nodes.size(); ++i) {
+      out.emplace_back(is_at_place(i) ? Digest128{UINT64_MAX, i} : items.loose(i));
+    }
     return out;
   };
   return pair_by_digest(digests(legacy), digests(candidate));

@@ -178,9 +178,9 @@ void JsonDiff::object(NodeIndex legacy, NodeIndex candidate) {
   const std::vector<Member> a = by_name(legacy_, legacy);
   const std::vector<Member> b = by_name(candidate_, candidate);
   const auto take = [](const std::vector<Member>& from, std::size_t& at, std::string_view name) {
-    std::vector<NodeIndex> out;
-    while (at < from.size() && from[at].name == name) out.push_back(from[at++].node);
-    return out;
+    const std::size_t first = at;
+    while (at < from.size() && from[at].name == name) ++at;
+    return std::span(from).subspan(first, at - first);
   };
   std::vector<Member> missing;
   std::vector<Member> extra;
@@ -190,9 +190,9 @@ void JsonDiff::object(NodeIndex legacy, NodeIndex candidate) {
     const auto left = take(a, i, name);
     const auto right = take(b, k, name);
     if (left.empty()) {
-      extra.push_back({name, right.back()});
+      extra.push_back(right.back());
     } else if (right.empty()) {
-      missing.push_back({name, left.back()});
+      missing.push_back(left.back());
     } else {
       path_.push_back({name, 0, false});
       member(left, right);
@@ -246,32 +246,30 @@ void JsonDiff::one_sided_members(const std::vector<Member>& missing,
 }
 
 // The last of several members of one name wins; that the ones before it disagree with it is told.
-void JsonDiff::member(const std::vector<NodeIndex>& legacy,
-                      const std::vector<NodeIndex>& candidate) {
-  const Node& a = legacy_[legacy.back()];
+void JsonDiff::member(std::span<const Member> legacy, std::span<const Member> candidate) {
+  const NodeIndex left = legacy.back().node;
+  const NodeIndex right = candidate.back().node;
   const bool is_single = legacy.size() == 1 && candidate.size() == 1;
-  if (is_single || !is_same(legacy.back(), candidate.back())) {
-    return node(legacy.back(), candidate.back());
-  }
-  const auto distinct = [](const LiftedJson& json, const std::vector<NodeIndex>& nodes) {
+  if (is_single || !is_same(left, right)) return node(left, right);
+  const auto distinct = [](const LiftedJson& json, std::span<const Member> members) {
     std::vector<Digest128> out;
-    for (const NodeIndex index : nodes) out.push_back(json.exact(index));
+    for (const Member& member : members) out.push_back(json.exact(member.node));
     const bool is_one = std::all_of(out.begin(), out.end(),
                                     [&](const Digest128& digest) { return digest == out[0]; });
     if (is_one) out.resize(1);
     return out;
   };
   if (distinct(legacy_, legacy) == distinct(candidate_, candidate)) return;
-  const auto all = [&](const LiftedJson& json, const std::vector<NodeIndex>& nodes) {
+  const auto all = [&](const LiftedJson& json, std::span<const Member> members) {
     std::string out;
-    for (const NodeIndex index : nodes) {
+    for (const Member& member : members) {
       if (!out.empty()) out += ", then ";
-      write_bounded(json, index, sink_.shown_bytes_max(), out);
+      write_bounded(json, member.node, sink_.shown_bytes_max(), out);
     }
     return out;
   };
   emit(DifferenceKind::kValue, all(legacy_, legacy), all(candidate_, candidate),
-       rules_.text_of(a.ignore), "duplicate name");
+       rules_.text_of(legacy_[left].ignore), "duplicate name");
 }
 
 void JsonDiff::one_sided(NodeIndex at, bool is_legacy, std::string_view word) {

@@ -3,6 +3,7 @@
 // The differences between two lifted JSON values. For the comparator's own sources.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +53,7 @@ class JsonDiff {
   // Descends into pairs and reports what has no partner.
   void paired(const Items& a, const Items& b, const Pairing& pairing);
   void positional(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b);
-  void member(const std::vector<NodeIndex>& legacy, const std::vector<NodeIndex>& candidate);
+  void member(std::span<const Member> legacy, std::span<const Member> candidate);
   void item(NodeIndex legacy, NodeIndex candidate, std::size_t index);
   // `word` names its transition, where what it holds does not.
   void one_sided(NodeIndex at, bool is_legacy, std::string_view word = {});
