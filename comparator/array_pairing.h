@@ -19,7 +19,7 @@ struct Items {
   std::vector<NodeIndex> nodes;
   std::size_t first = 0;
 
-  const Node& node(std::size_t i) const { return (*json)[nodes[i]]; }
+  Node node(std::size_t i) const { return (*json)[nodes[i]]; }
   const Digest128& loose(std::size_t i) const { return json->loose(nodes[i]); }
 };
 

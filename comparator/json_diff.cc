@@ -9,6 +9,7 @@
 #include "comparator/decimal.h"
 #include "comparator/meaning_hash.h"
 #include "comparator/transition.h"
+#include "core/base/unicode.h"
 #include "core/json/json_writer.h"
 
 namespace banyan::comparator {
@@ -125,6 +126,16 @@ void JsonDiff::emit(DifferenceKind kind, std::string legacy, std::string candida
   difference.rule = rule;
   difference.transition = std::move(transition);
   sink_.add(std::move(difference));
+}
+
+bool JsonDiff::is_same(NodeIndex legacy, NodeIndex candidate) const {
+  const Node& a = legacy_[legacy];
+  const Node& b = candidate_[candidate];
+  if (a.same_as == candidate) return true;
+  if (a.value->type == Type::kString && b.value->type == Type::kString) {
+    return is_same_text(a.value->text, b.value->text);
+  }
+  return legacy_.exact(legacy) == candidate_.exact(candidate);
 }
 
 void JsonDiff::node(NodeIndex legacy, NodeIndex candidate) {

@@ -34,10 +34,7 @@ class JsonDiff {
  private:
   struct Member;
 
-  bool is_same(NodeIndex legacy, NodeIndex candidate) const {
-    return legacy_[legacy].same_as == candidate ||
-           legacy_.exact(legacy) == candidate_.exact(candidate);
-  }
+  bool is_same(NodeIndex legacy, NodeIndex candidate) const;
   // The same but for what rules cover.
   bool is_alike(NodeIndex legacy, NodeIndex candidate) const {
     return legacy_[legacy].same_as == candidate ||

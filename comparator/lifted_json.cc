@@ -66,19 +66,13 @@ Digest128 LiftedJson::Room::object_hash(std::vector<KeyedHash>& members) {
 }
 
 void LiftedJson::Room::shrink() {
-  if (nodes.capacity() <= kKeptNodesMax) return;
-  *this = Room();
+  if (marks.capacity() > kKeptNodesMax) *this = Room();
 }
 
 LiftedJson::LiftedJson(const json::Tape& value, const RuleSet& rules, Room& room)
-    : rules_(rules),
-      patterns_(rules.body().size()),
-      is_ascii_(value.is_ascii()),
-      room_(room),
-      nodes_(room.nodes) {
-  nodes_.clear();
-  nodes_.resize(value.nodes().size());
-  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].value = &value.nodes()[i];
+    : tape_(value), rules_(rules), patterns_(rules.body().size()), room_(room) {
+  room_.marks.assign(value.nodes().size(), {});
+  room_.hashes.clear();
   if (patterns_ == 0) return;
   room_.states.assign(patterns_, {});
   for (std::size_t i = 0; i < patterns_; ++i) {
@@ -91,7 +85,7 @@ LiftedJson::LiftedJson(const json::Tape& value, const RuleSet& rules, Room& room
 
 std::vector<NodeIndex> LiftedJson::children(NodeIndex index) const {
   std::vector<NodeIndex> out;
-  out.reserve(nodes_[index].value->children);
+  out.reserve(tape_[index].children);
   for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
     out.push_back(child);
   }
@@ -99,71 +93,87 @@ std::vector<NodeIndex> LiftedJson::children(NodeIndex index) const {
 }
 
 void LiftedJson::find_rules(NodeIndex index, std::size_t level, std::int16_t inherited) {
-  Node& node = nodes_[index];
-  node.ignore = inherited;
+  Room::Mark& mark = room_.marks[index];
+  mark.ignore = inherited;
   for (std::size_t i = 0; i < patterns_; ++i) {
     const BodyRule& rule = *rules_.body()[i];
-    if (rule.pattern.accepts(states(level)[i])) node.add(rule.kind, i);
+    if (rule.pattern.accepts(states(level)[i])) mark.add(rule.kind, i);
   }
-  if (node.value->children == 0) return;
+  if (tape_[index].children == 0) return;
   if (room_.states.size() < (level + 2) * patterns_) room_.states.resize((level + 2) * patterns_);
-  const bool is_array = node.value->type == Type::kArray;
+  const bool is_array = tape_[index].type == Type::kArray;
   for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
     for (std::size_t i = 0; i < patterns_; ++i) {
       const json::PathPattern& pattern = rules_.body()[i]->pattern;
-      states(level + 1)[i] =
-          is_array ? pattern.enter_item(states(level)[i])
-                   : pattern.enter_member(states(level)[i], nodes_[child].value->name);
+      states(level + 1)[i] = is_array ? pattern.enter_item(states(level)[i])
+                                      : pattern.enter_member(states(level)[i], tape_[child].name);
     }
-    find_rules(child, level + 1, node.ignore);
+    find_rules(child, level + 1, mark.ignore);
   }
 }
 
-bool LiftedJson::match(NodeIndex index, const LiftedJson& other, NodeIndex theirs) {
-  const json::TapeNode& a = *nodes_[index].value;
-  const json::TapeNode& b = *other[theirs].value;
-  if (a.type != b.type || a.text != b.text || a.boolean != b.boolean) return false;
-  bool is_same = a.children == b.children;
-  NodeIndex child = index + 1;
-  NodeIndex their_child = theirs + 1;
-  for (; child < a.end && their_child < b.end;
-       child = end_of(child), their_child = other.end_of(their_child)) {
-    // Behind another name, or in an array of another length, the places no longer tell.
-    if (nodes_[child].value->name != other[their_child].value->name) return false;
-    if (!match(child, other, their_child)) is_same = false;
+void LiftedJson::match(const LiftedJson& other) {
+  // A container's bytes are looked at before its parts are, so those of deep ones again and again;
+  // past a few times the whole text only its parts are.
+  constexpr std::size_t kTimesMax = 4;
+  std::size_t bytes_left = kTimesMax * tape_[0].text.size();
+  match(0, other, 0, bytes_left);
+}
+
+bool LiftedJson::match(NodeIndex index, const LiftedJson& other, NodeIndex theirs,
+                       std::size_t& bytes_left) {
+  const json::TapeNode& a = tape_[index];
+  const json::TapeNode& b = other.tape_[theirs];
+  if (a.type != b.type) return false;
+  bool is_same = false;
+  if (a.type != Type::kArray && a.type != Type::kObject) {
+    is_same = a.text == b.text && a.boolean == b.boolean;
+  } else if (!a.text.empty() && a.text.size() == b.text.size() && a.text.size() <= bytes_left) {
+    bytes_left -= a.text.size();
+    is_same = a.text == b.text;
   }
-  if (is_same) nodes_[index].same_as = theirs;
+  if (!is_same && (a.children > 0 || b.children > 0 || a.text.empty())) {
+    is_same = a.children == b.children && (a.type == Type::kArray || a.type == Type::kObject);
+    NodeIndex child = index + 1;
+    NodeIndex their_child = theirs + 1;
+    for (; child < a.end && their_child < b.end;
+         child = end_of(child), their_child = other.end_of(their_child)) {
+      // Behind another name, the places no longer tell.
+      if (tape_[child].name != other.tape_[their_child].name) return false;
+      if (!match(child, other, their_child, bytes_left)) is_same = false;
+    }
+  }
+  if (is_same) room_.marks[index].same_as = theirs;
   return is_same;
 }
 
 void LiftedJson::hash(NodeIndex index) const {
   for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
-    if (!nodes_[child].is_hashed) hash(child);
+    if (!room_.marks[child].is_hashed) hash(child);
   }
-  Node& node = nodes_[index];
-  switch (node.value->type) {
+  if (room_.hashes.empty()) room_.hashes.resize(room_.marks.size());
+  Room::Hashes& hashes = room_.hashes[index];
+  switch (tape_[index].type) {
     case Type::kArray: hash_array(index); break;
     case Type::kObject: hash_object(index); break;
-    default: hash_leaf(node);
+    default: hashes.exact = hashes.loose = hash_of_leaf(tape_[index]);
   }
-  if (node.ignore >= 0) node.loose = Digest128{};
-  node.is_hashed = true;
+  if (room_.marks[index].ignore >= 0) hashes.loose = Digest128{};
+  room_.marks[index].is_hashed = true;
 }
 
-void LiftedJson::hash_leaf(Node& node) const {
-  const json::TapeNode& value = *node.value;
+Digest128 LiftedJson::hash_of_leaf(const json::TapeNode& value) const {
   if (value.type == Type::kString) {
-    node.exact = is_ascii_ ? meaning_hash(Tag::kString, value.text)
-                           : text_hash(Tag::kString, value.text, room_.ordered);
-  } else if (value.type == Type::kNumber) {
+    return tape_.is_ascii() ? meaning_hash(Tag::kString, value.text)
+                            : text_hash(Tag::kString, value.text, room_.ordered);
+  }
+  if (value.type == Type::kNumber) {
     room_.ordered.clear();
     append_canonical_number(room_.ordered, value.text);
-    node.exact = meaning_hash(Tag::kNumber, room_.ordered);
-  } else {
-    const std::uint64_t words[1] = {value.type == Type::kNull ? 2U : value.boolean ? 1U : 0U};
-    node.exact = meaning_hash(Tag::kLeaf, words);
+    return meaning_hash(Tag::kNumber, room_.ordered);
   }
-  node.loose = node.exact;
+  const std::uint64_t words[1] = {value.type == Type::kNull ? 2U : value.boolean ? 1U : 0U};
+  return meaning_hash(Tag::kLeaf, words);
 }
 
 void LiftedJson::hash_array(NodeIndex index) const {
@@ -172,33 +182,35 @@ void LiftedJson::hash_array(NodeIndex index) const {
   ordered.clear();
   loose.clear();
   Bag bag;
-  const bool is_bag = nodes_[index].unordered >= 0;
+  const bool is_bag = room_.marks[index].unordered >= 0;
   for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
-    const Node& node = nodes_[child];
-    append_digest(ordered, node.exact);
-    if (!has_loose_ || node.ignore >= 0) continue;
+    const Room::Hashes& hashes = room_.hashes[child];
+    append_digest(ordered, hashes.exact);
+    if (!has_loose_ || room_.marks[child].ignore >= 0) continue;
     if (is_bag)
-      bag.add(node.loose);
+      bag.add(hashes.loose);
     else
-      append_digest(loose, node.loose);
+      append_digest(loose, hashes.loose);
   }
-  nodes_[index].exact = meaning_hash(Tag::kArray, ordered);
-  nodes_[index].loose = !has_loose_ ? nodes_[index].exact
-                        : is_bag    ? bag.digest(Tag::kBag)
-                                    : meaning_hash(Tag::kArray, loose);
+  Room::Hashes& out = room_.hashes[index];
+  out.exact = meaning_hash(Tag::kArray, ordered);
+  out.loose = !has_loose_ ? out.exact
+              : is_bag    ? bag.digest(Tag::kBag)
+                          : meaning_hash(Tag::kArray, loose);
 }
 
 void LiftedJson::hash_object(NodeIndex index) const {
   room_.exact.clear();
   room_.loose.clear();
   for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
-    const Node& node = nodes_[child];
-    const std::uint64_t key = xxh3_64(node.value->name, meaning_seed(Tag::kKey));
-    room_.exact.push_back({key, node.exact});
-    if (has_loose_ && node.ignore < 0) room_.loose.push_back({key, node.loose});
+    const Room::Hashes& hashes = room_.hashes[child];
+    const std::uint64_t key = xxh3_64(tape_[child].name, meaning_seed(Tag::kKey));
+    room_.exact.push_back({key, hashes.exact});
+    if (has_loose_ && room_.marks[child].ignore < 0) room_.loose.push_back({key, hashes.loose});
   }
-  nodes_[index].exact = Room::object_hash(room_.exact);
-  nodes_[index].loose = has_loose_ ? Room::object_hash(room_.loose) : nodes_[index].exact;
+  Room::Hashes& out = room_.hashes[index];
+  out.exact = Room::object_hash(room_.exact);
+  out.loose = has_loose_ ? Room::object_hash(room_.loose) : out.exact;
 }
 
 }  // namespace banyan::comparator

@@ -7,6 +7,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 
@@ -117,13 +118,15 @@ class Tokenizer {
   std::string padded_;
 };
 
+}  // namespace
+
 // The grammar over the tokens. Every function answers false after fail().
 class Walker {
  public:
-  // `nodes` and `decoded` are empty; where there are escapes, `decoded` has room for all of
-  // `original` and thus never moves.
+  // `tape` is empty; where there are escapes, its room for decoded strings holds all of `original`
+  // and thus never moves.
   Walker(const Tokenizer& tokenizer, std::string_view original, bool has_escapes,
-         const ParseLimits& limits, std::vector<TapeNode>& nodes, std::string& decoded)
+         const ParseLimits& limits, Tape& tape)
       : original_(original),
         text_(tokenizer.text()),
         size_(original.size()),
@@ -131,8 +134,8 @@ class Walker {
         count_(tokenizer.count()),
         has_escapes_(has_escapes),
         limits_(limits),
-        nodes_(nodes),
-        decoded_(decoded) {}
+        tape_(tape),
+        decoded_(tape.decoded_) {}
 
   bool document() {
     if (!value({}, 0)) return false;
@@ -145,11 +148,10 @@ class Walker {
   bool value(std::string_view name, std::size_t depth) {
     if (next_ >= count_) return fail(size_, "the text ends where a value is due");
     const std::size_t at = tokens_[next_++];
-    const std::size_t index = nodes_.size();
+    const std::size_t index = tape_.count_;
     if (index >= limits_.nodes_max) return exhausted(at, "values", limits_.nodes_max);
-    TapeNode& node = nodes_.emplace_back();
+    TapeNode& node = tape_.append();
     node.name = name;
-    node.end = static_cast<std::uint32_t>(index + 1);
     switch (text_[at]) {
       case '{': return object(index, at, depth);
       case '[': return array(index, at, depth);
@@ -162,9 +164,9 @@ class Walker {
   }
 
   bool object(std::size_t index, std::size_t at, std::size_t depth) {
-    nodes_[index].type = Value::Type::kObject;
+    tape_.nodes_[index].type = Value::Type::kObject;
     if (depth >= limits_.depth_max) return exhausted(at, "nested values", limits_.depth_max);
-    if (take('}')) return true;
+    if (take('}')) return close(index, at, 0);
     std::uint32_t members = 0;
     do {
       if (next_ >= count_ || text_[tokens_[next_]] != '"') return expected("a member name");
@@ -174,26 +176,28 @@ class Walker {
       if (!value(name, depth + 1)) return false;
       ++members;
     } while (take(','));
-    close(index, members);
-    return take('}') || expected("',' or '}'");
+    return take('}') ? close(index, at, members) : expected("',' or '}'");
   }
 
   bool array(std::size_t index, std::size_t at, std::size_t depth) {
-    nodes_[index].type = Value::Type::kArray;
+    tape_.nodes_[index].type = Value::Type::kArray;
     if (depth >= limits_.depth_max) return exhausted(at, "nested values", limits_.depth_max);
-    if (take(']')) return true;
+    if (take(']')) return close(index, at, 0);
     std::uint32_t items = 0;
     do {
       if (!value({}, depth + 1)) return false;
       ++items;
     } while (take(','));
-    close(index, items);
-    return take(']') || expected("',' or ']'");
+    return take(']') ? close(index, at, items) : expected("',' or ']'");
   }
 
-  void close(std::size_t index, std::uint32_t children) {
-    nodes_[index].children = children;
-    nodes_[index].end = static_cast<std::uint32_t>(nodes_.size());
+  // The closing token was taken.
+  bool close(std::size_t index, std::size_t at, std::uint32_t children) {
+    TapeNode& node = tape_.nodes_[index];
+    node.children = children;
+    node.end = static_cast<std::uint32_t>(tape_.count_);
+    node.text = original_.substr(at, tokens_[next_ - 1] + 1 - at);
+    return true;
   }
 
   bool literal(TapeNode& out, std::size_t at, std::string_view word, Value::Type type,
@@ -294,8 +298,9 @@ class Walker {
     ++next_;
     return true;
   }
-  char char_at(std::size_t at) const { return at < size_ ? text_[at] : ' '; }
-  bool scalar_ends(std::size_t at) const { return at >= size_ || ends_scalar(text_[at]); }
+  // Behind the text stand spaces, more than anything here looks ahead.
+  char char_at(std::size_t at) const { return text_[at]; }
+  bool scalar_ends(std::size_t at) const { return ends_scalar(text_[at]); }
   bool expected(std::string_view what) {
     return fail(next_ < count_ ? tokens_[next_] : size_, "expected " + std::string(what));
   }
@@ -317,15 +322,13 @@ class Walker {
   std::size_t count_;
   bool has_escapes_;
   const ParseLimits& limits_;
-  std::vector<TapeNode>& nodes_;
+  Tape& tape_;
   std::string& decoded_;
   std::size_t next_ = 0;
   Error error_;
 };
 
 constexpr std::size_t kKeptNodesMax = 1 << 16;
-
-}  // namespace
 
 Status Tape::parse(std::string_view text, const ParseLimits& limits) {
   clear();
@@ -341,11 +344,11 @@ Status Tape::parse(std::string_view text, const ParseLimits& limits) {
   }
   const bool has_escapes = text.find('\\') != std::string_view::npos;
   if (has_escapes) decoded_.reserve(text.size());
-  Walker walker(tokenizer, text, has_escapes, limits, nodes_, decoded_);
+  Walker walker(tokenizer, text, has_escapes, limits, *this);
   const bool is_valid = walker.document();
   tokenizer.shrink();
   if (!is_valid) {
-    nodes_.clear();
+    clear();
     return walker.error();
   }
   is_ascii_ = banyan::is_ascii(text) && banyan::is_ascii(decoded_);
@@ -357,9 +360,17 @@ void Tape::assign(const Value& value) {
   add(value, {});
 }
 
+TapeNode& Tape::append() {
+  if (count_ == nodes_.size()) nodes_.resize(std::max<std::size_t>(64, 2 * count_));
+  TapeNode& node = nodes_[count_++];
+  node = TapeNode{};
+  node.end = static_cast<std::uint32_t>(count_);
+  return node;
+}
+
 void Tape::add(const Value& value, std::string_view name) {
-  const std::size_t index = nodes_.size();
-  TapeNode& node = nodes_.emplace_back();
+  const std::size_t index = count_;
+  TapeNode& node = append();
   node.type = value.type;
   node.boolean = value.boolean;
   node.children = static_cast<std::uint32_t>(value.items.size() + value.members.size());
@@ -367,14 +378,15 @@ void Tape::add(const Value& value, std::string_view name) {
   node.text = value.text;
   for (const Value& item : value.items) add(item, {});
   for (const auto& [member, child] : value.members) add(child, member);
-  nodes_[index].end = static_cast<std::uint32_t>(nodes_.size());
+  nodes_[index].end = static_cast<std::uint32_t>(count_);
 }
 
 Value Tape::value(std::uint32_t index) const {
   const TapeNode& node = nodes_[index];
   Value out = Value::of_type(node.type);
   out.boolean = node.boolean;
-  out.text = node.text;
+  const bool is_leaf = node.type == Value::Type::kNumber || node.type == Value::Type::kString;
+  if (is_leaf) out.text = node.text;
   if (node.type == Value::Type::kArray) out.items.reserve(node.children);
   if (node.type == Value::Type::kObject) out.members.reserve(node.children);
   for (std::uint32_t child = index + 1; child < node.end; child = nodes_[child].end) {
@@ -389,7 +401,7 @@ Value Tape::value(std::uint32_t index) const {
 
 void Tape::normalize_names() {
   if (is_ascii_) return;
-  for (TapeNode& node : nodes_) {
+  for (TapeNode& node : std::span(nodes_).first(count_)) {
     if (is_surely_nfc(node.name)) continue;
     append_nfc(names_.emplace_back(), node.name);
     node.name = names_.back();
@@ -397,7 +409,7 @@ void Tape::normalize_names() {
 }
 
 void Tape::clear() {
-  nodes_.clear();
+  count_ = 0;
   decoded_.clear();
   names_.clear();
   is_ascii_ = false;
@@ -405,7 +417,7 @@ void Tape::clear() {
 
 void Tape::shrink() {
   clear();
-  if (nodes_.capacity() > kKeptNodesMax) nodes_ = {};
+  if (nodes_.size() > kKeptNodesMax) nodes_ = {};
   if (decoded_.capacity() > kKeptCapacityMax) decoded_ = {};
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,8 @@ struct TapeNode {
   std::uint32_t end = 0;       // index behind its last descendant
   std::uint32_t children = 0;  // items or members
   std::string_view name;       // of a member, decoded
-  std::string_view text;       // kNumber: as spelled; kString: decoded
+  // kNumber: as spelled; kString: decoded; kArray, kObject: as spelled, where it was parsed.
+  std::string_view text;
 };
 
 class Tape {
@@ -38,7 +40,7 @@ class Tape {
   void assign(const Value& value);
 
   // The root is 0; the children of i are i + 1 and then always the end of the one before.
-  const std::vector<TapeNode>& nodes() const { return nodes_; }
+  std::span<const TapeNode> nodes() const { return {nodes_.data(), count_}; }
   const TapeNode& operator[](std::uint32_t index) const { return nodes_[index]; }
   // Every string is known to be ASCII.
   bool is_ascii() const { return is_ascii_; }
@@ -50,10 +52,13 @@ class Tape {
   void shrink();
 
  private:
+  friend class Walker;
   void clear();
+  TapeNode& append();
   void add(const Value& value, std::string_view name);
 
-  std::vector<TapeNode> nodes_;
+  std::vector<TapeNode> nodes_;  // the first count_ hold; the others are room that is made
+  std::size_t count_ = 0;
   std::string decoded_;            // strings that have escapes; never longer than their text
   std::deque<std::string> names_;  // normalized ones
   bool is_ascii_ = false;

@@ -26,6 +26,7 @@ TEST(TapeTest, ValuesStandInARow) {
   EXPECT_EQ(tape[1].name, "a");
   EXPECT_EQ(tape[1].end, 4U);
   EXPECT_EQ(tape[1].children, 2U);
+  EXPECT_EQ(tape[1].text, "[1, 2.50]") << "as it is spelled";
   EXPECT_EQ(tape[3].text, "2.50");
   EXPECT_EQ(tape[3].end, 4U);
   EXPECT_EQ(tape[4].text, "x");
@@ -58,7 +59,8 @@ TEST(TapeTest, IsTheTreeInARow) {
     EXPECT_EQ(again[i].end, tape[i].end);
     EXPECT_EQ(again[i].children, tape[i].children);
     EXPECT_EQ(again[i].name, tape[i].name);
-    EXPECT_EQ(again[i].text, tape[i].text);
+    const bool is_container = tape[i].children > 0 || tape[i].text == "{}" || tape[i].text == "[]";
+    if (!is_container) EXPECT_EQ(again[i].text, tape[i].text);
   }
 }
 
