@@ -60,7 +60,9 @@ TEST(TapeTest, IsTheTreeInARow) {
     EXPECT_EQ(again[i].children, tape[i].children);
     EXPECT_EQ(again[i].name, tape[i].name);
     const bool is_container = tape[i].children > 0 || tape[i].text == "{}" || tape[i].text == "[]";
-    if (!is_container) EXPECT_EQ(again[i].text, tape[i].text);
+    if (!is_container) {
+      EXPECT_EQ(again[i].text, tape[i].text);
+    }
   }
 }
 
