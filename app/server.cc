@@ -266,7 +266,8 @@ Status Server::Impl::open_consumers() {
     if (comparator) comparator->set_rules(next);
     recorder->set_checkpoint_state(routing->epoch(), next->version());
   });
-  auto store = comparator::FindingsStore::open(config.data_dir + "/findings.sqlite", clock);
+  auto store = comparator::FindingsStore::open(config.data_dir + "/findings.sqlite", clock,
+                                               config.endpoint_paths);
   if (!store.ok()) return store.error();
   findings = *std::move(store);
   BANYAN_RETURN_IF_ERROR(finish_erasures());

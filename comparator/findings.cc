@@ -322,11 +322,13 @@ FindingsStore::~FindingsStore() {
   if (!written.ok()) obs::log_warning("findings", written.error().message + "; folded again later");
 }
 
-Result<std::unique_ptr<FindingsStore>> FindingsStore::open(const std::string& path, Clock& clock) {
+Result<std::unique_ptr<FindingsStore>> FindingsStore::open(const std::string& path, Clock& clock,
+                                                           const std::vector<std::string>& paths) {
   auto database = store::Database::open(path, store::Database::Mode::kReadWrite);
   if (!database.ok()) return database.error();
   std::unique_ptr<FindingsStore> findings(new FindingsStore);
   findings->impl_ = std::make_unique<Impl>(clock, std::move(database).value());
+  findings->impl_->templates = PathTemplates(paths);
   BANYAN_RETURN_IF_ERROR(findings->impl_->create_schema());
   return findings;
 }
@@ -353,6 +355,7 @@ Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
   is_ahead = false;
   issue_sets = hits = sample_rows = -1;
   BANYAN_RETURN_IF_ERROR(load_endpoints());
+  BANYAN_RETURN_IF_ERROR(follow_templates());
   auto cursor = read_cursor();
   if (!cursor.ok()) return cursor.error();
   return log.open_source(*cursor, model::Fence::kDurable);
@@ -382,8 +385,10 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
     if (decoded.of.is_erased) {
       decoded.differences.clear();
     } else if (decoded.has_previous && is_there(decoded)) {
-      known_name = endpoints.name_of(decoded.endpoint);
+      known_name = name_of(decoded.endpoint);
       decoded.endpoint = known_name;
+    } else if (const std::string* named = templates.name_of(decoded.endpoint); named != nullptr) {
+      decoded.endpoint = *named;
     } else {
       decoded.endpoint = endpoints.count(decoded.endpoint, is_there(decoded));
       if (endpoints.take_collapsed()) {
@@ -397,8 +402,9 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
                   decoded.candidate_duration_ns);
     }
     if (!decoded.of.is_erased) {
-      count_readiness(decoded);
-      BANYAN_RETURN_IF_ERROR(count_sample(decoded));
+      const std::uint64_t name = latency.name_of(decoded.route, decoded.endpoint);
+      readiness.add(name, decoded);
+      BANYAN_RETURN_IF_ERROR(count_sample(name, decoded));
     }
     if (!decoded.has_previous && decoded.differences.empty()) continue;
     BANYAN_RETURN_IF_ERROR(begin(transaction));

@@ -64,7 +64,9 @@ struct FindingFilter {
 
 class FindingsStore {
  public:
-  static Result<std::unique_ptr<FindingsStore>> open(const std::string& path, Clock& clock);
+  // `paths`: of a specification, "/users/{id}"; they go before what is learned.
+  static Result<std::unique_ptr<FindingsStore>> open(const std::string& path, Clock& clock,
+                                                     const std::vector<std::string>& paths = {});
   static Result<std::unique_ptr<FindingsStore>> open_read_only(const std::string& path,
                                                                Clock& clock);
   // Writes what is only in memory; where that fails the next one folds it again.

@@ -13,7 +13,8 @@
 namespace banyan::comparator {
 namespace {
 
-constexpr std::string_view kTreeKey = "endpoints";   // where older files had the tree, as hex
+constexpr std::string_view kTreeKey = "endpoints";  // where older files had the tree, as hex
+constexpr std::string_view kTemplatesKey = "templates";
 constexpr std::string_view kMovedPrefix = "moved:";  // the key of an id that is no more
 constexpr std::string_view kMovedEnd = "moved;";
 
@@ -132,6 +133,23 @@ Status FindingsStore::Impl::write_endpoints() {
   return write_tree(endpoints.to_bytes());
 }
 
+std::string FindingsStore::Impl::name_of(std::string_view endpoint) {
+  const std::string* named = templates.name_of(endpoint);
+  return named != nullptr ? *named : endpoints.name_of(endpoint);
+}
+
+Status FindingsStore::Impl::follow_templates() {
+  const std::string signature = hex_of_u64(templates.signature());
+  const auto before = read_meta(kTemplatesKey);
+  if (!before.ok()) return before.error();
+  if (*before == signature || (before->empty() && templates.is_empty())) return {};
+  auto transaction = store::Transaction::begin(*database);
+  if (!transaction.ok()) return transaction.error();
+  BANYAN_RETURN_IF_ERROR(follow_endpoints());
+  BANYAN_RETURN_IF_ERROR(write_meta(kTemplatesKey, signature));
+  return transaction->commit();
+}
+
 void FindingsStore::Impl::publish_endpoints() {
   const EndpointTree::Stats stats = endpoints.stats();
   nodes.store(stats.nodes, std::memory_order_relaxed);
@@ -157,7 +175,7 @@ Status FindingsStore::Impl::follow_endpoints() {
   if (!names.ok()) return names.error();
   std::map<std::string, std::string> moves;
   for (const std::string& from : *names) {
-    const std::string to = endpoints.name_of(from);
+    const std::string to = name_of(from);
     if (to == from) continue;
     BANYAN_RETURN_IF_ERROR(move_findings(from, to, moves));
     BANYAN_RETURN_IF_ERROR(move_readiness(from, to));

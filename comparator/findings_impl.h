@@ -17,6 +17,7 @@
 #include "comparator/endpoint_tree.h"
 #include "comparator/findings.h"
 #include "comparator/latency_counts.h"
+#include "comparator/path_templates.h"
 #include "comparator/readiness_counts.h"
 #include "comparator/request_samples.h"
 #include "core/store/database.h"
@@ -41,7 +42,8 @@ struct FindingsStore::Impl {
   std::unique_ptr<model::RecordSource> source;
   // Folded since the last transaction, which moves the database's cursor.
   LatencyCounts latency;
-  EndpointTree endpoints;         // as of `source`
+  EndpointTree endpoints;  // as of `source`
+  PathTemplates templates;
   std::int64_t issue_sets = -1;   // in their table; -1: to be counted
   std::int64_t hits = -1;         // likewise
   ReadinessCounts readiness;      // by the names of `latency`; both are cleared together
@@ -70,7 +72,6 @@ struct FindingsStore::Impl {
   Status write_latency();
   // findings_readiness.cc
   Status create_readiness_schema();
-  void count_readiness(const model::VerdictRecord& verdict);
   Status note_differing(const model::VerdictRecord& verdict);
   Status forget_differing(ExchangeId exchange);
   Status erase_differing(ExchangeId exchange);
@@ -78,7 +79,8 @@ struct FindingsStore::Impl {
   Status move_readiness(const std::string& from, const std::string& to);
   // findings_samples.cc
   Status create_request_samples();
-  Status count_sample(const model::VerdictRecord& verdict);
+  // `name`: of its endpoint in `latency`.
+  Status count_sample(std::uint64_t name, const model::VerdictRecord& verdict);
   Status open_day(RequestSamples::Group& group, const model::VerdictRecord& verdict,
                   std::int64_t day);
   Status write_samples();
@@ -103,6 +105,10 @@ struct FindingsStore::Impl {
   Status create_endpoint_tree();
   Status write_tree(std::string_view bytes);
   Status load_endpoints();
+  // Where the specification is another than when the file was last open: what goes by a learned
+  // name goes by its now.
+  Status follow_templates();
+  std::string name_of(std::string_view endpoint);
   Status write_endpoints();
   void publish_endpoints();
   // Words were collapsed: all that goes by an older name goes by the template's.

@@ -88,10 +88,6 @@ Result<Key> key_with_room(store::Database& database, Key key, std::int64_t& rows
 
 Status FindingsStore::Impl::create_readiness_schema() { return database->execute(kSchema); }
 
-void FindingsStore::Impl::count_readiness(const model::VerdictRecord& verdict) {
-  readiness.add(latency.name_of(verdict.route, verdict.endpoint), verdict);
-}
-
 // The exchanges that differ, so that accepting a finding later takes their pairs along.
 Status FindingsStore::Impl::note_differing(const model::VerdictRecord& verdict) {
   if (verdict.of.is_erased || verdict.verdict != Verdict::kDifferent) return {};

@@ -37,10 +37,9 @@ struct Place {
 
 Status FindingsStore::Impl::create_request_samples() { return database->execute(kSchema); }
 
-Status FindingsStore::Impl::count_sample(const model::VerdictRecord& verdict) {
+Status FindingsStore::Impl::count_sample(std::uint64_t name, const model::VerdictRecord& verdict) {
   if (verdict.request_stream.empty() || verdict.has_previous) return {};
-  RequestSamples::Group& group = samples.group(latency.name_of(verdict.route, verdict.endpoint),
-                                               verdict.route, verdict.endpoint);
+  RequestSamples::Group& group = samples.group(name, verdict.route, verdict.endpoint);
   const std::int64_t day = RequestSamples::day_of(verdict.at.wall_ns);
   if (group.day != day) BANYAN_RETURN_IF_ERROR(open_day(group, verdict, day));
   const std::int64_t draw = RequestSamples::draw_of(verdict.exchange);

@@ -34,6 +34,7 @@ struct Config {
   routing::RoutingOptions routing;
   comparator::ComparatorOptions comparator;
   comparator::ReadinessOptions readiness;
+  std::vector<std::string> endpoint_paths;  // of [endpoints] openapi: "/v1/users/{id}"
   model::RedactionOptions redaction;
   access_log::AccessLogOptions access_log;
   std::string record_key;  // [record] key, already resolved; a secret

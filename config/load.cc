@@ -28,6 +28,7 @@ Config read_config(TableReader& root) {
   load_routes(root, config);
   load_compare(root, config);
   load_readiness(root, config);
+  load_endpoints(root, config);
   load_record(root, config);
   load_access_log(root, config);
   root.finish();

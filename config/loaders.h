@@ -28,6 +28,7 @@ void load_timeouts(TableReader& root, Config& config);
 void load_mirror(TableReader& root, Config& config);
 void load_routes(TableReader& root, Config& config);
 void load_readiness(TableReader& root, Config& config);
+void load_endpoints(TableReader& root, Config& config);
 // Of one [[routes]].
 void load_route_readiness(TableReader& route, const std::string& name, Config& config);
 void load_compare(TableReader& root, Config& config);

@@ -76,6 +76,8 @@ void check_restart_keys(const Node& root, const Config& running, const Config& n
   checker.check_value("admin.address", running.admin.address, next.admin.address);
   checker.check_value("admin.auth", running.admin.needs_token ? "token" : "none",
                       next.admin.needs_token ? "token" : "none");
+  checker.check("endpoints.openapi", running.endpoint_paths != next.endpoint_paths,
+                " (the paths its files name)");
   checker.check("record.subject", !(running.proxy.subject == next.proxy.subject), "");
   // Says nothing about the value.
   checker.check("record.key", running.record_key != next.record_key, "");
