@@ -19,7 +19,9 @@ class Events {
     is_made_ = yaml_parser_initialize(&parser_) == 1;
     if (!is_made_) return;
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
+    // It takes no null, which an empty view may be.
+    const char* const start = text.empty() ? "" : text.data();
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(start),
                                  text.size());
   }
   ~Events() {

@@ -54,6 +54,7 @@ TEST(OpenApiTest, ErrorsSayWhere) {
   EXPECT_EQ(error_of("a: 1\npaths: {}\n"),
             "api.yaml:1:1: is no OpenAPI document: no key openapi or swagger");
   EXPECT_EQ(error_of("openapi: 3\n"), "api.yaml:1:1: has no paths");
+  EXPECT_EQ(error_of(std::string_view()), error_of(""));
   EXPECT_EQ(error_of(""), "api.yaml:1:1: is no OpenAPI document: it should be a mapping");
   EXPECT_EQ(error_of("- a\n"), "api.yaml:1:1: is no OpenAPI document: it should be a mapping");
   EXPECT_EQ(error_of("openapi: 3\nservers: [{url: not a path}]\npaths: {}\n"),
