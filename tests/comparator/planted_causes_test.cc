@@ -16,7 +16,7 @@ namespace banyan::comparator {
 namespace {
 
 constexpr std::uint64_t kSeed = 20261129;
-constexpr std::uint64_t kMismatches = 20'000;
+constexpr std::uint64_t kMismatches = 6'000;
 constexpr std::size_t kDecisionsMax = 20;
 
 TEST(PlantedCausesTest, TwelveCausesNeedFewDecisions) {

@@ -56,6 +56,28 @@ class RoadTest(BanyanTest):
         self.assertIn("deciding these 3 explains 100.0 % of the 92 exchanges that differ",
                       self.banyan.cli("findings", "list").stdout)
 
+    def test_what_is_special_and_one_cause_at_two_endpoints(self):
+        def answer(factor):
+            return lambda request: (200, {"Content-Type": "application/json"}, json.dumps(
+                {"price": 12.5 * (factor if "currency=CHF" in request["target"] else 1)}).encode())
+        self.legacy.answer, self.candidate.answer = answer(1), answer(100)
+        self.banyan.start()
+        for number in range(80):
+            self.banyan.request("GET", f"/{'carts' if number % 2 else 'orders'}"
+                                + ("?currency=CHF" if number % 4 < 2 else "?page=1"))
+
+        def listed():
+            told = self.banyan.json("findings", "list")
+            return told if sum(one["exchanges"] for one in told["issues"]) == 40 else None
+        issue = wait_until(listed, "one issue of two endpoints")["issues"][0]
+        self.assertEqual(("price: ×100", 2), (issue["label"], issue["endpoint_count"]))
+        shown = self.banyan.json("findings", "show", issue["findings"][0])
+        self.assertEqual((20, 20), (shown["special_of"]["differing"], shown["special_of"]["others"]))
+        self.assertIn(shown["special"][0]["what"], ("?currency=", "?currency=CHF", "no ?page="))
+        self.assertIn("price: ×100", self.banyan.cli("findings", "list").stdout)
+        self.banyan.cli("findings", "accept", issue["id"][:6], "--reason", "cents")
+        self.assertEqual({"accepted"}, {one["state"] for one in self.banyan.json("findings", "list")["findings"]})
+
     def test_writes_are_mirrored_after_the_primary_and_carry_a_key(self):
         self.banyan.start()
         status, _, _ = self.banyan.request("POST", "/orders", json.dumps({"id": 1}),
