@@ -4,6 +4,7 @@
 #include "app/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 
@@ -189,6 +190,23 @@ void add_rules(CLI::App& app, Choice& choice) {
                     "List of any order: \"body:$.items by sku\"");
     one->add_option("--tolerance", options->tolerance,
                     "Numbers: body:$.total:absolute=0.005 or :relative=0.01");
+    static constexpr std::pair<const char*, const char*> kOperations[] = {
+        {"ignore_all", "Path that may differ in all, also in being there"},
+        {"type", "Path of which only the JSON type counts"},
+        {"presence", "Path of which only counts that it is there"},
+        {"shape", "Path whose values look alike: UUID, time, integer, URL …"},
+        {"coerce", "\"1\" and 1 are the same"},
+        {"null_eq_absent", "null is as good as absent"},
+        {"time", "Times close to each other: body:$.at:skew=5s"},
+        {"unit", "The candidate's number is a multiple: body:$.price:factor=100"},
+        {"parse_as", "Strings that hold JSON: body:$.payload:as=json (or base64json)"},
+        {"enum_map", "Words that stand for others: body:$.state:0=off,1=on"},
+        {"url", "URLs on another host: header:Location:old.example=new.example"}};
+    for (const auto& [name, help] : kOperations) {
+      std::string flag = std::string("--") + name;
+      std::replace(flag.begin(), flag.end(), '_', '-');
+      one->add_option(flag, options->operations[name], help);
+    }
     one->add_option("--from", options->from, "Try it from this time on (RFC 3339 or -15m)");
     one->add_option("--to", options->to, "Try it up to this time");
   };

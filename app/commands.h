@@ -3,6 +3,7 @@
 // One function per verb; each answers an exit code. cli.cc fills the options.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -109,6 +110,7 @@ int keys_rewrap(const Globals& globals, const std::string& old_key_file, bool is
 
 struct RuleCommandOptions {
   std::vector<std::string> routes, ignore, unordered, tolerance;
+  std::map<std::string, std::vector<std::string>> operations;  // by the key of [[compare]]
   std::string reason, owner, until;
   std::string from, to;  // of the recorded exchanges it is tried on
   bool is_forced = false;

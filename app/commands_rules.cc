@@ -43,6 +43,13 @@ Result<comparator::CompareRuleOptions> rule_of(const RuleCommandOptions& options
     if (!tolerance.ok()) return tolerance.error();
     rule.tolerance.push_back(*std::move(tolerance));
   }
+  for (const auto& [name, texts] : options.operations) {
+    for (const std::string& text : texts) {
+      auto operation = comparator::operation_of(name, text);
+      if (!operation.ok()) return operation.error();
+      rule.operations.push_back(*std::move(operation));
+    }
+  }
   rule.reason = options.reason;
   rule.owner = options.owner;
   if (!options.until.empty()) {
@@ -54,8 +61,8 @@ Result<comparator::CompareRuleOptions> rule_of(const RuleCommandOptions& options
   }
   if (comparator::texts_of(rule).empty()) {
     return usage(
-        "name what the rule is about: --ignore PATH, --unordered \"PATH by KEY\" or "
-        "--tolerance PATH:absolute=NUMBER");
+        "name what the rule is about: --ignore PATH, --unordered \"PATH by KEY\", "
+        "--tolerance PATH:absolute=NUMBER … (rules try --help)");
   }
   return rule;
 }

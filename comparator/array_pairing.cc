@@ -106,7 +106,7 @@ Items part_of(const Items& items, const std::vector<std::size_t>& positions) {
 
 bool may_have_changed(const Node& node) {
   return node.value->type == Type::kArray || node.value->type == Type::kObject ||
-         node.tolerance >= 0;
+         node.has_value_rule();
 }
 
 // Pairs what is left over in order, as far as it may have changed.

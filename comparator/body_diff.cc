@@ -10,6 +10,7 @@
 #include "comparator/header_diff.h"
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
+#include "comparator/parsed_strings.h"
 #include "comparator/transition.h"
 #include "comparator/wire_value.h"
 #include "comparator/xml_diff.h"
@@ -245,6 +246,10 @@ class BodyDiff {
   }
 
   bool tapes(JsonRoom& room) {
+    json::Value legacy_tree;
+    json::Value candidate_tree;
+    parse_strings(room.legacy, rules_, legacy_tree);
+    parse_strings(room.candidate, rules_, candidate_tree);
     room.legacy.normalize_names();
     room.candidate.normalize_names();
     LiftedJson x(room.legacy, rules_, room.of_legacy);

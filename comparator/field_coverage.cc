@@ -65,8 +65,7 @@ class FieldCoverage::JsonWalk {
       out_.add(path());
       check_keys(index, *rules_.body()[static_cast<std::size_t>(node.unordered)]);
     }
-    const bool is_tolerated = type == Type::kNumber && node.tolerance >= 0;
-    if (!is_container && (is_ignored || is_tolerated)) out_.add(path());
+    if (!is_container && (is_ignored || node.has_value_rule())) out_.add(path());
     std::size_t position = 0;
     for (NodeIndex child = index + 1; child < json_.end_of(index); child = json_.end_of(child)) {
       path_.push_back({json_[child].value->name, position++, type == Type::kArray});
@@ -127,13 +126,13 @@ class FieldCoverage::XmlWalk {
     const bool is_ignored = node.ignore >= 0;
     const bool is_leaf = !node.has_elements;
     if (is_ignored && !is_inherited && !is_leaf) out_.add_container(path);
-    if (is_leaf && (is_ignored || node.tolerance >= 0)) out_.add(path);
+    if (is_leaf && (is_ignored || node.has_value_rule())) out_.add(path);
     if (node.unordered >= 0) {
       out_.add(path);
       check_keys(index, path, *rules_.body()[static_cast<std::size_t>(node.unordered)]);
     }
     for (const XmlIndex attribute : xml_.attributes(index)) {
-      if (xml_[attribute].ignore >= 0 || xml_[attribute].tolerance >= 0) {
+      if (xml_[attribute].ignore >= 0 || xml_[attribute].has_value_rule()) {
         out_.add(path + "/@" + std::string(xml_[attribute].name));
       }
     }

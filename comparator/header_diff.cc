@@ -262,7 +262,9 @@ class HeaderDiff {
   }
 
   std::string word_of(const std::string& name, std::string_view a, std::string_view b) const {
-    return rules_.field(place_, name).empty() ? transition_of_text(a, b) : std::string();
+    return rules_.field(place_, name, DifferenceKind::kValue, a, b).empty()
+               ? transition_of_text(a, b)
+               : std::string();
   }
 
   void emit_values(const std::string& name, const std::string& a, const std::string& b) {
@@ -277,7 +279,7 @@ class HeaderDiff {
     difference.kind = kind;
     difference.legacy = legacy;
     difference.candidate = candidate;
-    difference.rule = rules_.field(place_, name);
+    difference.rule = rules_.field(place_, name, kind, legacy, candidate);
     difference.transition = std::move(transition);
     sink_.add(std::move(difference));
   }
@@ -329,7 +331,7 @@ void compare_fields(FieldPlace place, const http::HeaderList& legacy,
 void cover_fields(FieldPlace place, const http::HeaderList& fields, const RuleSet& rules,
                   FieldCoverage& coverage) {
   for (const Field& field : lift(fields)) {
-    if (rules.field(place, field.name).empty()) continue;
+    if (!rules.names_field(place, field.name)) continue;
     coverage.add(std::string(prefix_of(place)) + display_name(field.name));
   }
 }

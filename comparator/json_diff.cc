@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "comparator/decimal.h"
 #include "comparator/meaning_hash.h"
 #include "comparator/transition.h"
 #include "core/base/unicode.h"
@@ -143,9 +142,13 @@ void JsonDiff::node(NodeIndex legacy, NodeIndex candidate) {
   const Node& b = candidate_[candidate];
   if (a.same_as == candidate) return;
   if (a.value->type != b.value->type) {
+    const bool has_values = is_scalar(*a.value) && is_scalar(*b.value);
     emit(DifferenceKind::kType, shown(legacy_, legacy), shown(candidate_, candidate),
-         rules_.text_of(a.ignore), transition_of(*a.value, *b.value));
-  } else if (a.ignore >= 0 || is_scalar(*a.value)) {
+         has_values
+             ? rules_.covering(a, DifferenceKind::kType, leaf_of(*a.value), leaf_of(*b.value))
+             : rules_.covering(a, DifferenceKind::kType),
+         transition_of(*a.value, *b.value));
+  } else if ((a.is_covered_whole() && b.is_covered_whole()) || is_scalar(*a.value)) {
     if (!is_same(legacy, candidate)) leaf(legacy, candidate);
   } else if (a.value->type == Type::kObject) {
     object(legacy, candidate);
@@ -157,13 +160,10 @@ void JsonDiff::node(NodeIndex legacy, NodeIndex candidate) {
 void JsonDiff::leaf(NodeIndex legacy, NodeIndex candidate) {
   const Node& a = legacy_[legacy];
   const Node& b = candidate_[candidate];
-  std::string_view rule = rules_.text_of(a.ignore);
-  if (rule.empty() && a.tolerance >= 0 && a.value->type == Type::kNumber) {
-    const BodyRule& tolerance = *rules_.body()[static_cast<std::size_t>(a.tolerance)];
-    if (is_within(a.value->text, b.value->text, tolerance.absolute, tolerance.relative)) {
-      rule = tolerance.text;
-    }
-  }
+  const std::string_view rule =
+      is_scalar(*a.value)
+          ? rules_.covering(a, DifferenceKind::kValue, leaf_of(*a.value), leaf_of(*b.value))
+          : rules_.covering(a, DifferenceKind::kValue);
   // What a rule covers is one finding, whatever became of it.
   const bool is_told = rule.empty() && is_scalar(*a.value) && sink_.has_room();
   emit(DifferenceKind::kValue, shown(legacy_, legacy), shown(candidate_, candidate), rule,
@@ -280,13 +280,15 @@ void JsonDiff::member(std::span<const Member> legacy, std::span<const Member> ca
     return out;
   };
   emit(DifferenceKind::kValue, all(legacy_, legacy), all(candidate_, candidate),
-       rules_.text_of(legacy_[left].ignore), "duplicate name");
+       rules_.covering(legacy_[left], DifferenceKind::kValue), "duplicate name");
 }
 
 void JsonDiff::one_sided(NodeIndex at, bool is_legacy, std::string_view word) {
   const LiftedJson& side = is_legacy ? legacy_ : candidate_;
   const Node& node = side[at];
-  const std::string_view rule = rules_.text_of(node.ignore);
+  const DifferenceKind kind = is_legacy ? DifferenceKind::kMissing : DifferenceKind::kExtra;
+  const std::string_view rule = node.value->type == Type::kNull ? rules_.covering_null(node, kind)
+                                                                : rules_.covering(node, kind);
   std::string transition;
   if (rule.empty()) {
     transition = word;

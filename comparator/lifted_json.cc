@@ -78,7 +78,7 @@ LiftedJson::LiftedJson(const json::Tape& value, const RuleSet& rules, Room& room
   for (std::size_t i = 0; i < patterns_; ++i) {
     const BodyRule& rule = *rules.body()[i];
     room_.states[i] = rule.pattern.start();
-    has_loose_ = has_loose_ || rule.kind != BodyRule::Kind::kTolerance;
+    has_loose_ = has_loose_ || rule.kind != ValueRule::Kind::kTolerance;
   }
   find_rules(0, 0, -1);
 }
@@ -94,11 +94,9 @@ std::vector<NodeIndex> LiftedJson::children(NodeIndex index) const {
 
 void LiftedJson::find_rules(NodeIndex index, std::size_t level, std::int16_t inherited) {
   Room::Mark& mark = room_.marks[index];
-  mark.ignore = inherited;
-  for (std::size_t i = 0; i < patterns_; ++i) {
-    const BodyRule& rule = *rules_.body()[i];
-    if (rule.pattern.accepts(states(level)[i])) mark.add(rule.kind, i);
-  }
+  rules_.settle(mark, inherited, [this, level](std::size_t i) {
+    return rules_.body()[i]->pattern.accepts(states(level)[i]);
+  });
   if (tape_[index].children == 0) return;
   if (room_.states.size() < (level + 2) * patterns_) room_.states.resize((level + 2) * patterns_);
   const bool is_array = tape_[index].type == Type::kArray;
@@ -109,6 +107,8 @@ void LiftedJson::find_rules(NodeIndex index, std::size_t level, std::int16_t inh
                                       : pattern.enter_member(states(level)[i], tape_[child].name);
     }
     find_rules(child, level + 1, mark.ignore);
+    const Room::Mark& below = room_.marks[child];
+    mark.has_inner = mark.has_inner || below.has_inner || below.ignore != mark.ignore;
   }
 }
 
@@ -158,7 +158,7 @@ void LiftedJson::hash(NodeIndex index) const {
     case Type::kObject: hash_object(index); break;
     default: hashes.exact = hashes.loose = hash_of_leaf(tape_[index]);
   }
-  if (room_.marks[index].ignore >= 0) hashes.loose = Digest128{};
+  if (is_left_out(room_.marks[index])) hashes.loose = Digest128{};
   room_.marks[index].is_hashed = true;
 }
 
@@ -186,7 +186,7 @@ void LiftedJson::hash_array(NodeIndex index) const {
   for (NodeIndex child = index + 1; child < end_of(index); child = end_of(child)) {
     const Room::Hashes& hashes = room_.hashes[child];
     append_digest(ordered, hashes.exact);
-    if (!has_loose_ || room_.marks[child].ignore >= 0) continue;
+    if (!has_loose_ || is_left_out(room_.marks[child])) continue;
     if (is_bag)
       bag.add(hashes.loose);
     else
@@ -206,7 +206,7 @@ void LiftedJson::hash_object(NodeIndex index) const {
     const Room::Hashes& hashes = room_.hashes[child];
     const std::uint64_t key = xxh3_64(tape_[child].name, meaning_seed(Tag::kKey));
     room_.exact.push_back({key, hashes.exact});
-    if (has_loose_ && room_.marks[child].ignore < 0) room_.loose.push_back({key, hashes.loose});
+    if (has_loose_ && !is_left_out(room_.marks[child])) room_.loose.push_back({key, hashes.loose});
   }
   Room::Hashes& out = room_.hashes[index];
   out.exact = Room::object_hash(room_.exact);

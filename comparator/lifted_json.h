@@ -88,6 +88,15 @@ class LiftedJson {
     if (!room_.marks[index].is_hashed) hash(index);
     return room_.hashes[index];
   }
+  // Whether `loose` says nothing of it: its differences are covered, or may be.
+  bool is_left_out(const NodeRules& node) const {
+    return node.is_covered_whole() || (has_loose_ && node.has_value_rule() && !is_exact(node));
+  }
+  // A number within a tolerance is another number all the same.
+  bool is_exact(const NodeRules& node) const {
+    return rules_.body()[static_cast<std::size_t>(node.values[0])]->kind ==
+           ValueRule::Kind::kTolerance;
+  }
   void hash(NodeIndex index) const;
   Digest128 hash_of_leaf(const json::TapeNode& value) const;
   void hash_array(NodeIndex index) const;

@@ -36,6 +36,9 @@ void check_paths(const CompareRuleOptions& rule, std::vector<TrialRefusal>& out)
   };
   for (const std::string& path : rule.ignore) refuse(path);
   for (const ToleranceOptions& option : rule.tolerance) refuse(option.path);
+  for (const OperationOptions& option : rule.operations) {
+    if (option.name != "parse_as") refuse(option.path);
+  }
 }
 
 void check_fields(const TrialReport& report, std::vector<TrialRefusal>& out) {

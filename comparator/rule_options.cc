@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 
 #include "core/base/text.h"
 
@@ -91,6 +92,96 @@ Status read_tolerance(const json::Value& object, std::vector<ToleranceOptions>& 
   return {};
 }
 
+bool is_path_operation(std::string_view name) {
+  return std::find(std::begin(kPathOperations), std::end(kPathOperations), name) !=
+         std::end(kPathOperations);
+}
+
+// The member that holds an operation's pairs.
+std::string_view map_member(std::string_view name) { return name == "url" ? "hosts" : "map"; }
+
+Status read_map(const json::Value& object, std::string_view member, OperationOptions& option) {
+  const json::Value* map = object.find(member);
+  if (map == nullptr) return {};
+  if (!map->is_object()) return bad(std::string(member) + " must be an object of strings");
+  for (const auto& [from, to] : map->members) {
+    if (to.type != Type::kString) return bad(std::string(member) + " must be an object of strings");
+    option.map.emplace_back(from, to.text);
+  }
+  return {};
+}
+
+Status read_operation(const json::Value& item, OperationOptions& option) {
+  const std::string_view pairs = map_member(option.name);
+  std::vector<std::string_view> known = {"path"};
+  if (option.name == "time") known.push_back("skew");
+  if (option.name == "unit") known.push_back("factor");
+  if (option.name == "parse_as") known.push_back("as");
+  if (option.name == "enum_map" || option.name == "url") known.push_back(pairs);
+  BANYAN_RETURN_IF_ERROR(check_object(item, known, option.name));
+  BANYAN_RETURN_IF_ERROR(read_text(item, "path", option.path));
+  BANYAN_RETURN_IF_ERROR(read_text(item, "as", option.as));
+  BANYAN_RETURN_IF_ERROR(read_number(item, "factor", option.factor));
+  BANYAN_RETURN_IF_ERROR(read_map(item, pairs, option));
+  std::string skew;
+  BANYAN_RETURN_IF_ERROR(read_text(item, "skew", skew));
+  if (skew.empty()) return {};
+  const auto duration = parse_duration_ns(skew);
+  if (!duration) return bad("skew must be a duration like 5s");
+  option.skew_ns = *duration;
+  return {};
+}
+
+Status read_operations(const json::Value& object, std::vector<OperationOptions>& out) {
+  for (const char* name : kPathOperations) {
+    std::vector<std::string> paths;
+    BANYAN_RETURN_IF_ERROR(read_strings(object, name, paths));
+    for (std::string& path : paths) out.push_back({name, std::move(path)});
+  }
+  for (const char* name : kTableOperations) {
+    const json::Value* list = object.find(name);
+    if (list == nullptr) continue;
+    if (list->type != Type::kArray) return bad(std::string(name) + " must be an array of objects");
+    for (const json::Value& item : list->items) {
+      OperationOptions option{name, {}};
+      BANYAN_RETURN_IF_ERROR(read_operation(item, option));
+      out.push_back(std::move(option));
+    }
+  }
+  return {};
+}
+
+void write_operation(json::JsonWriter& json, const OperationOptions& option) {
+  json.begin_object().member("path", option.path);
+  if (option.name == "time") json.member("skew", std::to_string(option.skew_ns) + "ns");
+  if (option.name == "unit") json.member("factor", option.factor);
+  if (option.name == "parse_as") json.member("as", option.as);
+  if (option.name == "enum_map" || option.name == "url") {
+    json.key(map_member(option.name)).begin_object();
+    for (const auto& [from, to] : option.map) json.member(from, to);
+    json.end_object();
+  }
+  json.end_object();
+}
+
+void write_operations(json::JsonWriter& json, const std::vector<OperationOptions>& operations) {
+  const auto write = [&](const char* name, bool is_path) {
+    const auto is_it = [&](const OperationOptions& option) { return option.name == name; };
+    if (std::none_of(operations.begin(), operations.end(), is_it)) return;
+    json.key(name).begin_array();
+    for (const OperationOptions& option : operations) {
+      if (!is_it(option)) continue;
+      if (is_path)
+        json.string(option.path);
+      else
+        write_operation(json, option);
+    }
+    json.end_array();
+  };
+  for (const char* name : kPathOperations) write(name, true);
+  for (const char* name : kTableOperations) write(name, false);
+}
+
 std::string number_text(double value) {
   std::array<char, 32> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
@@ -122,15 +213,18 @@ void write_rule(json::JsonWriter& json, const CompareRuleOptions& rule) {
     }
     json.end_array();
   }
+  write_operations(json, rule.operations);
   if (!rule.reason.empty()) json.member("reason", rule.reason);
   if (!rule.owner.empty()) json.member("owner", rule.owner);
   if (rule.expires_wall_ns != 0) json.member("expires", format_time(rule.expires_wall_ns));
 }
 
 Result<CompareRuleOptions> read_rule(const json::Value& object) {
-  BANYAN_RETURN_IF_ERROR(check_object(
-      object, {"id", "routes", "ignore", "unordered", "tolerance", "reason", "owner", "expires"},
-      "the rule"));
+  std::vector<std::string_view> known = {"id",        "routes", "ignore", "unordered",
+                                         "tolerance", "reason", "owner",  "expires"};
+  known.insert(known.end(), std::begin(kPathOperations), std::end(kPathOperations));
+  known.insert(known.end(), std::begin(kTableOperations), std::end(kTableOperations));
+  BANYAN_RETURN_IF_ERROR(check_object(object, known, "the rule"));
   return read_rule_part(object);
 }
 
@@ -143,6 +237,7 @@ Result<CompareRuleOptions> read_rule_part(const json::Value& object) {
   BANYAN_RETURN_IF_ERROR(read_strings(object, "unordered", unordered));
   for (const std::string& text : unordered) rule.unordered.push_back(unordered_of(text));
   BANYAN_RETURN_IF_ERROR(read_tolerance(object, rule.tolerance));
+  BANYAN_RETURN_IF_ERROR(read_operations(object, rule.operations));
   BANYAN_RETURN_IF_ERROR(read_text(object, "reason", rule.reason));
   BANYAN_RETURN_IF_ERROR(read_text(object, "owner", rule.owner));
   std::string expires;
@@ -183,6 +278,45 @@ Result<ToleranceOptions> tolerance_of(std::string_view text) {
   return option;
 }
 
+Result<OperationOptions> operation_of(std::string_view name, std::string_view text) {
+  OperationOptions option{std::string(name), std::string(trim(text))};
+  if (is_path_operation(name)) return option;
+  const auto refuse = [&] {
+    return bad("\"" + escape_for_terminal(text, 256) + "\" does not say what " + std::string(name) +
+               " needs; as in body:$.at:" +
+               (name == "time"       ? "skew=5s"
+                : name == "unit"     ? "factor=100"
+                : name == "parse_as" ? "as=json"
+                                     : "old=new"));
+  };
+  // The last colon in front of an equals sign, as names in paths may hold some; but of hosts the
+  // one behind the path, as ports do.
+  const std::size_t colon = name == "url" ? text.find(':', text.find(':') + 1)
+                                          : text.substr(0, text.find('=')).rfind(':');
+  if (text.find('=') == std::string_view::npos || colon == std::string_view::npos || colon < 5) {
+    return refuse();
+  }
+  option.path = std::string(trim(text.substr(0, colon)));
+  for (const std::string_view part : split(text.substr(colon + 1), ',')) {
+    const std::size_t equals = part.find('=');
+    if (equals == std::string_view::npos) return refuse();
+    const std::string_view key = trim(part.substr(0, equals));
+    const std::string_view value = trim(part.substr(equals + 1));
+    if (name == "time" && key == "skew" && parse_duration_ns(value)) {
+      option.skew_ns = *parse_duration_ns(value);
+    } else if (name == "unit" && key == "factor" && parse_double(value)) {
+      option.factor = *parse_double(value);
+    } else if (name == "parse_as" && key == "as") {
+      option.as = std::string(value);
+    } else if (name == "enum_map" || name == "url") {
+      option.map.emplace_back(key, value);
+    } else {
+      return refuse();
+    }
+  }
+  return option;
+}
+
 std::vector<std::string> texts_of(const CompareRuleOptions& rule) {
   const std::string suffix = rule.id.empty() ? "" : " [" + rule.id + "]";
   std::vector<std::string> out;
@@ -194,6 +328,13 @@ std::vector<std::string> texts_of(const CompareRuleOptions& rule) {
     std::string text = "tolerance " + option.path;
     if (option.absolute > 0) text += " absolute " + number_text(option.absolute);
     if (option.relative > 0) text += " relative " + number_text(option.relative);
+    out.push_back(text + suffix);
+  }
+  for (const OperationOptions& option : rule.operations) {
+    std::string text = option.name + " " + option.path;
+    if (option.name == "time") text += " skew " + format_duration_ns(option.skew_ns);
+    if (option.name == "unit") text += " factor " + number_text(option.factor);
+    if (option.name == "parse_as") text += " " + option.as;
     out.push_back(text + suffix);
   }
   return out;

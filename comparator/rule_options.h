@@ -31,6 +31,9 @@ Result<CompareRuleOptions> read_rule_part(const json::Value& object);
 UnorderedOptions unordered_of(std::string_view text);
 // "body:$.total:absolute=0.005" or "…:absolute=1,relative=0.01".
 Result<ToleranceOptions> tolerance_of(std::string_view text);
+// As people type it: "body:$.at" of shape, "body:$.at:skew=5s" of time, "…:factor=100" of unit,
+// "…:as=json" of parse_as, "…:0=off,1=on" of enum_map, "…:old.example=new.example" of url.
+Result<OperationOptions> operation_of(std::string_view name, std::string_view text);
 // What the table asks for, one line each, as differences name it: "ignore body:$.at".
 std::vector<std::string> texts_of(const CompareRuleOptions& rule);
 // "2026-12-31", RFC 3339, or a duration from now: "7d".

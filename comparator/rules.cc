@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/rules.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -50,7 +51,7 @@ Result<std::string> member_path(std::string_view xml) {
     if (name.find(':') != std::string_view::npos) {
       return bad("names in XML paths are local: leave out the prefix before the colon");
     }
-    if (name.find_first_of("[]()") != std::string_view::npos) {
+    if (name.find_first_of("[](){}") != std::string_view::npos) {
       return bad("XML paths hold names, @attributes, * and ** alone");
     }
     if (is_deep) out += ".";
@@ -80,12 +81,8 @@ Result<json::PathPattern> body_pattern(std::string_view path) {
   return pattern;
 }
 
-Status add_ignore(const std::string& path, Table& table) {
-  const std::string text = "ignore " + path;
-  if (path == "status") {
-    table.status = text;
-    return {};
-  }
+// A rule of that kind on a path that may also be the status, a field or the whole body.
+Status add_field_or_body(const std::string& path, ValueRule rule, Table& table) {
   for (const FieldPlace place : {FieldPlace::kHeader, FieldPlace::kTrailer}) {
     const std::string_view prefix = prefix_of(place);
     if (!path.starts_with(prefix)) continue;
@@ -93,61 +90,148 @@ Status add_ignore(const std::string& path, Table& table) {
     if (!is_token(name)) {
       return bad_rule(path, "expected a field name or * behind " + std::string(prefix));
     }
-    table.fields.push_back({place, to_lower(name), text});
+    FieldRule& field = table.fields.emplace_back();
+    static_cast<ValueRule&>(field) = std::move(rule);
+    field.place = place;
+    field.name = to_lower(name);
     return {};
   }
-  const bool is_whole = path == "body" || path == "body:**";
-  auto pattern = body_pattern(is_whole ? "body:**" : path);
-  if (!pattern) {
-    if (path.starts_with("body:")) return pattern.error();
+  auto pattern = body_pattern(path);
+  if (!pattern.ok()) {
+    if (path.starts_with("body:")) return pattern.status();
+    return bad_rule(path, "expected header:NAME, trailer:NAME, body:$… or body:/…");
+  }
+  static_cast<ValueRule&>(table.body.emplace_back(*std::move(pattern))) = std::move(rule);
+  return {};
+}
+
+// `name` is ignore, ignore_all, type or presence.
+Status add_ignore(std::string_view name, const std::string& path, Table& table) {
+  ValueRule rule;
+  rule.text = std::string(name) + " " + path;
+  rule.kind = name == "ignore_all" ? ValueRule::Kind::kIgnoreAll
+              : name == "presence" ? ValueRule::Kind::kPresence
+                                   : ValueRule::Kind::kIgnore;
+  const bool is_ignore = name == "ignore" || name == "ignore_all";
+  if (path == "status" && is_ignore) {
+    if (table.status.empty()) table.status = rule.text;
+    return {};
+  }
+  if (path == "body" || path == "body:**") {
+    if (!is_ignore) return bad_rule(path, std::string(name) + " is said of fields inside the body");
+    if (table.whole_body.empty()) table.whole_body = rule.text;
+    // The whole body is not compared at all.
+    rule.kind = ValueRule::Kind::kIgnoreAll;
+    return add_field_or_body("body:**", std::move(rule), table);
+  }
+  const bool is_known =
+      path.starts_with("body:") || path.starts_with("header:") || path.starts_with("trailer:");
+  if (!is_known) {
     return bad_rule(
         path, "expected status, header:NAME, trailer:NAME, body, body:**, body:$… or body:/…");
   }
-  if (is_whole && table.whole_body.empty()) table.whole_body = text;
-  table.body.push_back({BodyRule::Kind::kIgnore, std::move(*pattern), text, {}, 0, 0});
-  return {};
+  return add_field_or_body(path, std::move(rule), table);
 }
 
-Status add_unordered(const UnorderedOptions& rule, Table& table) {
-  auto pattern = body_pattern(rule.path);
-  if (!pattern) return pattern.error();
-  std::string text = "unordered " + rule.path;
-  std::vector<std::string> by;
-  if (!rule.by.empty()) {
-    text += " by " + rule.by;
-    for (const std::string_view name : split(rule.by, '.')) {
-      if (name.empty()) return bad_rule(rule.path, "the key behind \"by\" has an empty name");
-      by.emplace_back(name);
+Status add_unordered(const UnorderedOptions& option, Table& table) {
+  ValueRule rule;
+  rule.kind = ValueRule::Kind::kUnordered;
+  rule.text = "unordered " + option.path;
+  if (!option.by.empty()) {
+    rule.text += " by " + option.by;
+    for (const std::string_view name : split(option.by, '.')) {
+      if (name.empty()) return bad_rule(option.path, "the key behind \"by\" has an empty name");
+      rule.by.emplace_back(name);
     }
   }
-  table.body.push_back(
-      {BodyRule::Kind::kUnordered, std::move(*pattern), std::move(text), std::move(by), 0, 0});
+  auto pattern = body_pattern(option.path);
+  if (!pattern.ok()) return pattern.status();
+  static_cast<ValueRule&>(table.body.emplace_back(*std::move(pattern))) = std::move(rule);
   return {};
 }
 
-void append_number(std::string& out, double value) {
+std::string number_text(double value) {
   std::array<char, 32> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  out.append(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
+  return std::string(buffer.data(), end);
 }
 
-Status add_tolerance(const ToleranceOptions& rule, Table& table) {
-  auto pattern = body_pattern(rule.path);
-  if (!pattern) return pattern.error();
+Status add_tolerance(const ToleranceOptions& option, Table& table) {
   const auto is_usable = [](double value) { return std::isfinite(value) && value >= 0; };
-  if (!is_usable(rule.absolute) || !is_usable(rule.relative)) {
-    return bad_rule(rule.path, "a tolerance is a number that is not negative");
+  if (!is_usable(option.absolute) || !is_usable(option.relative)) {
+    return bad_rule(option.path, "a tolerance is a number that is not negative");
   }
-  std::string text = "tolerance " + rule.path;
-  if (rule.absolute > 0) append_number(text += " absolute ", rule.absolute);
-  if (rule.relative > 0) append_number(text += " relative ", rule.relative);
-  table.body.push_back({BodyRule::Kind::kTolerance,
-                        std::move(*pattern),
-                        std::move(text),
-                        {},
-                        rule.absolute,
-                        rule.relative});
+  ValueRule rule;
+  rule.kind = ValueRule::Kind::kTolerance;
+  rule.absolute = option.absolute;
+  rule.relative = option.relative;
+  rule.text = "tolerance " + option.path;
+  if (option.absolute > 0) rule.text += " absolute " + number_text(option.absolute);
+  if (option.relative > 0) rule.text += " relative " + number_text(option.relative);
+  auto pattern = body_pattern(option.path);
+  if (!pattern.ok()) return pattern.status();
+  static_cast<ValueRule&>(table.body.emplace_back(*std::move(pattern))) = std::move(rule);
   return {};
+}
+
+// What the operation needs besides its path.
+Status read_operation(const OperationOptions& option, ValueRule& rule) {
+  using Kind = ValueRule::Kind;
+  if (option.name == "shape") {
+    rule.kind = Kind::kShape;
+  } else if (option.name == "coerce") {
+    rule.kind = Kind::kCoerce;
+  } else if (option.name == "null_eq_absent") {
+    rule.kind = Kind::kNullEqAbsent;
+  } else if (option.name == "time") {
+    rule.kind = Kind::kTime;
+    rule.skew_ns = option.skew_ns;
+    if (rule.skew_ns < 0) return bad_rule(option.path, "a skew is not negative");
+    rule.text += " skew " + format_duration_ns(rule.skew_ns);
+  } else if (option.name == "unit") {
+    rule.kind = Kind::kUnit;
+    if (std::isfinite(option.factor)) rule.factor = decimal_of(number_text(option.factor));
+    if (!rule.factor || rule.factor->digits.empty()) {
+      return bad_rule(option.path, "unit needs a factor that is not 0");
+    }
+    rule.text += " factor " + number_text(option.factor);
+  } else if (option.name == "parse_as") {
+    rule.kind = Kind::kParseAs;
+    if (option.as != "json" && option.as != "base64json") {
+      return bad_rule(option.path, "parse_as is json or base64json");
+    }
+    rule.is_base64 = option.as == "base64json";
+    rule.text += " " + option.as;
+  } else if (option.name == "enum_map" || option.name == "url") {
+    rule.kind = option.name == "url" ? Kind::kUrl : Kind::kEnumMap;
+    rule.map = option.map;
+    if (rule.map.empty()) return bad_rule(option.path, option.name + " needs pairs to map");
+    if (option.name == "url") {
+      for (auto& [from, to] : rule.map) {
+        from = to_lower(from);
+        to = to_lower(to);
+      }
+    }
+  } else {
+    return bad_rule(option.path,
+                    "no operation is called \"" + escape_for_terminal(option.name, 64) + "\"");
+  }
+  return {};
+}
+
+Status add_operation(const OperationOptions& option, Table& table) {
+  if (option.name == "ignore_all" || option.name == "type" || option.name == "presence") {
+    return add_ignore(option.name, option.path, table);
+  }
+  ValueRule rule;
+  rule.text = option.name + " " + option.path;
+  BANYAN_RETURN_IF_ERROR(read_operation(option, rule));
+  const bool is_of_body =
+      rule.kind == ValueRule::Kind::kParseAs || rule.kind == ValueRule::Kind::kNullEqAbsent;
+  if (is_of_body && !option.path.starts_with("body:$") && option.path != "body:**") {
+    return bad_rule(option.path, option.name + " is said of JSON: body:$…");
+  }
+  return add_field_or_body(option.path, std::move(rule), table);
 }
 
 // A difference says which saved rule covers it.
@@ -165,7 +249,7 @@ void name_saved(const std::string& id, Table& table) {
 std::uint64_t version_of(const ComparatorOptions& options) {
   std::string bytes;
   ByteWriter writer(bytes);
-  writer.u8(2);  // raise when the engine itself judges differently
+  writer.u8(3);  // raise when the engine itself judges differently
   writer.u64(options.body_bytes_max);
   writer.u64(options.differences_max);
   writer.u64(options.shown_bytes_max);
@@ -184,6 +268,18 @@ std::uint64_t version_of(const ComparatorOptions& options) {
       writer.bytes(tolerance.path);
       writer.u64(std::bit_cast<std::uint64_t>(tolerance.absolute));
       writer.u64(std::bit_cast<std::uint64_t>(tolerance.relative));
+    }
+    for (const OperationOptions& operation : rule.operations) {
+      writer.bytes(operation.name);
+      writer.bytes(operation.path);
+      writer.u64(static_cast<std::uint64_t>(operation.skew_ns));
+      writer.u64(std::bit_cast<std::uint64_t>(operation.factor));
+      writer.bytes(operation.as);
+      writer.varint(operation.map.size());
+      for (const auto& [from, to] : operation.map) {
+        writer.bytes(from);
+        writer.bytes(to);
+      }
     }
     // What was there before there were any keeps its version.
     if (rule.expires_wall_ns != 0) {
@@ -217,15 +313,19 @@ Result<std::shared_ptr<const CompiledRules>> CompiledRules::compile(
     Table& table = rules->impl_->tables.emplace_back();
     table.routes = rule.routes;
     table.expires_wall_ns = rule.expires_wall_ns;
-    for (const auto& path : rule.ignore) BANYAN_RETURN_IF_ERROR(add_ignore(path, table));
+    for (const auto& path : rule.ignore) BANYAN_RETURN_IF_ERROR(add_ignore("ignore", path, table));
     for (const auto& unordered : rule.unordered) {
       BANYAN_RETURN_IF_ERROR(add_unordered(unordered, table));
     }
     for (const auto& tolerance : rule.tolerance) {
       BANYAN_RETURN_IF_ERROR(add_tolerance(tolerance, table));
     }
+    for (const auto& operation : rule.operations) {
+      BANYAN_RETURN_IF_ERROR(add_operation(operation, table));
+    }
     name_saved(rule.id, table);
-    count += rule.ignore.size() + rule.unordered.size() + rule.tolerance.size();
+    count +=
+        rule.ignore.size() + rule.unordered.size() + rule.tolerance.size() + rule.operations.size();
   }
   if (count > kRulesMax) {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
@@ -238,7 +338,7 @@ Result<std::shared_ptr<const CompiledRules>> CompiledRules::compile(
 
 Status check_rule_path(std::string_view path) {
   Table table;
-  return add_ignore(std::string(path), table);
+  return add_ignore("ignore", std::string(path), table);
 }
 
 RuleSet::RuleSet(const CompiledRules& rules, std::string_view route, std::int64_t now_wall_ns)
@@ -248,7 +348,15 @@ RuleSet::RuleSet(const CompiledRules& rules, std::string_view route, std::int64_
     if (status_.empty()) status_ = table.status;
     if (whole_body_.empty()) whole_body_ = table.whole_body;
     for (const FieldRule& rule : table.fields) fields_.push_back(&rule);
-    for (const BodyRule& rule : table.body) body_.push_back(&rule);
+    for (const BodyRule& rule : table.body) {
+      (rule.kind == ValueRule::Kind::kParseAs ? parsed_ : body_).push_back(&rule);
+    }
+  }
+  const auto says_more = [](const BodyRule* a, const BodyRule* b) {
+    return a->pattern.rank() > b->pattern.rank();
+  };
+  if (!std::is_sorted(body_.begin(), body_.end(), says_more)) {
+    std::stable_sort(body_.begin(), body_.end(), says_more);
   }
 }
 
@@ -256,9 +364,66 @@ std::string_view prefix_of(FieldPlace place) {
   return place == FieldPlace::kHeader ? "header:" : "trailer:";
 }
 
-std::string_view RuleSet::field(FieldPlace place, std::string_view lower_name) const {
-  for (const FieldRule* rule : fields_) {
-    if (rule->place == place && (rule->name == "*" || rule->name == lower_name)) return rule->text;
+std::string_view RuleSet::field_rule(const FieldRule& rule, DifferenceKind kind,
+                                     std::string_view legacy, std::string_view candidate) const {
+  // Of a field most that matters is whether it is there, so `ignore` covers that as well.
+  if (rule.kind == ValueRule::Kind::kIgnore || rule.kind == ValueRule::Kind::kIgnoreAll) {
+    return rule.text;
+  }
+  if (rule.covers_below()) return covers_kind(rule.kind, kind) ? rule.text : std::string_view();
+  if (kind != DifferenceKind::kValue) return {};
+  const auto leaf = [&](std::string_view text) {
+    const bool is_number = rule.kind == ValueRule::Kind::kTolerance;
+    return Leaf{is_number ? LeafType::kNumber : LeafType::kString, text};
+  };
+  return covers(rule, leaf(legacy), leaf(candidate)) ? rule.text : std::string_view();
+}
+
+std::string_view RuleSet::field(FieldPlace place, std::string_view lower_name, DifferenceKind kind,
+                                std::string_view legacy, std::string_view candidate) const {
+  // Where a rule names the field, those for all fields say nothing.
+  for (const std::string_view name : {lower_name, std::string_view("*")}) {
+    bool is_named = false;
+    for (const FieldRule* rule : fields_) {
+      if (rule->place != place || rule->name != name) continue;
+      is_named = true;
+      const std::string_view text = field_rule(*rule, kind, legacy, candidate);
+      if (!text.empty()) return text;
+    }
+    if (is_named) return {};
+  }
+  return {};
+}
+
+bool RuleSet::names_field(FieldPlace place, std::string_view lower_name) const {
+  return std::any_of(fields_.begin(), fields_.end(), [&](const FieldRule* rule) {
+    return rule->place == place && (rule->name == "*" || rule->name == lower_name);
+  });
+}
+
+std::string_view RuleSet::covering(const NodeRules& node, DifferenceKind kind) const {
+  if (node.ignore < 0) return {};
+  const BodyRule& rule = *body_[static_cast<std::size_t>(node.ignore)];
+  return node.is_inherited || covers_kind(rule.kind, kind) ? rule.text : std::string_view();
+}
+
+std::string_view RuleSet::covering(const NodeRules& node, DifferenceKind kind, const Leaf& legacy,
+                                   const Leaf& candidate) const {
+  if (const std::string_view text = covering(node, kind); !text.empty()) return text;
+  for (const std::int16_t index : node.values) {
+    if (index < 0) break;
+    const BodyRule& rule = *body_[static_cast<std::size_t>(index)];
+    if (covers(rule, legacy, candidate)) return rule.text;
+  }
+  return {};
+}
+
+std::string_view RuleSet::covering_null(const NodeRules& node, DifferenceKind kind) const {
+  if (const std::string_view text = covering(node, kind); !text.empty()) return text;
+  for (const std::int16_t index : node.values) {
+    if (index < 0) break;
+    const BodyRule& rule = *body_[static_cast<std::size_t>(index)];
+    if (rule.kind == ValueRule::Kind::kNullEqAbsent) return rule.text;
   }
   return {};
 }

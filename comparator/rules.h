@@ -4,13 +4,16 @@
 // sources.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "comparator/compare.h"
 #include "comparator/options.h"
+#include "comparator/value_rules.h"
 #include "core/json/path.h"
 
 namespace banyan::comparator {
@@ -22,35 +25,28 @@ inline constexpr std::size_t kRulesMax = 2000;
 enum class FieldPlace : std::uint8_t { kHeader, kTrailer };
 std::string_view prefix_of(FieldPlace place);  // of paths: "header:"
 
-struct FieldRule {
-  FieldPlace place;
+struct FieldRule : ValueRule {
+  FieldPlace place = FieldPlace::kHeader;
   std::string name;  // lower case, "*" for all
-  std::string text;  // as shown in a difference: "ignore header:X-Request-Id"
 };
 
-struct BodyRule {
-  enum class Kind : std::uint8_t { kIgnore, kUnordered, kTolerance };
-  Kind kind;
+struct BodyRule : ValueRule {
+  explicit BodyRule(json::PathPattern of) : pattern(std::move(of)) {}
   json::PathPattern pattern;
-  std::string text;
-  std::vector<std::string> by;  // kUnordered: names down to the key, empty for a multiset
-  double absolute = 0;          // kTolerance
-  double relative = 0;
 };
 
-// The rules that hold at one node of a body: indexes into RuleSet::body(), -1 for none.
+// The rules that hold at one node of a body: indexes into RuleSet::body(), -1 for none. Of the
+// rules that cover differences the most specific ones hold: one that the node's own path gives, or
+// one that it inherits.
 struct NodeRules {
-  std::int16_t ignore = -1;  // inherited
+  std::int16_t ignore = -1;  // of a field and what lies below it
   std::int16_t unordered = -1;
-  std::int16_t tolerance = -1;
+  std::array<std::int16_t, 2> values{-1, -1};  // of the value alone
+  bool is_inherited = false;                   // `ignore` was said of something above
+  bool has_inner = false;                      // something below goes by other rules than `ignore`
 
-  // Of several of one kind the first wins.
-  void add(BodyRule::Kind kind, std::size_t index) {
-    std::int16_t& slot = kind == BodyRule::Kind::kIgnore      ? ignore
-                         : kind == BodyRule::Kind::kUnordered ? unordered
-                                                              : tolerance;
-    if (slot < 0) slot = static_cast<std::int16_t>(index);
-  }
+  bool is_covered_whole() const { return ignore >= 0 && !has_inner; }
+  bool has_value_rule() const { return values[0] >= 0; }
 };
 
 struct CompiledRules::Impl {
@@ -67,8 +63,8 @@ struct CompiledRules::Impl {
   std::uint64_t version = 0;
 };
 
-// What holds for one route at a time; borrows from the CompiledRules. Among several rules the first
-// one wins.
+// What holds for one route at a time; borrows from the CompiledRules. Of several rules the most
+// specific one wins, of equally specific ones the first.
 class RuleSet {
  public:
   RuleSet(const CompiledRules& rules, std::string_view route, std::int64_t now_wall_ns = 0);
@@ -76,20 +72,70 @@ class RuleSet {
   // Each answers the text of the rule that covers a difference there, "" where none does.
   std::string_view status() const { return status_; }
   std::string_view whole_body() const { return whole_body_; }
-  std::string_view field(FieldPlace place, std::string_view lower_name) const;
+  std::string_view field(FieldPlace place, std::string_view lower_name, DifferenceKind kind,
+                         std::string_view legacy, std::string_view candidate) const;
+  // Of something that has no one value on both sides.
+  std::string_view covering(const NodeRules& node, DifferenceKind kind) const;
+  // Of two values.
+  std::string_view covering(const NodeRules& node, DifferenceKind kind, const Leaf& legacy,
+                            const Leaf& candidate) const;
+  // Of a null that is on one side alone.
+  std::string_view covering_null(const NodeRules& node, DifferenceKind kind) const;
+
+  bool names_field(FieldPlace place, std::string_view lower_name) const;
   const std::vector<const BodyRule*>& body() const { return body_; }
+  // What is to be read as JSON before bodies are compared.
+  const std::vector<const BodyRule*>& parsed() const { return parsed_; }
   // Of an index of NodeRules; "" of -1.
   std::string_view text_of(std::int16_t rule) const {
     return rule < 0 ? std::string_view() : body_[static_cast<std::size_t>(rule)]->text;
   }
   const ComparatorOptions& options() const { return options_; }
 
+  // Fills `node`, whose parent's `ignore` is `inherited`; `accepts(i)` says whether the pattern of
+  // body()[i] names it.
+  template <typename Accepts>
+  void settle(NodeRules& node, std::int16_t inherited, const Accepts& accepts) const;
+
  private:
+  std::string_view field_rule(const FieldRule& rule, DifferenceKind kind, std::string_view legacy,
+                              std::string_view candidate) const;
+
   const ComparatorOptions& options_;
   std::string_view status_;
   std::string_view whole_body_;
   std::vector<const FieldRule*> fields_;
-  std::vector<const BodyRule*> body_;
+  std::vector<const BodyRule*> body_;  // most specific first
+  std::vector<const BodyRule*> parsed_;
 };
+
+template <typename Accepts>
+void RuleSet::settle(NodeRules& node, std::int16_t inherited, const Accepts& accepts) const {
+  node.ignore = inherited;
+  node.is_inherited = inherited >= 0;
+  std::uint32_t rank =
+      inherited < 0 ? 0 : body_[static_cast<std::size_t>(inherited)]->pattern.rank();
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < body_.size(); ++i) {
+    if (!accepts(i)) continue;
+    const BodyRule& rule = *body_[i];
+    const auto index = static_cast<std::int16_t>(i);
+    if (rule.kind == ValueRule::Kind::kUnordered) {
+      if (node.unordered < 0) node.unordered = index;
+      continue;
+    }
+    if (rule.pattern.rank() < rank || index == inherited) continue;
+    if (rule.pattern.rank() > rank) {
+      rank = rule.pattern.rank();
+      node.ignore = -1;
+      node.is_inherited = false;
+    }
+    if (rule.covers_below()) {
+      if (node.ignore < 0) node.ignore = index;
+    } else if (used < node.values.size()) {
+      node.values[used++] = index;
+    }
+  }
+}
 
 }  // namespace banyan::comparator

@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "comparator/decimal.h"
 #include "comparator/meaning_hash.h"
 #include "comparator/transition.h"
 #include "core/base/unicode.h"
@@ -174,9 +173,9 @@ void XmlDiff::node(XmlIndex legacy, XmlIndex candidate) {
   const XmlNode& a = legacy_[legacy];
   const XmlNode& b = candidate_[candidate];
   if (a.exact == b.exact) return;
-  if (a.ignore >= 0) {
+  if (a.is_covered_whole() && b.is_covered_whole()) {
     emit(DifferenceKind::kValue, shown(legacy_, legacy), shown(candidate_, candidate),
-         rules_.text_of(a.ignore));
+         rules_.covering(a, DifferenceKind::kValue));
     return;
   }
   attributes(legacy, candidate);
@@ -184,13 +183,12 @@ void XmlDiff::node(XmlIndex legacy, XmlIndex candidate) {
 }
 
 void XmlDiff::leaf(const XmlNode& from, std::string_view a, std::string_view b) {
-  std::string_view rule = rules_.text_of(from.ignore);
-  if (rule.empty() && from.tolerance >= 0 && is_number(a) && is_number(b)) {
-    const BodyRule& tolerance = *rules_.body()[static_cast<std::size_t>(from.tolerance)];
-    if (is_within(without_plus(a), without_plus(b), tolerance.absolute, tolerance.relative)) {
-      rule = tolerance.text;
-    }
-  }
+  const bool are_numbers = is_number(a) && is_number(b);
+  const auto leaf = [&](std::string_view text) {
+    return are_numbers ? Leaf{LeafType::kNumber, without_plus(text)}
+                       : Leaf{LeafType::kString, text};
+  };
+  const std::string_view rule = rules_.covering(from, DifferenceKind::kValue, leaf(a), leaf(b));
   const bool is_told = rule.empty() && sink_.has_room();
   emit(DifferenceKind::kValue, std::string(a), std::string(b), rule,
        is_told ? transition_of_text(a, b) : std::string());
@@ -211,9 +209,11 @@ void XmlDiff::attributes(XmlIndex legacy, XmlIndex candidate) {
       const XmlNode& other = candidate_[b[k]];
       if (node.exact != other.exact) leaf(node, node.text, other.text);
     } else if (has_left) {
-      emit(DifferenceKind::kMissing, std::string(node.text), {}, rules_.text_of(node.ignore));
+      emit(DifferenceKind::kMissing, std::string(node.text), {},
+           rules_.covering(node, DifferenceKind::kMissing));
     } else {
-      emit(DifferenceKind::kExtra, {}, std::string(node.text), rules_.text_of(node.ignore));
+      emit(DifferenceKind::kExtra, {}, std::string(node.text),
+           rules_.covering(node, DifferenceKind::kExtra));
     }
     leave();
     i += has_left ? 1 : 0;
@@ -380,7 +380,8 @@ void XmlDiff::one_sided(Pairs& pairs) {
     const XmlNode& node = legacy_[gone];
     auto& same = come[node.name];
     if (node.kind == Kind::kText) {
-      emit(DifferenceKind::kMissing, std::string(node.text), {}, rules_.text_of(node.ignore));
+      emit(DifferenceKind::kMissing, std::string(node.text), {},
+           rules_.covering(node, DifferenceKind::kMissing));
       continue;
     }
     enter(node);
@@ -389,7 +390,7 @@ void XmlDiff::one_sided(Pairs& pairs) {
       told.insert(same.back());
       same.pop_back();
     } else {
-      const std::string_view rule = rules_.text_of(node.ignore);
+      const std::string_view rule = rules_.covering(node, DifferenceKind::kMissing);
       emit(DifferenceKind::kMissing, shown(legacy_, gone), {}, rule,
            rule.empty() ? one_sided_word(legacy_, gone, true) : "");
     }
@@ -399,7 +400,7 @@ void XmlDiff::one_sided(Pairs& pairs) {
     if (told.count(index) > 0) continue;
     const XmlNode& node = candidate_[index];
     if (node.kind != Kind::kText) enter(node);
-    const std::string_view rule = rules_.text_of(node.ignore);
+    const std::string_view rule = rules_.covering(node, DifferenceKind::kExtra);
     emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rule,
          rule.empty() ? one_sided_word(candidate_, index, false) : "");
     if (node.kind != Kind::kText) leave();
@@ -412,8 +413,8 @@ void XmlDiff::renamed_space(XmlIndex legacy, XmlIndex candidate) {
     return "{" + std::string(node.space) + "}" + std::string(node.name);
   };
   const XmlNode& a = legacy_[legacy];
-  emit(DifferenceKind::kType, told(a), told(candidate_[candidate]), rules_.text_of(a.ignore),
-       "namespace");
+  emit(DifferenceKind::kType, told(a), told(candidate_[candidate]),
+       rules_.covering(a, DifferenceKind::kType), "namespace");
 }
 
 }  // namespace banyan::comparator

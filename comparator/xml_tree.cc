@@ -218,6 +218,7 @@ Result<XmlIndex> XmlTree::add(XmlNode node, std::size_t level, std::int16_t igno
 void XmlTree::find_rules(XmlIndex index, std::size_t level, std::int16_t inherited) {
   XmlNode& node = nodes_[index];
   node.ignore = inherited;
+  node.is_inherited = inherited >= 0;
   if (patterns_ == 0) return;
   if (states_.size() < (level + 2) * patterns_) states_.resize((level + 2) * patterns_);
   if (node.kind == Kind::kText) return;  // Its path is that of its element.
@@ -228,12 +229,11 @@ void XmlTree::find_rules(XmlIndex index, std::size_t level, std::int16_t inherit
     step = scratch;
   }
   for (std::size_t i = 0; i < patterns_; ++i) {
-    const BodyRule& rule = *rules_.body()[i];
-    const State state = rule.pattern.enter_member(states(level)[i], step);
-    states(level + 1)[i] = state;
-    if (!rule.pattern.accepts(state)) continue;
-    node.add(rule.kind, i);
+    states(level + 1)[i] = rules_.body()[i]->pattern.enter_member(states(level)[i], step);
   }
+  rules_.settle(node, inherited, [this, level](std::size_t i) {
+    return rules_.body()[i]->pattern.accepts(states(level + 1)[i]);
+  });
 }
 
 Status XmlTree::add_element(const pugi::xml_node& from, std::size_t level, std::int16_t ignore) {
@@ -339,6 +339,13 @@ void XmlTree::number_siblings(XmlIndex element) {
   }
 }
 
+bool XmlTree::is_left_out(const XmlNode& node) const {
+  if (node.is_covered_whole()) return true;
+  if (!node.has_value_rule() || node.has_elements) return false;
+  return rules_.body()[static_cast<std::size_t>(node.values[0])]->kind !=
+         ValueRule::Kind::kTolerance;
+}
+
 void XmlTree::hash_leaf(XmlIndex index) {
   XmlNode& node = nodes_[index];
   std::string room;
@@ -359,11 +366,17 @@ void XmlTree::hash_element(XmlIndex index) {
   std::string exact;
   std::string loose;
   MeaningBag bag;
+  for (XmlIndex child = index + 1; child < nodes_[index].end; child = nodes_[child].end) {
+    const XmlNode& below = nodes_[child];
+    if (below.kind == Kind::kText) continue;
+    XmlNode& above = nodes_[index];
+    above.has_inner = above.has_inner || below.has_inner || below.ignore != above.ignore;
+  }
   const bool is_bag = nodes_[index].unordered >= 0;
   for (XmlIndex child = index + 1; child < nodes_[index].end; child = nodes_[child].end) {
     const XmlNode& node = nodes_[child];
     append(exact, node.exact);
-    if (node.ignore >= 0) continue;
+    if (is_left_out(node)) continue;
     if (is_bag && node.kind != Kind::kAttribute) {
       bag.add(node.loose);
     } else {

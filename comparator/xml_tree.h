@@ -87,6 +87,8 @@ class XmlTree {
   Status add_text(std::string& text, std::size_t level, std::int16_t ignore);
   void number_siblings(XmlIndex element);
   void find_rules(XmlIndex index, std::size_t level, std::int16_t inherited);
+  // Whether `loose` says nothing of it: its differences are covered, or may be.
+  bool is_left_out(const XmlNode& node) const;
   void hash_leaf(XmlIndex index);
   void hash_element(XmlIndex index);
   State* states(std::size_t level) { return &states_[level * patterns_]; }

@@ -60,6 +60,59 @@ void read_tolerance(TableReader& table, comparator::CompareRuleOptions& rule) {
   }
 }
 
+// The pairs of a table of strings.
+void read_pairs(TableReader& entry, std::string_view key, comparator::OperationOptions& option) {
+  const Node* node = entry.take(key);
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kTable) {
+    entry.problems().error(*node, entry.name_of_key(key) + " must be a table of strings",
+                           "{ \"old\" = \"new\" }");
+    return;
+  }
+  for (const Node::Member& member : node->members) {
+    if (member.node.kind != Node::Kind::kString) {
+      entry.problems().error(member.node, entry.name_of_key(key) + " holds strings alone");
+      continue;
+    }
+    const auto text = entry.resolve(member.node);
+    if (text) option.map.emplace_back(member.name, *text);
+  }
+}
+
+// Whether the rules can be compiled with it; reported at `node`.
+void add_operation(TableReader& table, const Node& node, comparator::OperationOptions option,
+                   comparator::CompareRuleOptions& rule) {
+  comparator::ComparatorOptions alone;
+  alone.rules.emplace_back().operations = {option};
+  const auto compiled = comparator::CompiledRules::compile(alone);
+  if (!compiled.ok()) table.problems().error(node, compiled.error().message);
+  rule.operations.push_back(std::move(option));
+}
+
+void read_operations(TableReader& table, comparator::CompareRuleOptions& rule) {
+  for (const char* name : comparator::kPathOperations) {
+    std::vector<std::string> paths;
+    if (!table.read_strings(name, paths)) continue;
+    const Node* node = table.node().find(name);
+    for (std::size_t i = 0; i < paths.size() && i < node->items.size(); ++i) {
+      add_operation(table, node->items[i], {name, paths[i]}, rule);
+    }
+  }
+  for (const char* name : comparator::kTableOperations) {
+    for (TableReader& entry : table.tables(name)) {
+      comparator::OperationOptions option{name, {}};
+      entry.read("path", option.path);
+      if (option.name == "time") entry.read_duration("skew", option.skew_ns, {0, INT64_MAX / 4});
+      if (option.name == "unit") entry.read_number("factor", option.factor, -1e300, 1e300);
+      if (option.name == "parse_as") entry.read("as", option.as);
+      if (option.name == "enum_map") read_pairs(entry, "map", option);
+      if (option.name == "url") read_pairs(entry, "hosts", option);
+      entry.finish();
+      add_operation(table, entry.node(), std::move(option), rule);
+    }
+  }
+}
+
 // A date or an RFC 3339 time.
 void read_expiry(TableReader& table, comparator::CompareRuleOptions& rule) {
   std::string text;
@@ -235,6 +288,7 @@ void load_compare(TableReader& root, Config& config) {
     if (table.read_strings("ignore", rule.ignore)) check_paths(table, "ignore", rule.ignore);
     read_unordered(table, rule);
     read_tolerance(table, rule);
+    read_operations(table, rule);
     table.read("reason", rule.reason);
     table.read("owner", rule.owner);
     read_expiry(table, rule);

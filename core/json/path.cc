@@ -47,11 +47,13 @@ class PathPattern::Parser {
       BANYAN_RETURN_IF_ERROR(add(Kind::kDeep, {}));
       if (take("[")) return bracket();
       if (take("*")) return add(Kind::kChild, {});
+      if (take("{}")) return add(Kind::kAnyMember, {});
       return name();
     }
     if (!take(".")) return error("expected . or [");
     if (take("**")) return add(Kind::kDeep, {});
     if (take("*")) return add(Kind::kChild, {});
+    if (take("{}")) return add(Kind::kAnyMember, {});
     return name();
   }
 
@@ -105,6 +107,17 @@ Result<PathPattern> PathPattern::parse(std::string_view text) {
   PathPattern pattern;
   BANYAN_RETURN_IF_ERROR(Parser(text, pattern).run());
   pattern.text_ = text;
+  constexpr std::uint32_t kBase = kStepsMax + 2;  // so that no count reaches the next one up
+  std::uint32_t names = 0;
+  std::uint32_t singles = 0;
+  std::uint32_t deep = 0;
+  for (const Step& step : pattern.steps_) {
+    std::uint32_t& count = step.kind == Kind::kMember ? names
+                           : step.kind == Kind::kDeep ? deep
+                                                      : singles;
+    ++count;
+  }
+  pattern.rank_ = (names * kBase + singles) * kBase + (kBase - 1 - deep);
   return pattern;
 }
 
@@ -113,7 +126,8 @@ PathPattern::State PathPattern::enter_member(State state, std::string_view name)
   for (std::size_t i = 0; i < steps_.size() && (state >> i) != 0; ++i) {
     if ((state >> i & 1) == 0) continue;
     const Step& step = steps_[i];
-    if (step.kind == Kind::kChild || (step.kind == Kind::kMember && step.name == name)) {
+    if (step.kind == Kind::kChild || step.kind == Kind::kAnyMember ||
+        (step.kind == Kind::kMember && step.name == name)) {
       next |= State{2} << i;
     }
   }

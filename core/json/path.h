@@ -5,6 +5,7 @@
 //   $              the value itself          $.a.b           a member of a member
 //   $.items[]      every item of an array    $.items[].price
 //   $..name        members of that name at any depth
+//   $.map.{}       every member, whatever its name (a map's keys), and no item
 //   $.*            every child               $.a.**          a and everything below it
 //   **             everything                $['a.b']        a name with odd characters, \' and
 //   \\ inside
@@ -42,9 +43,12 @@ class PathPattern {
   State enter_item(State state) const;
   bool accepts(State state) const { return (state >> steps_.size() & 1) != 0; }
   const std::string& text() const { return text_; }
+  // Of two patterns that accept a place the one with the larger rank says more of it: first by its
+  // names, then by its single steps, then by having no ** in it. At least 1.
+  std::uint32_t rank() const { return rank_; }
 
  private:
-  enum class Kind : std::uint8_t { kMember, kItem, kChild, kDeep };
+  enum class Kind : std::uint8_t { kMember, kItem, kAnyMember, kChild, kDeep };
   struct Step {
     Kind kind;
     std::string name;
@@ -56,6 +60,7 @@ class PathPattern {
 
   std::vector<Step> steps_;
   State deep_ = 0;  // bits of the kDeep steps
+  std::uint32_t rank_ = 1;
   std::string text_;
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "comparator/compare.h"
+#include "comparator/rule_options.h"
 #include "core/json/value.h"
 
 namespace banyan::comparator {
@@ -20,6 +21,16 @@ using json::Value;
 inline ComparatorOptions read_options(const Value* rules) {
   ComparatorOptions options;
   if (rules == nullptr) return options;
+  // As the API takes it; older tables say unordered as objects.
+  const Value* unordered = rules->find("unordered");
+  const bool is_older = unordered != nullptr && !unordered->items.empty() &&
+                        unordered->items[0].type == Value::Type::kObject;
+  if (!is_older) {
+    auto read = read_rule(*rules);
+    EXPECT_TRUE(read.ok()) << read.error().message;
+    if (read.ok()) options.rules.push_back(*std::move(read));
+    return options;
+  }
   CompareRuleOptions& rule = options.rules.emplace_back();
   const auto list = [&](const char* name) {
     const Value* found = rules->find(name);

@@ -164,10 +164,16 @@ TEST(CompareLawTest, SwappedSidesMirror) {
   Generator generator(start);
   const auto bare = rules_of({});
   const auto ruled = rules_of({{}, {"body:$..m1"}, {{"body:**", ""}}, {{"body:**", 5, 0}}});
+  CompareRuleOptions operations;
+  operations.unordered = {{"body:$..m2", ""}};
+  operations.operations = {{"type", "body:$..m2"},     {"presence", "body:$..m3"},
+                           {"shape", "body:**"},       {"coerce", "body:$..m4"},
+                           {"ignore_all", "body:$.*"}, {"null_eq_absent", "body:**"}};
+  const auto operated = rules_of(operations);
   for (int i = 0; i < kCases; ++i) {
     const std::string a = written(generator.value(4));
     const std::string b = written(generator.value(4));
-    for (const auto& rules : {bare, ruled}) {
+    for (const auto& rules : {bare, ruled, operated}) {
       const Comparison there = compare(*rules, a, b);
       const Comparison back = compare(*rules, b, a);
       ASSERT_EQ(there.verdict, back.verdict) << a << "\n" << b;

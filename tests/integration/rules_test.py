@@ -66,6 +66,13 @@ class RulesTest(BanyanTest):
         self.assertEqual((200, 5), (status, json.loads(body)["differences"]["hidden"]))
         self.assertEqual(before, len(self.banyan.records()))
 
+        for operation, hidden in (("--shape", 5), ("--type", 5), ("--ignore-all", 5), ("--coerce", 0)):
+            trial = self.banyan.json("rules", "try", "--route", "a", operation, "body:$.at")
+            self.assertEqual(hidden, trial["differences"]["hidden"], operation)
+        trial = self.banyan.json("rules", "try", "--route", "a", "--unit", "body:$.at:factor=2")
+        self.assertEqual((5, 2), (trial["differences"]["hidden"], trial["rule"]["unit"][0]["factor"]))
+        self.banyan.cli("rules", "try", "--time", "body:$.at", code=2)
+
         # Too broad, with the reason; forced, that stays with it.
         self.assertIn("names no field", self.banyan.cli("rules", "try", "--ignore", "body:**", code=6).stdout)
         refused = self.banyan.cli("rules", "add", "--ignore", "body:$.meta", "--reason", "noise", code=6)

@@ -52,6 +52,24 @@ TEST(PathPatternTest, MatchesWildcards) {
   EXPECT_TRUE(matches("$.**..x", {member("x")}));
 }
 
+TEST(PathPatternTest, BracesAreAnyMemberAndNoItem) {
+  const PathPattern pattern = *PathPattern::parse("$.map.{}.at");
+  const auto state = pattern.enter_member(pattern.enter_member(pattern.start(), "map"), "u-1");
+  EXPECT_TRUE(pattern.accepts(pattern.enter_member(state, "at")));
+  const auto item = pattern.enter_item(pattern.enter_member(pattern.start(), "map"));
+  EXPECT_FALSE(pattern.accepts(pattern.enter_member(item, "at")));
+}
+
+TEST(PathPatternTest, RanksWhatSaysMoreHigher) {
+  std::uint32_t before = 0;
+  for (const char* text : {"**", "$", "$.*", "$[].{}", "$..a", "$.a", "$.a[]", "$.a..b", "$.a.b",
+                           "$.a[].b.c"}) {
+    const std::uint32_t rank = PathPattern::parse(text)->rank();
+    EXPECT_GT(rank, before) << text;
+    before = rank;
+  }
+}
+
 TEST(PathPatternTest, QuotesOddNames) {
   EXPECT_TRUE(matches("$['a.b']", {member("a.b")}));
   EXPECT_TRUE(matches("$['']", {member("")}));

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a rule says of two values. For the comparator's own sources. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "comparator/decimal.h"
+#include "comparator/transition.h"
+#include "core/model/record.h"
+
+namespace banyan::comparator {
+
+struct ValueRule {
+  enum class Kind : std::uint8_t {
+    // Of a field and what lies below it: kIgnore keeps that it is there and of which type,
+    // kPresence
+    // that it is there, kIgnoreAll nothing.
+    kIgnore,
+    kPresence,
+    kIgnoreAll,
+    kUnordered,
+    kParseAs,
+    // Of two values: covers() knows.
+    kTolerance,
+    kShape,
+    kTime,
+    kCoerce,
+    kNullEqAbsent,
+    kUnit,
+    kEnumMap,
+    kUrl,
+  };
+  Kind kind = Kind::kIgnore;
+  std::string text;             // as differences show it: "ignore header:X-Request-Id"
+  std::vector<std::string> by;  // kUnordered: names down to the key, empty for a multiset
+  double absolute = 0, relative = 0;
+  std::int64_t skew_ns = 0;
+  std::optional<Decimal> factor;
+  std::vector<std::pair<std::string, std::string>> map;
+  bool is_base64 = false;
+
+  bool covers_below() const { return kind <= Kind::kIgnoreAll; }
+};
+
+// Whether a rule of what lies below a field (covers_below()) covers a difference of the field
+// itself.
+bool covers_kind(ValueRule::Kind rule, DifferenceKind difference);
+// Whether the rule covers that the values differ, in type as well. `a` is legacy's.
+bool covers(const ValueRule& rule, const Leaf& a, const Leaf& b);
+
+}  // namespace banyan::comparator
