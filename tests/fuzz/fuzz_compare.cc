@@ -28,6 +28,15 @@ std::shared_ptr<const CompiledRules> rules_of(bool is_ruled) {
                              {"body:$..t", "header:X-A", "body://@t"},
                              {{"body:$.a", "id"}, {"body:$.b", ""}, {"body:/x/u", "@k"}},
                              {{"body:$..n", 0.5, 0.01}}});
+    options.rules.back().operations = {{"shape", "body:$..s"},
+                                       {"coerce", "body:$..c"},
+                                       {"null_eq_absent", "body:**"},
+                                       {"presence", "body:$.m.{}"},
+                                       {"time", "body:$..at", 5'000'000'000},
+                                       {"unit", "body:$..u", 0, -1},
+                                       {"parse_as", "body:$..p", 0, 0, "json"},
+                                       {"parse_as", "body:$..q", 0, 0, "base64json"},
+                                       {"url", "body:$..h", 0, 0, "", {{"a", "b"}, {"b", "a"}}}};
   }
   return *CompiledRules::compile(options);
 }
