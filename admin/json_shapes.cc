@@ -113,6 +113,25 @@ std::string_view readiness_of(const std::map<std::string, std::string>* readines
   return found == readiness->end() ? std::string_view() : found->second;
 }
 
+// What witnesses say: docs/noise.md.
+void write_standing(json::JsonWriter& json, const comparator::Finding& finding) {
+  const comparator::NoiseCounts& counts = finding.noise;
+  const comparator::NoiseJudgement& judged = finding.judged;
+  json.member("standing", to_string(judged.standing));
+  json.key("evidence").begin_object();
+  json.member("pairs", counts.pairs).member("both", counts.both);
+  json.member("candidate_only", counts.candidate_only).member("legacy_only", counts.legacy_only);
+  json.member("held", counts.held).member("cleared", counts.cleared);
+  json.member("legacy_changed", counts.legacy_changed);
+  json.member("log_evidence", judged.log_evidence);
+  const bool needs_pairs = judged.needs == comparator::Needs::kPairs;
+  json.member("needs", judged.needs == comparator::Needs::kNothing ? ""
+                       : needs_pairs                               ? "pairs"
+                                                                   : "confirmations");
+  json.member("needed", judged.needed);
+  json.member("text", comparator::noise_sentence(counts, judged)).end_object();
+}
+
 void write_finding(json::JsonWriter& json, const comparator::Finding& finding,
                    const comparator::FindingsStore::SpecialReport* special) {
   json.begin_object().member("id", finding.id).member("issue", finding.issue);
@@ -131,6 +150,7 @@ void write_finding(json::JsonWriter& json, const comparator::Finding& finding,
   json.member("reason", finding.reason).member("changed_by", finding.changed_by);
   write_time(json, "until", finding.accepted_until_wall_ns);
   json.member("tolerated_by", finding.tolerated_by);
+  write_standing(json, finding);
   if (special != nullptr) {
     json.key("special").begin_array();
     for (const comparator::Special& one : special->special) {

@@ -6,6 +6,7 @@
 
 #include "admin/json_shapes.h"
 #include "core/base/text.h"
+#include "core/model/witness.h"
 
 namespace banyan::admin {
 namespace {
@@ -69,6 +70,14 @@ std::string_view side_name(model::Side side) {
 }
 
 // Wall time of what a record tells of; 0 where it says none.
+// What the run's number says of a witness.
+void write_witness(JsonWriter& json, RunId run) {
+  if (!run.is_witness()) return;
+  json.key("witness").begin_object().member("reason", model::to_string(run.reason()));
+  json.member("whom", model::to_string(run.whom())).member("number", run.number() + 1);
+  json.member("of", run.of()).end_object();
+}
+
 struct TimeOf {
   std::int64_t operator()(const model::RequestRecord& r) const { return r.started.wall_ns; }
   std::int64_t operator()(const model::ResponseRecord& r) const { return r.answer.ended.wall_ns; }
@@ -118,6 +127,7 @@ struct WriteDetails {
   }
   void operator()(const model::ShadowRecord& r) const {
     json.member("run", r.run.value);
+    write_witness(json, r.run);
     write_answer(json, r.answer);
     json.member("cause", r.cause).member("write", r.is_write);
     json.member("idempotency_key", r.idempotency_key);
@@ -127,7 +137,9 @@ struct WriteDetails {
     json.member("dropped", is_drop(r.reason));
   }
   void operator()(const model::VerdictRecord& r) const {
-    json.member("run", r.run.value).member("endpoint", r.endpoint);
+    json.member("run", r.run.value);
+    write_witness(json, r.run);
+    json.member("endpoint", r.endpoint);
     json.member("generation", r.generation).member("rules_version", hex_of_u64(r.rules_version));
     json.member("verdict", to_string(r.verdict)).member("reason", r.reason);
     if (r.request_shape != 0) json.member("request_shape", hex_of_u64(r.request_shape).substr(8));

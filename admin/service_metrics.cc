@@ -197,6 +197,27 @@ void add_mirror(Registrar& add, const replay::Mirror& mirror) {
   add.many(
       "banyan_mirror_dropped_total", "counter", "Exchanges whose copy was lost, by reason.",
       [&mirror, reasons](const Metrics::Emit& emit) { reasons(mirror.stats().dropped, emit); });
+  add.many("banyan_witness_exchanges_total", "counter",
+           "Exchanges asked for again to learn how stable answers are, by reason.",
+           [&mirror](const Metrics::Emit& emit) {
+             const replay::WitnessStats w = mirror.stats().witnesses;
+             emit({{"reason", "confirmation"}}, number(w.confirmations));
+             emit({{"reason", "control"}}, number(w.controls));
+           });
+  add.many("banyan_witness_questions_total", "counter", "Witnesses sent, by system.",
+           [&mirror](const Metrics::Emit& emit) {
+             const replay::WitnessStats w = mirror.stats().witnesses;
+             emit({{"system", "legacy"}}, number(w.asked_legacy));
+             emit({{"system", "candidate"}}, number(w.asked_candidate));
+             emit({{"system", "legacy_twin"}}, number(w.asked_twin));
+           });
+  stat("banyan_witness_waiting", "gauge", "Exchanges that wait for their witnesses.",
+       [](const Stats& s) { return number(s.witnesses.waiting); });
+  add.many("banyan_witness_passed_over_total", "counter",
+           "Exchanges chosen for witnesses and not asked for (in full), by reason.",
+           [&mirror, reasons](const Metrics::Emit& emit) {
+             reasons(mirror.stats().witnesses.passed_over, emit);
+           });
 }
 
 void add_comparator(Registrar& add, const comparator::Comparator& comparator) {
@@ -219,6 +240,12 @@ void add_findings(Registrar& add, const comparator::FindingsStore& findings) {
           [&findings] { return number(findings.endpoint_stats().nodes); });
   add.one("banyan_endpoint_collapsed_total", "counter", "Places of paths whose words became {}.",
           [&findings] { return number(findings.endpoint_stats().collapsed); });
+  add.one("banyan_witness_verdicts_total", "counter",
+          "Compared answers of witnesses that were counted.",
+          [&findings] { return number(findings.witness_counts().folded); });
+  add.one("banyan_witness_unpaired_total", "counter",
+          "Of them, answers that could be paired with nothing.",
+          [&findings] { return number(findings.witness_counts().unpaired); });
   add.one("banyan_endpoint_overflow_total", "counter",
           "Endpoints that got {} or * because there was no room to tell them apart.",
           [&findings] { return number(findings.endpoint_stats().overflow); });

@@ -243,15 +243,16 @@ void add_findings(CLI::App& app, Choice& choice) {
   auto* findings = verb(app, "findings", "Review what differs")->require_subcommand(1);
   struct Options {
     std::string id, route, state, reason, until;
-    bool is_rule = false, is_forced = false;
+    bool is_rule = false, is_forced = false, is_all = false;
   };
   auto options = std::make_shared<Options>();
   auto* list = verb(*findings, "list", "Issues, and findings that are alone");
   list->add_option("--route", options->route);
   list->add_option("--state", options->state)->check(CLI::IsMember({"open", "accepted", "bug"}));
+  list->add_flag("--all", options->is_all, "Also those that are noise");
   list->callback([&choice, options] {
     choice.run = [&choice, options] {
-      return findings_list(choice.globals, options->route, options->state);
+      return findings_list(choice.globals, options->route, options->state, options->is_all);
     };
   });
   auto* show = verb(*findings, "show", "One finding with examples, or an issue with its findings");

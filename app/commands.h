@@ -42,7 +42,8 @@ int route_explain(const Globals& globals, const std::string& method, const std::
                   const std::vector<std::string>& headers);
 int mirror_switch(const Globals& globals, bool pauses);
 
-int findings_list(const Globals& globals, const std::string& route, const std::string& state);
+int findings_list(const Globals& globals, const std::string& route, const std::string& state,
+                  bool shows_all);
 int findings_show(const Globals& globals, const std::string& id);
 int findings_set(const Globals& globals, const std::string& id, const std::string& state,
                  const std::string& reason, const std::string& until);

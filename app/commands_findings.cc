@@ -39,6 +39,10 @@ void print_finding(const json::Value& finding) {
   line("finding", "id");
   line("issue", "issue");
   line("state", "state");
+  line("standing", "standing");
+  if (const json::Value* evidence = finding.find("evidence")) {
+    std::printf("%-11s %s\n", "evidence", shown(*evidence, "text").c_str());
+  }
   line("reason", "reason");
   line("route", "route");
   line("endpoint", "endpoint");
@@ -82,27 +86,41 @@ std::string state_of(const json::Value& issue) {
   return out.empty() ? "tolerated" : out;
 }
 
+// What legacy does as well comes last, and noise not at all unless asked for.
+constexpr int kNoiseRank = 2;
+int rank_of(const json::Value& finding) {
+  const std::string standing = shown(finding, "standing");
+  if (standing == "noise") return kNoiseRank;
+  return standing == "flaky" || standing == "race" || standing == "blind" ? 1 : 0;
+}
+
 // The findings of several endpoints stand under their issue, one line for all.
-void print_issues(const json::Value& issues) {
+void print_issues(const json::Value& issues, const std::set<std::string>& left_out) {
   std::vector<std::vector<std::string>> rows = {{"ISSUE", "STATE", "WHAT", "WHERE", "LAST SEEN"}};
   for (const json::Value& issue : issues.items) {
+    if (left_out.count(shown(issue, "id")) > 0) continue;
     rows.push_back({shown(issue, "id"), state_of(issue), shown(issue, "label"), extent_of(issue),
                     shown(issue, "last_seen")});
   }
+  if (rows.size() == 1) return;
   print_table(rows);
   std::printf("\n");
 }
 
 // But those of the issues in `told`.
-void print_finding_table(const json::Value& findings, const std::set<std::string>& told = {}) {
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "STATE", "ROUTE", "ENDPOINT", "PATH", "KIND", "CHANGE", "COUNT", "LAST SEEN"}};
-  for (const json::Value& finding : findings.items) {
-    if (told.count(shown(finding, "issue")) > 0) continue;
-    rows.push_back({shown(finding, "id"), shown(finding, "state"), shown(finding, "route"),
-                    shown(finding, "endpoint"), shown(finding, "path"), shown(finding, "kind"),
-                    shown(finding, "transition"), shown(finding, "count"),
-                    shown(finding, "last_seen")});
+void print_finding_table(const json::Value& findings, const std::set<std::string>& told = {},
+                         bool shows_noise = true) {
+  std::vector<std::vector<std::string>> rows = {{"ID", "STATE", "STANDING", "ROUTE", "ENDPOINT",
+                                                 "PATH", "KIND", "CHANGE", "COUNT", "LAST SEEN"}};
+  for (int rank = 0; rank <= kNoiseRank; ++rank) {
+    for (const json::Value& finding : findings.items) {
+      if (rank_of(finding) != rank || told.count(shown(finding, "issue")) > 0) continue;
+      if (rank == kNoiseRank && !shows_noise) continue;
+      rows.push_back({shown(finding, "id"), shown(finding, "state"), shown(finding, "standing"),
+                      shown(finding, "route"), shown(finding, "endpoint"), shown(finding, "path"),
+                      shown(finding, "kind"), shown(finding, "transition"), shown(finding, "count"),
+                      shown(finding, "last_seen")});
+    }
   }
   if (rows.size() > 1) print_table(rows);
 }
@@ -147,7 +165,8 @@ void print_explained(const json::Value& findings) {
 
 }  // namespace
 
-int findings_list(const Globals& globals, const std::string& route, const std::string& state) {
+int findings_list(const Globals& globals, const std::string& route, const std::string& state,
+                  bool shows_all) {
   std::string path = "/findings";
   char separator = '?';
   for (const auto& [name, value] :
@@ -167,13 +186,27 @@ int findings_list(const Globals& globals, const std::string& route, const std::s
     std::printf("no findings\n");
     return kDone;
   }
-  std::set<std::string> told;
+  std::set<std::string> told, told_otherwise;  // issues; those with more than noise
+  std::size_t noisy = 0;
+  for (const json::Value& finding : findings->items) {
+    if (rank_of(finding) == kNoiseRank && !shows_all) {
+      ++noisy;
+    } else {
+      told_otherwise.insert(shown(finding, "issue"));
+    }
+  }
+  std::set<std::string> left_out;
   const json::Value* issues = call.body.find("issues");
   if (issues != nullptr && !issues->items.empty()) {
-    for (const json::Value& issue : issues->items) told.insert(shown(issue, "id"));
-    print_issues(*issues);
+    for (const json::Value& issue : issues->items) {
+      told.insert(shown(issue, "id"));
+      if (told_otherwise.count(shown(issue, "id")) == 0) left_out.insert(shown(issue, "id"));
+    }
+    print_issues(*issues, left_out);
   }
-  print_finding_table(*findings, told);
+  print_finding_table(*findings, told, shows_all);
+  if (noisy > 0)
+    std::printf("%zu more %s noise (--all shows them)\n", noisy, noisy == 1 ? "is" : "are");
   print_explained(call.body);
   return kDone;
 }

@@ -18,6 +18,7 @@
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
 #include "core/model/record_io.h"
+#include "core/model/witness.h"
 #include "recorder/recorder.h"
 #include "replay/run_filter.h"
 
@@ -84,6 +85,13 @@ class RecordFilter {
   std::unordered_set<ExchangeId> chosen_;
 };
 
+std::string run_of(RunId run) {
+  if (run.is_live()) return "";
+  if (!run.is_witness()) return "run " + std::to_string(run.value) + ", ";
+  return std::string(model::to_string(run.reason())) + " " + std::to_string(run.number() + 1) +
+         "/" + std::to_string(run.of()) + " of " + std::string(model::to_string(run.whom())) + ", ";
+}
+
 std::string summary_of(const model::AnyRecord& record) {
   const auto answer = [](const model::Answer& told) {
     return std::string(to_string(told.system)) + " " + std::to_string(told.status) + ", " +
@@ -102,15 +110,16 @@ std::string summary_of(const model::AnyRecord& record) {
            escape_for_terminal(r->cause, 80);
   }
   if (const auto* r = std::get_if<model::ShadowRecord>(&record)) {
-    const std::string run = r->run.is_live() ? "" : "run " + std::to_string(r->run.value) + ", ";
+    const std::string run = run_of(r->run);
     if (r->answer.status == 0) return run + "no answer: " + escape_for_terminal(r->cause, 80);
     return run + answer(r->answer);
   }
   if (const auto* r = std::get_if<model::SkipRecord>(&record))
     return std::string(to_string(r->reason));
   if (const auto* r = std::get_if<model::VerdictRecord>(&record)) {
-    return std::string(to_string(r->verdict)) + ", generation " + std::to_string(r->generation) +
-           ", " + std::to_string(r->differences.size()) + " differences";
+    return run_of(r->run) + std::string(to_string(r->verdict)) + ", generation " +
+           std::to_string(r->generation) + ", " + std::to_string(r->differences.size()) +
+           " differences";
   }
   if (const auto* r = std::get_if<model::ChunkRecord>(&record)) {
     return "piece " + std::to_string(r->sequence) + ", " + std::to_string(r->bytes.size()) +

@@ -281,7 +281,8 @@ int check(const Globals& globals) {
   }
   for (const auto& [system, urls] : {std::pair<const char*, const std::vector<std::string>&>{
                                          "legacy", loaded.config.legacy_urls},
-                                     {"candidate", loaded.config.candidate_urls}}) {
+                                     {"candidate", loaded.config.candidate_urls},
+                                     {"legacy_twin", loaded.config.twin_urls}}) {
     for (const std::string& url : urls) {
       const auto parsed = net::parse_system_url(url);
       if (!parsed.ok() || parsed->is_literal) continue;

@@ -160,7 +160,8 @@ void check_certificates(const config::Config& config, std::int64_t now_wall_ns,
   }
   for (const auto& [name, system] :
        {std::pair<const char*, const proxy::SystemOptions&>{"legacy", config.proxy.legacy},
-        {"candidate", config.proxy.candidate}}) {
+        {"candidate", config.proxy.candidate},
+        {"legacy_twin", config.twin}}) {
     for (const net::TlsProblem& problem : net::check_tls(system.tls)) {
       report(problem, std::string("system ") + name, findings);
     }
@@ -192,6 +193,9 @@ void check_systems(const config::Config& config, Findings& findings,
   }
   for (const std::string& url : config.candidate_urls) {
     check_url("candidate", url, config.proxy.candidate, lookup, findings);
+  }
+  for (const std::string& url : config.twin_urls) {
+    check_url("legacy_twin", url, config.twin, lookup, findings);
   }
 }
 

@@ -35,7 +35,8 @@ std::vector<std::string> unverified_systems(const config::Config& config) {
   for (const auto& [name, urls, system] :
        {std::tuple<const char*, const std::vector<std::string>&, const proxy::SystemOptions&>(
             "legacy", config.legacy_urls, config.proxy.legacy),
-        {"candidate", config.candidate_urls, config.proxy.candidate}}) {
+        {"candidate", config.candidate_urls, config.proxy.candidate},
+        {"legacy_twin", config.twin_urls, config.twin}}) {
     if (!system.tls.verifies && std::any_of(urls.begin(), urls.end(), is_secure)) {
       found.emplace_back(name);
     }

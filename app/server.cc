@@ -258,6 +258,8 @@ Status Server::Impl::open_consumers() {
   if (roles.compare) {
     comparator::ComparatorLimits limits;
     limits.body_bytes_max = config.comparator.body_bytes_max;
+    const replay::NoiseOptions& noise = config.mirror.noise;
+    limits.control_share = config.twin_urls.empty() ? noise.control : noise.twin;
     auto opened = comparator::Comparator::open(clock, log(), open_lane(), rules->rules(), limits);
     if (!opened.ok()) return opened.error();
     comparator = *std::move(opened);
@@ -422,7 +424,8 @@ Status Server::Impl::take_over(const config::Config& given, std::vector<std::str
 Status Server::Impl::prepare_systems(config::Config& next, Prepared& prepared) const {
   // Read again even where no key changed: the files may have.
   BANYAN_RETURN_IF_ERROR(open_system_tls(next));
-  for (const proxy::SystemOptions* system : {&next.proxy.legacy, &next.proxy.candidate}) {
+  for (const proxy::SystemOptions* system :
+       {&next.proxy.legacy, &next.proxy.candidate, &next.twin}) {
     if (system->upstream.tls != nullptr) prepared.renews_connections = true;
   }
   use_endpoints(*warden, next);
@@ -441,8 +444,14 @@ void Server::Impl::commit(const config::Config& next, const Prepared& prepared) 
 }
 
 replay::SystemsOptions Server::Impl::systems_to_ask(const config::Config& of) const {
-  return {of.proxy.legacy.upstream, of.proxy.candidate.upstream, of.proxy.legacy.host,
-          of.proxy.candidate.host, keys->digest_seed()};
+  replay::SystemsOptions systems{of.proxy.legacy.upstream, of.proxy.candidate.upstream,
+                                 of.proxy.legacy.host, of.proxy.candidate.host,
+                                 keys->digest_seed()};
+  if (!of.twin_urls.empty()) {
+    systems.twin = of.twin.upstream;
+    systems.twin_host = of.twin.host;
+  }
+  return systems;
 }
 
 Server::Server() = default;

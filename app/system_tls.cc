@@ -37,7 +37,8 @@ Status open_one(const std::vector<std::string>& urls, std::string_view system,
 
 Status open_system_tls(config::Config& config) {
   BANYAN_RETURN_IF_ERROR(open_one(config.legacy_urls, "legacy", config.proxy.legacy));
-  return open_one(config.candidate_urls, "candidate", config.proxy.candidate);
+  BANYAN_RETURN_IF_ERROR(open_one(config.candidate_urls, "candidate", config.proxy.candidate));
+  return open_one(config.twin_urls, "legacy_twin", config.twin);
 }
 
 }  // namespace banyan::app

@@ -28,8 +28,13 @@ std::string first_authority(const std::vector<std::string>& urls) {
 }  // namespace
 
 std::vector<net::Warden::System> systems_of(const config::Config& config) {
-  return {system_of("legacy", config.legacy_urls, config.proxy.legacy),
-          system_of("candidate", config.candidate_urls, config.proxy.candidate)};
+  std::vector<net::Warden::System> systems = {
+      system_of("legacy", config.legacy_urls, config.proxy.legacy),
+      system_of("candidate", config.candidate_urls, config.proxy.candidate)};
+  if (!config.twin_urls.empty()) {
+    systems.push_back(system_of("legacy_twin", config.twin_urls, config.twin));
+  }
+  return systems;
 }
 
 void use_endpoints(const net::Warden& warden, config::Config& config) {
@@ -37,6 +42,9 @@ void use_endpoints(const net::Warden& warden, config::Config& config) {
   config.proxy.legacy.authority = first_authority(config.legacy_urls);
   config.proxy.candidate.upstream.endpoints = warden.endpoints(1);
   config.proxy.candidate.authority = first_authority(config.candidate_urls);
+  if (config.twin_urls.empty()) return;
+  config.twin.upstream.endpoints = warden.endpoints(2);
+  config.twin.authority = first_authority(config.twin_urls);
 }
 
 void update_warden(net::Warden& warden, const config::Config& config) {

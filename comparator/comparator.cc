@@ -12,8 +12,10 @@
 
 #include "comparator/copy_key.h"
 #include "comparator/late_lookup.h"
+#include "comparator/rested_cases.h"
 #include "core/base/mutex.h"
 #include "core/model/follower_thread.h"
+#include "core/model/witness.h"
 #include "core/obs/log.h"
 
 namespace banyan::comparator {
@@ -23,6 +25,8 @@ constexpr std::string_view kConsumer = "comparator";
 constexpr std::chrono::milliseconds kPace{5};     // between two drains of a busy log
 constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
 constexpr std::chrono::milliseconds kRetry{100};  // the log takes no records now
+// Witnesses whose exchange is looked up can wait: a pass over the log delays the live join.
+constexpr std::int64_t kLateWitnessesEveryNs = 1'000'000'000;
 constexpr std::int64_t kCommitEveryNs = 1'000'000'000;
 constexpr std::size_t kStep = 4096;  // records between two looks at the stop flag
 // Rules that are counted apart: a reload may bring others, and what the old ones did stays.
@@ -54,7 +58,8 @@ struct Comparator::Impl {
         rules(std::move(rules_in)),
         judge(log_in, *rules, limits.body_bytes_max),
         table(JoinTable::Bounds{limits.joins_max, limits.join_bytes_max}),
-        late(log_in) {}
+        late(log_in),
+        control_share(limits.control_share) {}
 
   Clock& clock;
   model::LogAccess& log;
@@ -69,6 +74,10 @@ struct Comparator::Impl {
   Judge judge;
   JoinTable table;
   LateLookup late;
+  double control_share;
+  RestedCases rested;
+  Verdict last_verdict = Verdict::kEqual;     // of decide()
+  std::int64_t late_mono_ns = INT64_MIN / 2;  // of the last pass
   std::unique_ptr<model::RecordSource> source;
   std::unordered_set<CopyKey, CopyKeyHash> done;  // had a VERDICT behind the cursor at start
   std::vector<Slots> slots;                       // by stream: one, or a few
@@ -167,6 +176,7 @@ struct Comparator::Impl {
         late.add(LateCopy{std::move(exchange), std::move(shadow)});
       } else {
         decide(join.exchange, response, shadow);
+        if (shadow.run.is_live()) rest(join.exchange, response);
       }
     }
     table.erase(join.exchange.exchange);
@@ -184,8 +194,13 @@ struct Comparator::Impl {
     Join* join = table.find(sourced.exchange);
     if (join != nullptr && join->exchange.closing != ExchangeCase::Closing::kOpen) {
       decide(join->exchange, join->exchange.response, shadow, sourced.encoded);
-      if (run.is_live()) table.erase(sourced.exchange);
+      if (!run.is_live()) return;
+      rest(join->exchange, join->exchange.response);
+      table.erase(sourced.exchange);
       return;
+    }
+    if (const ExchangeCase* known = run.is_witness() ? rested.find(sourced.exchange) : nullptr) {
+      return decide(*known, known->response, shadow, sourced.encoded);
     }
     shadow.encoded = std::string(sourced.encoded);
     if (join != nullptr) {
@@ -197,6 +212,18 @@ struct Comparator::Impl {
     copy.exchange.exchange = sourced.exchange;
     copy.shadow = std::move(shadow);
     late.add(std::move(copy));
+  }
+
+  // Witnesses may follow where answers differed, and where a control is drawn.
+  void rest(const ExchangeCase& exchange, std::string_view response) {
+    if (exchange.closing != ExchangeCase::Closing::kResponse || response.empty()) return;
+    if (last_verdict != Verdict::kDifferent &&
+        !model::is_control(exchange.exchange, control_share)) {
+      return;
+    }
+    ExchangeCase kept = exchange;
+    kept.response = std::string(response);
+    rested.add(std::move(kept));
   }
 
   void take_skip(const model::SourcedRecord& sourced) {
@@ -234,8 +261,10 @@ struct Comparator::Impl {
     judge.set_time(now.wall_ns);
     Draft& draft = judge.judge(exchange, response, shadow_bytes, shadow.place.stream);
     if (!draft.comparison.differences.empty()) count_use(draft.comparison.differences);
-    verdicts[static_cast<std::size_t>(draft.comparison.verdict)].fetch_add(
-        1, std::memory_order_relaxed);
+    last_verdict = draft.comparison.verdict;
+    if (!shadow.run.is_witness()) {
+      verdicts[static_cast<std::size_t>(last_verdict)].fetch_add(1, std::memory_order_relaxed);
+    }
     encoded.clear();
     model::encode(draft.to_record(exchange, shadow.run, rules->version(), now), encoded);
     if (outgoing.empty() && send(encoded, shadow.place)) return;
@@ -305,6 +334,7 @@ struct Comparator::Impl {
 
   Status resolve_late() {
     if (late.is_empty()) return {};
+    late_mono_ns = clock.mono_ns();
     auto copies = late.resolve(judge.chunk_starts());
     if (!copies.ok()) return copies.error();
     now = clock.now();
@@ -352,7 +382,9 @@ struct Comparator::Impl {
       commit(false);
       if (is_end) break;
     }
-    BANYAN_RETURN_IF_ERROR(resolve_late());
+    if (late.is_urgent() || clock.mono_ns() - late_mono_ns >= kLateWitnessesEveryNs) {
+      BANYAN_RETURN_IF_ERROR(resolve_late());
+    }
     return has_read;
   }
 

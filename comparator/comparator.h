@@ -35,6 +35,9 @@ struct ComparatorLimits {
   std::size_t joins_max = 65'536;
   std::uint64_t join_bytes_max = 64ULL << 20;
   std::uint64_t body_bytes_max = ComparatorOptions{}.body_bytes_max;  // larger ones: digest only
+  // Share of exchanges that get a control: with those that differ, what is kept for their
+  // witnesses.
+  double control_share = 0;
 };
 
 // Where what was compared is appended VERDICT by VERDICT: exactly one per SHADOW of the first

@@ -115,6 +115,7 @@ Status FindingsStore::Impl::create_later_tables() {
   BANYAN_RETURN_IF_ERROR(create_issue_sets());
   BANYAN_RETURN_IF_ERROR(create_endpoint_tree());
   BANYAN_RETURN_IF_ERROR(create_request_samples());
+  BANYAN_RETURN_IF_ERROR(create_noise_tables());
   return create_readiness_schema();
 }
 
@@ -260,6 +261,7 @@ Status FindingsStore::Impl::write_counts() {
   BANYAN_RETURN_IF_ERROR(write_latency());
   BANYAN_RETURN_IF_ERROR(write_readiness());
   BANYAN_RETURN_IF_ERROR(write_samples());
+  BANYAN_RETURN_IF_ERROR(write_noise());
   latency.clear();
   readiness.clear();
   samples.forget_numbers();
@@ -354,6 +356,7 @@ Result<std::unique_ptr<model::RecordSource>> FindingsStore::Impl::open_source(
   latency.clear();
   readiness.clear();
   samples.clear();
+  noise.clear();
   is_ahead = false;
   issue_sets = hits = sample_rows = -1;
   BANYAN_RETURN_IF_ERROR(load_endpoints());
@@ -382,7 +385,13 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
     if (!*more) return false;
     if (sourced.kind == model::SourcedRecord::Kind::kHole) continue;
     if (sourced.type != model::RecordType::kVerdict) continue;
-    if (!model::decode_as(sourced.encoded, decoded).ok() || !decoded.run.is_live()) continue;
+    if (!model::decode_as(sourced.encoded, decoded).ok()) continue;
+    if (decoded.run.is_witness()) {
+      is_ahead = true;
+      BANYAN_RETURN_IF_ERROR(fold_witness(decoded));
+      continue;
+    }
+    if (!decoded.run.is_live()) continue;
     is_ahead = true;
     if (decoded.of.is_erased) {
       decoded.differences.clear();
@@ -408,9 +417,11 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
       readiness.add(name, decoded);
       BANYAN_RETURN_IF_ERROR(count_sample(name, decoded));
     }
-    if (!decoded.has_previous && decoded.differences.empty()) continue;
-    BANYAN_RETURN_IF_ERROR(begin(transaction));
-    BANYAN_RETURN_IF_ERROR(fold(decoded));
+    if (decoded.has_previous || !decoded.differences.empty()) {
+      BANYAN_RETURN_IF_ERROR(begin(transaction));
+      BANYAN_RETURN_IF_ERROR(fold(decoded));
+    }
+    BANYAN_RETURN_IF_ERROR(note_live(decoded));
   }
   return true;
 }

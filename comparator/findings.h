@@ -17,6 +17,7 @@
 #include "comparator/incidents.h"
 #include "comparator/issues.h"
 #include "comparator/latency_histogram.h"
+#include "comparator/noise.h"
 #include "comparator/readiness.h"
 #include "comparator/special.h"
 #include "core/base/clock.h"
@@ -42,7 +43,15 @@ struct Finding {
   std::string changed_by;
   std::int64_t accepted_until_wall_ns = 0;  // 0: no end; past it the finding is open again
   std::string tolerated_by;                 // a rule, where every occurrence is covered
+  NoiseCounts noise;                        // what witnesses say of it …
+  NoiseJudgement judged;                    // … and how it stands therefore
 };
+
+// What legacy does as well, and nobody called a bug: no mismatch of the candidate.
+inline bool counts_as_noise(const Finding& finding) {
+  return finding.state != FindingState::kBug && (finding.judged.standing == Standing::kNoise ||
+                                                 finding.judged.standing == Standing::kRace);
+}
 
 // Latency of one endpoint on both systems, from VERDICTs.
 struct EndpointLatency {
@@ -116,6 +125,12 @@ class FindingsStore {
   EndpointStats endpoint_stats() const;
   // What findings call the endpoint that a VERDICT names.
   std::string endpoint_name(std::string_view endpoint) const;
+  // Answers of witnesses that were folded, and of them those that could be paired with nothing. Any
+  // thread.
+  struct WitnessCounts {
+    std::uint64_t folded = 0, unpaired = 0;
+  };
+  WitnessCounts witness_counts() const;
   // Where the REQUEST of an exchange with differences lies, if known: (stream, offset).
   Result<std::optional<model::Cursor::Place>> locate(ExchangeId exchange) const;
 

@@ -78,7 +78,8 @@ Result<std::vector<std::string>> all_endpoints(store::Database& database) {
   auto rows = database.prepare(
       "SELECT endpoint FROM findings UNION SELECT endpoint FROM finding_endpoints "
       "UNION SELECT endpoint FROM latency UNION SELECT endpoint FROM readiness "
-      "UNION SELECT endpoint FROM request_samples");
+      "UNION SELECT endpoint FROM request_samples "
+      "UNION SELECT endpoint FROM noise_pairs UNION SELECT endpoint FROM noise_paths");
   if (!rows.ok()) return rows.error();
   std::vector<std::string> out;
   for (;;) {
@@ -180,6 +181,7 @@ Status FindingsStore::Impl::follow_endpoints() {
     BANYAN_RETURN_IF_ERROR(move_findings(from, to, moves));
     BANYAN_RETURN_IF_ERROR(move_readiness(from, to));
     BANYAN_RETURN_IF_ERROR(move_samples(from, to));
+    BANYAN_RETURN_IF_ERROR(move_noise(from, to));
     for (const char* sql :
          {"INSERT OR IGNORE INTO finding_endpoints SELECT finding, ?2 FROM finding_endpoints "
           "WHERE endpoint = ?1",

@@ -55,6 +55,7 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
   impl.latency.clear();
   impl.readiness.clear();
   impl.samples.clear();
+  impl.noise.clear();
   impl.is_ahead = false;
   std::set<std::string> findings;
   auto transaction = store::Transaction::begin(database);
@@ -80,6 +81,7 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
       BANYAN_RETURN_IF_ERROR(run_with(database, sql, endpoint));
     }
   }
+  BANYAN_RETURN_IF_ERROR(impl.erase_noise(endpoints));
   if (!endpoints.empty()) BANYAN_RETURN_IF_ERROR(impl.forget_endpoints(endpoints));
   BANYAN_RETURN_IF_ERROR(transaction->commit());
   // Free space inside pages, and what stands in the journal.

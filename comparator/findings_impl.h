@@ -17,6 +17,7 @@
 #include "comparator/endpoint_tree.h"
 #include "comparator/findings.h"
 #include "comparator/latency_counts.h"
+#include "comparator/noise_fold.h"
 #include "comparator/path_templates.h"
 #include "comparator/readiness_counts.h"
 #include "comparator/request_samples.h"
@@ -49,11 +50,13 @@ struct FindingsStore::Impl {
   ReadinessCounts readiness;      // by the names of `latency`; both are cleared together
   RequestSamples samples;         // likewise its numbers
   std::int64_t sample_rows = -1;  // in their table; -1: to be counted
+  NoiseFold noise;
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
   model::VerdictRecord decoded;  // kept for its room
 
   std::atomic<std::uint64_t> nodes{0}, collapsed{0}, overflow{0};  // of `endpoints`, for metrics
+  std::atomic<std::uint64_t> witnesses{0}, unpaired{0};            // likewise
 
   // Prepared once; of a literal. Whoever steps it steps it to its end.
   Result<store::Statement*> kept(const char* sql);
@@ -90,6 +93,20 @@ struct FindingsStore::Impl {
   Status trim_hits();
   Result<std::string> read_meta(std::string_view key);  // "" where there is none
   Status write_meta(std::string_view key, std::string_view value);
+
+  // findings_noise.cc
+  Status create_noise_tables();
+  Status fold_witness(const model::VerdictRecord& witness);
+  Status note_live(const model::VerdictRecord& verdict);
+  Status settle(const NoiseFold::Complete& asked);
+  Result<std::set<std::pair<std::string, NoiseFold::Path>>> shown_by(ExchangeId exchange);
+  Status write_noise();
+  Status move_noise(const std::string& from, const std::string& to);
+  Status erase_noise(const std::vector<std::string>& names);
+  // Gives each its standing; all paths of its route are judged together.
+  Status judge(std::vector<Finding>& of) const;
+  // Ids of findings that count as noise, as a JSON array.
+  Result<std::string> noise_ids() const;
 
   // findings_incidents.cc
   Status create_issue_sets();

@@ -189,26 +189,26 @@ Status FindingsStore::Impl::rename_issues(const std::map<std::string, std::strin
 namespace {
 
 // Of one issue.
-struct Standing {
+struct IssueFacts {
   std::string finding;  // the one that most exchanges show
   std::size_t findings = 0;
   std::set<std::string, std::less<>> open_at;  // routes where one of its findings waits
 };
 
-Result<std::map<std::string, Standing, std::less<>>> standings(store::Database& database,
-                                                               std::int64_t now_wall_ns) {
+Result<std::map<std::string, IssueFacts, std::less<>>> facts_of_issues(store::Database& database,
+                                                                       std::int64_t now_wall_ns) {
   auto rows = database.prepare(
       "SELECT id, route, endpoint, path, kind, transition, exchanges, uncovered > 0 AND "
       "(state = 0 OR (state = 1 AND accepted_until <> 0 AND accepted_until <= ?1)) FROM findings "
       "WHERE exchanges > 0 ORDER BY exchanges DESC, id");
   if (!rows.ok()) return rows.error();
   rows->bind(1, now_wall_ns);
-  std::map<std::string, Standing, std::less<>> out;
+  std::map<std::string, IssueFacts, std::less<>> out;
   for (;;) {
     auto row = rows->step();
     if (!row.ok()) return row.error();
     if (!*row) return out;
-    Standing& one = out[issue_id(names_of(*rows))];
+    IssueFacts& one = out[issue_id(names_of(*rows))];
     if (one.findings++ == 0) one.finding = rows->text(0);
     if (rows->integer(7) != 0) one.open_at.emplace(rows->text(1));
   }
@@ -222,7 +222,7 @@ Result<Explanation> FindingsStore::explain(std::string_view route) const {
   const auto is_there = has_table(database, "issue_sets");
   if (!is_there.ok()) return is_there.error();
   if (!*is_there) return Explanation{};
-  const auto known = standings(database, impl_->clock.wall_ns());
+  const auto known = facts_of_issues(database, impl_->clock.wall_ns());
   if (!known.ok()) return known.error();
   // Of all routes together: what is left to decide makes an incident.
   std::map<std::string, Incident, std::less<>> incidents;
@@ -255,9 +255,9 @@ Result<Explanation> FindingsStore::explain(std::string_view route) const {
                    [](const Incident& a, const Incident& b) { return a.exchanges > b.exchanges; });
   Explanation out = comparator::explain(sets, [](std::string_view) { return false; });
   for (Explanation::Step& step : out.steps) {
-    const Standing& standing = known->find(step.issue)->second;
-    step.finding = standing.finding;
-    step.findings = standing.findings;
+    const IssueFacts& facts = known->find(step.issue)->second;
+    step.finding = facts.finding;
+    step.findings = facts.findings;
   }
   return out;
 }

@@ -167,6 +167,7 @@ Result<std::vector<Finding>> FindingsStore::list(const FindingFilter& filter) co
     }
     out.push_back(std::move(finding));
   }
+  BANYAN_RETURN_IF_ERROR(impl_->judge(out));
   if (!filter.with_exemplars) return out;
   auto lists = Lists::prepare(*impl_->database);
   if (!lists.ok()) return lists.error();
@@ -203,7 +204,9 @@ Result<Finding> FindingsStore::get(std::string_view id) const {
   auto lists = Lists::prepare(*impl_->database);
   if (!lists.ok()) return lists.error();
   BANYAN_RETURN_IF_ERROR(lists->fill(finding));
-  return finding;
+  std::vector<Finding> one(1, std::move(finding));
+  BANYAN_RETURN_IF_ERROR(impl_->judge(one));
+  return std::move(one.front());
 }
 
 Result<Finding> FindingsStore::set_state(std::string_view id, FindingState state,

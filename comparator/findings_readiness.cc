@@ -178,19 +178,21 @@ Status FindingsStore::Impl::move_readiness(const std::string& from, const std::s
 
 namespace {
 
-// Exchanges all of whose differences are accepted or tolerated, by the cell they are counted in.
+// Exchanges all of whose differences are accepted, tolerated or noise, by the cell they are counted
+// in.
 Status add_accepted(store::Database& database, std::int64_t now_wall_ns,
+                    const std::string& noise_ids,
                     std::map<std::pair<std::string, std::string>, EndpointCounts>& all) {
   auto rows = database.prepare(
       "WITH accepted AS (SELECT id FROM findings WHERE state = 1 AND "
-      "(accepted_until = 0 OR accepted_until > ?1)), "
+      "(accepted_until = 0 OR accepted_until > ?1) UNION SELECT value FROM json_each(?2)), "
       "shown AS (SELECT DISTINCT exchange FROM hits WHERE finding IN accepted) "
       "SELECT d.route, d.endpoint, d.status, d.shape, count(*) FROM differing AS d "
       "WHERE d.exchange IN shown AND NOT EXISTS (SELECT 1 FROM hits AS h WHERE "
       "h.exchange = d.exchange AND h.uncovered > 0 AND h.finding NOT IN accepted) "
       "GROUP BY d.route, d.endpoint, d.status, d.shape");
   if (!rows.ok()) return rows.error();
-  rows->bind(1, now_wall_ns);
+  rows->bind(1, now_wall_ns).bind(2, noise_ids);
   for (;;) {
     auto row = rows->step();
     if (!row.ok()) return row.error();
@@ -247,7 +249,9 @@ Result<std::vector<EndpointCounts>> FindingsStore::readiness_counts() const {
     one.hours |= static_cast<std::uint32_t>(rows->integer(10));
     one.cells.push_back(std::move(cell));
   }
-  BANYAN_RETURN_IF_ERROR(add_accepted(database, impl_->clock.wall_ns(), all));
+  const auto noise = impl_->noise_ids();
+  if (!noise.ok()) return noise.error();
+  BANYAN_RETURN_IF_ERROR(add_accepted(database, impl_->clock.wall_ns(), *noise, all));
   std::vector<EndpointCounts> out;
   out.reserve(all.size());
   for (auto& [key, one] : all) {

@@ -92,6 +92,7 @@ void HistoryPass::take_request(const model::SourcedRecord& sourced) {
 void HistoryPass::take_shadow(const model::SourcedRecord& sourced) {
   model::ShadowRecord record;
   if (!model::decode_head(sourced.encoded, record).ok()) return;
+  if (record.run.is_witness()) return;  // tells of then, by the rules of then
   Join* join = table_.find(sourced.exchange);
   if (join == nullptr) join = &table_.add(sourced.exchange);
   join->shadows.push_back(WaitingShadow{record.run,
@@ -103,7 +104,7 @@ void HistoryPass::take_shadow(const model::SourcedRecord& sourced) {
 Status HistoryPass::take_verdict(const model::SourcedRecord& sourced) {
   model::VerdictRecord verdict;
   if (!model::decode_head(sourced.encoded, verdict).ok()) return {};
-  if (verdict.generation != 1) return {};
+  if (verdict.generation != 1 || verdict.run.is_witness()) return {};
   Join* join = table_.find(verdict.exchange);
   if (join == nullptr) return {};
   first_[CopyKey{verdict.exchange, verdict.run.value}] = verdict.verdict;

@@ -126,7 +126,13 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   std::string_view shadow_rest;
   if (!model::decode_head(shadow_bytes, shadow_, shadow_rest).ok()) return incomparable("gap");
   draft.route = shadow_.route;
-  const bool shadow_is_legacy = shadow_.answer.system == System::kLegacy;
+  // In whose place it is compared. A witness of the system that answered the client takes the other
+  // one's: "missing" then means that the witness lacks what the recorded answer has.
+  bool shadow_is_legacy = shadow_.answer.system == System::kLegacy;
+  if (shadow_.run.is_witness() && exchange.closing == ExchangeCase::Closing::kResponse &&
+      model::decode_head(response, response_).ok()) {
+    shadow_is_legacy = response_.answer.system == System::kCandidate;
+  }
   (shadow_is_legacy ? draft.legacy_status : draft.candidate_status) = shadow_.answer.status;
   (shadow_is_legacy ? draft.legacy_duration_ns : draft.candidate_duration_ns) =
       shadow_.answer.status == 0 ? -1 : duration(shadow_.sent, shadow_.answer.ended);

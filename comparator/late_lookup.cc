@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/late_lookup.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 #include <variant>
@@ -73,6 +74,11 @@ void note_gap(ExchangeCase& exchange, std::uint8_t sides) {
 void LateLookup::add(LateCopy copy) {
   bytes_ += copy.shadow.encoded.size() + copy.exchange.response.size();
   copies_.push_back(std::move(copy));
+}
+
+bool LateLookup::is_urgent() const {
+  return std::any_of(copies_.begin(), copies_.end(),
+                     [](const LateCopy& copy) { return !copy.shadow.run.is_witness(); });
 }
 
 Result<std::vector<LateCopy>> LateLookup::resolve(ChunkStarts& chunk_starts) {

@@ -27,6 +27,8 @@ class LateLookup {
   explicit LateLookup(model::LogAccess& log) : log_(log) {}
   void add(LateCopy copy);
   bool is_empty() const { return copies_.empty(); }
+  // Somebody but witnesses waits.
+  bool is_urgent() const;
   bool is_full() const { return copies_.size() >= kCopiesMax || bytes_ >= kBytesMax; }
   std::size_t size() const { return copies_.size(); }
   // Everything that was added, as complete as the log has it.

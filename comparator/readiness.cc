@@ -19,7 +19,7 @@ constexpr std::string_view kUnknownEndpoint = "*";  // of a finding about a head
 
 bool blocks(const Finding& finding) {
   return finding.state != FindingState::kAccepted && finding.tolerated_by.empty() &&
-         finding.exchanges > 0;
+         finding.exchanges > 0 && !counts_as_noise(finding);
 }
 
 bool is_about(const Finding& finding, const std::string& endpoint) {

@@ -26,6 +26,9 @@ namespace banyan::config {
 struct Config {
   std::string data_dir = "banyan-data";  // relative to the working directory
   std::vector<std::string> legacy_urls, candidate_urls;
+  // A second instance of legacy, for witnesses alone; no URLs: there is none.
+  std::vector<std::string> twin_urls;
+  proxy::SystemOptions twin;
   proxy::ProxyOptions proxy;  // its upstream endpoints are filled by app, from the URLs
   net::DnsOptions dns;
   admin::AdminOptions admin;

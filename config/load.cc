@@ -25,6 +25,7 @@ Config read_config(TableReader& root) {
   load_http(root, config);
   load_timeouts(root, config);
   load_mirror(root, config);
+  load_noise(root, config);
   load_routes(root, config);
   load_compare(root, config);
   load_readiness(root, config);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// [limits], [timeouts] and [mirror]: sizes, times and rates.
+// [limits], [timeouts], [mirror] and [noise]: sizes, times and rates.
 #include <string>
 
 #include "config/loaders.h"
@@ -56,7 +56,8 @@ void load_limits(TableReader& root, Config& config) {
         at != nullptr ? *at : *table.node().find("head"),
         "limits.target must fit into limits.head (" + format_size(limits.head_bytes_max) + ")");
   }
-  for (proxy::SystemOptions* system : {&config.proxy.legacy, &config.proxy.candidate}) {
+  for (proxy::SystemOptions* system :
+       {&config.proxy.legacy, &config.proxy.candidate, &config.twin}) {
     system->upstream.limits.head_bytes_max = limits.head_bytes_max;
     system->upstream.limits.fields_max = limits.fields_max;
     system->upstream.limits.target_bytes_max = limits.target_bytes_max;
@@ -84,7 +85,8 @@ void load_http(TableReader& root, Config& config) {
     }
   }
   table.finish();
-  for (proxy::SystemOptions* system : {&config.proxy.legacy, &config.proxy.candidate}) {
+  for (proxy::SystemOptions* system :
+       {&config.proxy.legacy, &config.proxy.candidate, &config.twin}) {
     system->upstream.limits.lenient = config.proxy.lenient;
   }
 }
@@ -111,6 +113,20 @@ void load_mirror(TableReader& root, Config& config) {
   table.read_duration("read_staleness", mirror.read_staleness_ns, {0, 365 * kDay});
   table.read_number("rate", mirror.rate_per_second, 0, 1e9);
   table.read_number("catch_up", mirror.catch_up, 1, 1000);
+  table.finish();
+}
+
+void load_noise(TableReader& root, Config& config) {
+  constexpr double kShareMax = 0.5;  // above it legacy would do its work nearly twice
+  TableReader table = root.table("noise");
+  replay::NoiseOptions& noise = config.mirror.noise;
+  table.read_integer("confirm", noise.confirm, {0, 5});
+  table.read_number("legacy_budget", noise.legacy_budget, 0, kShareMax);
+  table.read_number("legacy_floor", noise.legacy_floor, 0, 1000);
+  table.read_number("control", noise.control, 0, kShareMax);
+  table.read_number("twin", noise.twin, 0, 1);
+  table.read_integer("queue", noise.queue_max, {1, 65'536});
+  table.read_integer("in_flight", noise.in_flight_max, {1, 1024});
   table.finish();
 }
 

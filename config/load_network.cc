@@ -154,6 +154,8 @@ void load_systems(TableReader& root, Config& config) {
   }
   load_system(systems.table("legacy"), config.legacy_urls, config.proxy.legacy);
   load_system(systems.table("candidate"), config.candidate_urls, config.proxy.candidate);
+  TableReader twin = systems.table("legacy_twin");
+  if (twin.is_present()) load_system(std::move(twin), config.twin_urls, config.twin);
   systems.finish();
 }
 

@@ -26,6 +26,7 @@ void load_limits(TableReader& root, Config& config);
 void load_http(TableReader& root, Config& config);
 void load_timeouts(TableReader& root, Config& config);
 void load_mirror(TableReader& root, Config& config);
+void load_noise(TableReader& root, Config& config);
 void load_routes(TableReader& root, Config& config);
 void load_readiness(TableReader& root, Config& config);
 void load_endpoints(TableReader& root, Config& config);

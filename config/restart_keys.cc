@@ -76,6 +76,8 @@ void check_restart_keys(const Node& root, const Config& running, const Config& n
   checker.check_value("admin.address", running.admin.address, next.admin.address);
   checker.check_value("admin.auth", running.admin.needs_token ? "token" : "none",
                       next.admin.needs_token ? "token" : "none");
+  checker.check("systems.legacy_twin", running.twin_urls.empty() != next.twin_urls.empty(),
+                " between there and not there");
   checker.check("endpoints.openapi", running.endpoint_paths != next.endpoint_paths,
                 " (the paths its files name)");
   checker.check("record.subject", !(running.proxy.subject == next.proxy.subject), "");

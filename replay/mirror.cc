@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -11,6 +12,7 @@
 
 #include "core/net/event_loop.h"
 #include "replay/mirror_core.h"
+#include "replay/witnesses.h"
 
 namespace banyan::replay {
 
@@ -19,6 +21,7 @@ struct Mirror::Impl {
   std::unique_ptr<model::RecordSink> sink;
   std::unique_ptr<net::EventLoop> loop;
   std::unique_ptr<MirrorCore> core;
+  std::unique_ptr<Witnesses> witnesses;
   std::unique_ptr<net::Timer> tick;
   std::unique_ptr<net::EventLoop::TurnEndHook> hook;
   std::atomic<bool> is_wake_posted{false};
@@ -33,14 +36,24 @@ struct Mirror::Impl {
     if (is_wake_posted.exchange(true, std::memory_order_acq_rel)) return;
     loop->post([this] {
       is_wake_posted.store(false, std::memory_order_release);
+      // Who of candidate and twin is asked first is drawn, since the second may find caches warm.
+      const bool witnesses_first = witnesses->go_first();
+      if (witnesses_first) witnesses->on_published();
       core->on_published();
+      if (!witnesses_first) witnesses->on_published();
       arm();
     });
   }
 
   void arm() {
-    const std::int64_t period_ns = core->tick_after_ns();
+    const std::int64_t period_ns = tick_after_ns();
     if (!tick->is_running() || period_ns < tick_period_ns) start_tick(period_ns);
+  }
+
+  std::int64_t tick_after_ns() const {
+    const std::int64_t of_witnesses = witnesses->tick_after_ns();
+    const std::int64_t of_core = core->tick_after_ns();
+    return of_witnesses == 0 ? of_core : std::min(of_core, of_witnesses);
   }
 
   void start_tick(std::int64_t period_ns) {
@@ -50,17 +63,19 @@ struct Mirror::Impl {
 
   void on_tick() {
     core->on_tick();
+    witnesses->on_tick(core->lag_ns());
     if (is_stopping && (core->is_idle() || std::chrono::steady_clock::now() >= stop_at)) {
       core->close();
       loop->stop();
       return;
     }
-    start_tick(core->tick_after_ns());
+    start_tick(tick_after_ns());
   }
 
   void begin_stop(std::int64_t patience_ns) {
     is_stopping = true;
     stop_at = std::chrono::steady_clock::now() + std::chrono::nanoseconds(patience_ns);
+    witnesses->stop();
     core->drain();
     on_tick();
   }
@@ -80,6 +95,7 @@ namespace {
 // wish, and try.
 SystemsOptions obeying(SystemsOptions systems) {
   systems.legacy.obeys_circuit = systems.candidate.obeys_circuit = true;
+  if (systems.twin) systems.twin->obeys_circuit = true;
   return systems;
 }
 
@@ -98,8 +114,11 @@ Result<std::unique_ptr<Mirror>> Mirror::open(Clock& clock, model::LogAccess& log
   if (!loop.ok()) return loop.error();
   impl.sink = std::move(sink);
   impl.loop = std::move(*loop);
+  impl.witnesses = std::make_unique<Witnesses>(*impl.loop, clock, log, *impl.sink, redactor, policy,
+                                               obeying(systems), options);
   impl.core = std::make_unique<MirrorCore>(*impl.loop, clock, log, *impl.sink, redactor, policy,
                                            obeying(std::move(systems)), options);
+  BANYAN_RETURN_IF_ERROR(impl.witnesses->open());
   BANYAN_RETURN_IF_ERROR(impl.core->open());
   impl.tick = std::make_unique<net::Timer>(*impl.loop, [&impl] { impl.on_tick(); });
   impl.hook = impl.loop->at_turn_end([&impl] { impl.core->on_turn_end(); });
@@ -112,6 +131,7 @@ Mirror::~Mirror() {
   impl_->listener.reset();
   impl_->hook.reset();
   impl_->tick.reset();
+  impl_->witnesses.reset();
   impl_->core.reset();
 }
 
@@ -130,6 +150,7 @@ void Mirror::stop(std::int64_t patience_ns) {
 void Mirror::pause(bool paused) {
   impl_->loop->post([impl = impl_.get(), paused] {
     impl->core->set_paused(paused);
+    impl->witnesses->set_paused(paused);
     impl->arm();
   });
 }
@@ -138,12 +159,17 @@ void Mirror::reconfigure(SystemsOptions systems, const MirrorOptions& options,
                          bool renews_connections) {
   impl_->loop->post(
       [impl = impl_.get(), systems = std::move(systems), options, renews_connections]() mutable {
+        impl->witnesses->reconfigure(obeying(systems), options, renews_connections);
         impl->core->reconfigure(obeying(std::move(systems)), options, renews_connections);
         impl->wake();  // What had to wait may go now.
       });
 }
 
-MirrorStats Mirror::stats() const { return impl_->core->stats(); }
+MirrorStats Mirror::stats() const {
+  MirrorStats stats = impl_->core->stats();
+  stats.witnesses = impl_->witnesses->stats();
+  return stats;
+}
 
 void Mirror::on_retention(std::string_view stream, Offset first, Offset end) {
   (void)first;  // what lies before it went away earlier

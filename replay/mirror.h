@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/base/clock.h"
@@ -37,6 +38,17 @@ struct SystemsOptions {
   // Host of a copy, as the proxy's: "" keeps the client's.
   std::string legacy_host, candidate_host;
   std::uint64_t digest_seed = 0;  // KeyRing::digest_seed(), so that digests of both answers compare
+  // A second instance of legacy, asked by witnesses alone; "twin" in their runs.
+  std::optional<net::UpstreamOptions> twin = std::nullopt;
+  std::string twin_host = "";
+};
+
+// Of witnesses (docs/noise.md).
+struct WitnessStats {
+  std::uint64_t confirmations = 0, controls = 0;                        // exchanges asked for again
+  std::uint64_t asked_legacy = 0, asked_candidate = 0, asked_twin = 0;  // questions
+  std::uint64_t waiting = 0;                         // exchanges that wait for theirs
+  std::map<std::string, std::uint64_t> passed_over;  // exchanges that were chosen, by reason
 };
 
 struct MirrorStats {
@@ -47,6 +59,7 @@ struct MirrorStats {
   std::map<std::string, std::uint64_t> skipped, dropped;
   std::uint64_t lag_records = 0;
   std::int64_t lag_ns = 0;  // age of the oldest copy not yet ended
+  WitnessStats witnesses;
   std::string waiting_for;  // "" or why nothing moves: "candidate: connect_failed", "paused" …
 };
 

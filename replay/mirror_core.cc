@@ -237,6 +237,11 @@ void MirrorCore::set_waiting_for(std::string text) {
   if (waiting_for_ != text) waiting_for_ = std::move(text);
 }
 
+std::int64_t MirrorCore::lag_ns() const {
+  const std::int64_t oldest = oldest_wall_ns_.load(std::memory_order_relaxed);
+  return oldest == 0 ? 0 : std::max<std::int64_t>(0, clock_.wall_ns() - oldest);
+}
+
 MirrorStats MirrorCore::stats() const {
   MirrorStats stats;
   stats.is_paused = paused_flag_.load(std::memory_order_relaxed);
@@ -256,8 +261,7 @@ MirrorStats MirrorCore::stats() const {
   const std::uint64_t end = sum_of(log_.end());
   const std::uint64_t position = position_sum_.load(std::memory_order_relaxed);
   stats.lag_records = end > position ? end - position : 0;
-  const std::int64_t oldest = oldest_wall_ns_.load(std::memory_order_relaxed);
-  if (oldest != 0) stats.lag_ns = std::max<std::int64_t>(0, clock_.wall_ns() - oldest);
+  stats.lag_ns = lag_ns();
   MutexLock lock(mutex_);
   stats.waiting_for = waiting_for_;
   return stats;

@@ -55,7 +55,8 @@ class MirrorCore {
   // Sends nothing more; true once nothing is in flight.
   void drain() { is_draining_ = true; }
   bool is_idle() const { return line(Stage::kInFlight).empty(); }
-  void close();  // commits the cursor
+  void close();                 // commits the cursor
+  std::int64_t lag_ns() const;  // age of the oldest copy not yet ended
   // How soon on_tick() wants to be called; 0: not before something is published.
   std::int64_t tick_after_ns() const;
 

@@ -131,6 +131,7 @@ Status RunPlan::on_request(const model::SourcedRecord& sourced,
 }
 
 void RunPlan::on_shadow(Facts& facts, const model::ShadowRecord& shadow) {
+  if (shadow.run.is_witness()) return;  // tells nothing of what is due
   if (shadow.answer.system != run_.status.spec.to) return;
   // The newest answer counts: a later run repairs what an earlier copy missed.
   facts.has_shadow = true;
@@ -144,6 +145,7 @@ void RunPlan::on_shadow(Facts& facts, const model::ShadowRecord& shadow) {
 }
 
 void RunPlan::on_verdict(Facts& facts, const model::VerdictRecord& verdict) {
+  if (verdict.run.is_witness()) return;
   facts.is_different = verdict.verdict == Verdict::kDifferent;
   if (verdict.run.value != run_.status.id || verdict.has_previous) return;
   std::uint64_t* const counters[] = {&run_.status.equal, &run_.status.tolerated,

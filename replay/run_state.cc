@@ -221,7 +221,9 @@ Result<std::vector<StoredRun>> RunStore::load_all(std::vector<std::string>& warn
     if (!id) continue;  // a temporary file left by a crash
     auto content = files_.read_file(directory_ + "/" + name, kFileBytesMax);
     auto run = content.ok() ? parse_stored_run(*content) : Result<StoredRun>(content.error());
-    if (run.ok() && run->status.id == *id) {
+    if (*id >= RunId::kWitnesses) {  // Runs count up from what is there
+      warnings.push_back("run " + name + " is left out: no run has such a number");
+    } else if (run.ok() && run->status.id == *id) {
       runs.push_back(std::move(*run));
     } else {
       warnings.push_back("run " + name + " is left out: " +

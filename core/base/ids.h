@@ -53,10 +53,12 @@ enum class WitnessReason : std::uint8_t {
   kControl = 1,       // chosen without regard to the verdict
 };
 enum class WitnessOf : std::uint8_t { kLegacy = 0, kCandidate = 1, kTwin = 2 };
+// Against the recorded answer, which is the primary's: of the same system, or of the other one.
+enum class WitnessSide : std::uint8_t { kSame = 0, kOther = 1 };
 
 // Names a replay or reconcile run; the live mirror is run 0. A range above all runs names
-// witnesses: reason (4 bits), whom was asked (4), the number of the question from 0 (4), and of how
-// many (4). Below 2^53, so that every reader of JSON keeps it exact.
+// witnesses: reason (4 bits), side (1), whom was asked (3), the number of the question from 0 (4),
+// and of how many (4). Below 2^53, so that every reader of JSON keeps it exact.
 struct RunId {
   static constexpr std::uint64_t kWitnesses = 1ULL << 40;
   static constexpr std::uint64_t kWitnessesEnd = kWitnesses + (1ULL << 16);
@@ -68,22 +70,25 @@ struct RunId {
   bool is_witness() const { return value >= kWitnesses && value < kWitnessesEnd; }
 
   // `number` < `of` <= kQuestionsMax.
-  static constexpr RunId confirmation(WitnessOf whom, unsigned number, unsigned of) {
-    return witness(WitnessReason::kConfirmation, whom, number, of);
+  static constexpr RunId confirmation(WitnessOf whom, WitnessSide side, unsigned number,
+                                      unsigned of) {
+    return witness(WitnessReason::kConfirmation, whom, side, number, of);
   }
   static constexpr RunId control(WitnessOf whom) {
-    return witness(WitnessReason::kControl, whom, 0, 1);
+    return witness(WitnessReason::kControl, whom, WitnessSide::kSame, 0, 1);
   }
   // Of a witness.
   WitnessReason reason() const { return static_cast<WitnessReason>((value >> 12) & 15); }
-  WitnessOf whom() const { return static_cast<WitnessOf>((value >> 8) & 15); }
+  WitnessSide side() const { return static_cast<WitnessSide>((value >> 11) & 1); }
+  WitnessOf whom() const { return static_cast<WitnessOf>((value >> 8) & 7); }
   unsigned number() const { return static_cast<unsigned>((value >> 4) & 15); }
   unsigned of() const { return static_cast<unsigned>(value & 15); }
 
  private:
-  static constexpr RunId witness(WitnessReason why, WitnessOf whom, unsigned number, unsigned of) {
+  static constexpr RunId witness(WitnessReason why, WitnessOf whom, WitnessSide side,
+                                 unsigned number, unsigned of) {
     return RunId{kWitnesses | static_cast<std::uint64_t>(why) << 12 |
-                 static_cast<std::uint64_t>(whom) << 8 |
+                 static_cast<std::uint64_t>(side) << 11 | static_cast<std::uint64_t>(whom) << 8 |
                  static_cast<std::uint64_t>(number & 15) << 4 | (of & 15)};
   }
 };

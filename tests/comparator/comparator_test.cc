@@ -95,6 +95,37 @@ TEST_F(ComparatorTest, JoinsInEitherOrderAndTellsWhichSideIsLegacy) {
   EXPECT_EQ(all[2].legacy_status, 201);
 }
 
+// In the other system's place, so that "missing" means that the witness lacks something.
+TEST_F(ComparatorTest, AWitnessIsComparedWithTheRecordedAnswerInItsPlace) {
+  ComparatorLimits limits;
+  limits.control_share = 1;
+  const auto comparator = start(limits);
+  exchange(1);
+  exchange(2, "{}");
+  ASSERT_TRUE(reaches(2));
+  const auto witness = [&](std::uint64_t counter, RunId run, System system) {
+    model::ShadowRecord shadow = support::shadow(exchange_id(counter), "orders", "{}", 200, system);
+    shadow.run = run;
+    log_.append(shadow);
+  };
+  witness(1, RunId::control(WitnessOf::kLegacy), System::kLegacy);
+  for (unsigned i = 0; i < 2; ++i) {
+    witness(2, RunId::confirmation(WitnessOf::kLegacy, WitnessSide::kSame, i, 2), System::kLegacy);
+    witness(2, RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, i, 2),
+            System::kCandidate);
+  }
+  ASSERT_TRUE(reaches(7));
+  for (const auto& verdict : verdicts()) {
+    if (verdict.run.is_live()) continue;
+    EXPECT_EQ(verdict.verdict, Verdict::kDifferent);
+    ASSERT_EQ(verdict.differences.size(), 1U);
+    EXPECT_EQ(verdict.differences[0].kind, DifferenceKind::kMissing);
+    EXPECT_EQ(verdict.request_stream, "main");
+  }
+  // Not of the account of live comparisons.
+  EXPECT_EQ(comparator->stats().compared, 2U);
+}
+
 // Where all else is equal nothing is decoded; where it is not, the body still is.
 TEST_F(ComparatorTest, ABodyThatStandsInTheResponseIsEqual) {
   const auto comparator = start();

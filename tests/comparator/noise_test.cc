@@ -32,11 +32,12 @@ NoiseCounts pairs(std::uint64_t n, std::uint64_t both, std::uint64_t candidate_o
 Standing standing_of(const NoiseCounts& counts) { return judge_noise(counts).standing; }
 
 TEST(RunIdTest, WitnessesHaveARangeOfTheirOwn) {
-  const RunId run = RunId::confirmation(WitnessOf::kCandidate, 1, 2);
+  const RunId run = RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, 1, 2);
   EXPECT_TRUE(run.is_witness());
   EXPECT_FALSE(run.is_live());
   EXPECT_EQ(run.reason(), WitnessReason::kConfirmation);
   EXPECT_EQ(run.whom(), WitnessOf::kCandidate);
+  EXPECT_EQ(run.side(), WitnessSide::kOther);
   EXPECT_EQ(run.number(), 1U);
   EXPECT_EQ(run.of(), 2U);
   EXPECT_TRUE(RunId::control(WitnessOf::kTwin).is_witness());

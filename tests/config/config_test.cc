@@ -66,6 +66,7 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(c.data_dir, "/var/lib/banyan");
   EXPECT_EQ(c.proxy.workers, 3);
   EXPECT_EQ(c.legacy_urls.size(), 2U);
+  EXPECT_EQ(c.twin_urls, std::vector<std::string>{"http://10.0.0.3:9001"});
   EXPECT_EQ(c.proxy.legacy.upstream.connect_timeout_ns, 1'500'000'000);
   EXPECT_EQ(c.proxy.legacy.upstream.first_byte_timeout_ns, 50'000'000'000);
   EXPECT_EQ(c.proxy.legacy.upstream.idle_timeout_ns, 40'000'000'000);
@@ -159,6 +160,13 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   EXPECT_EQ(c.mirror.read_staleness_ns, 5'000'000'000);
   EXPECT_EQ(c.mirror.rate_per_second, 500);
   EXPECT_EQ(c.mirror.catch_up, 1.5);
+  EXPECT_EQ(c.mirror.noise.confirm, 3U);
+  EXPECT_EQ(c.mirror.noise.legacy_budget, 0.05);
+  EXPECT_EQ(c.mirror.noise.legacy_floor, 4);
+  EXPECT_EQ(c.mirror.noise.control, 0.02);
+  EXPECT_EQ(c.mirror.noise.twin, 0.5);
+  EXPECT_EQ(c.mirror.noise.queue_max, 64U);
+  EXPECT_EQ(c.mirror.noise.in_flight_max, 4U);
   EXPECT_EQ(c.routing.salt, "fleet");
   ASSERT_EQ(c.routing.routes.size(), 2U);
   const routing::RouteOptions& orders = c.routing.routes[0];

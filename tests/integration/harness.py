@@ -185,11 +185,14 @@ workers = 2
 urls = ["http://127.0.0.1:{legacy}"]
 [systems.candidate]
 urls = ["http://127.0.0.1:{candidate}"]
-[[listeners]]
+{noise}[[listeners]]
 address = "127.0.0.1:{proxy}"
 [admin]
 address = "127.0.0.1:{admin}"
 """
+
+# Tests count what systems receive; those about witnesses bring a [noise] of their own.
+NO_WITNESSES = "[noise]\nconfirm = 0\ncontrol = 0\n"
 
 DEFAULT_ROUTE = """\
 [[routes]]
@@ -211,7 +214,8 @@ class Banyan:
         self.config = os.path.join(self.folder, "banyan.toml")
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(top + CONFIG.format(data=self.data, legacy=legacy, candidate=candidate, proxy=self.port,
-                                           admin=self.admin_port) + extra)
+                                           admin=self.admin_port, noise="" if "[noise]" in extra else NO_WITNESSES) +
+                       extra)
         self.stderr = os.path.join(self.folder, "stderr.txt")
         self.process = None
 

@@ -92,12 +92,16 @@ TEST_F(LedgerFoldTest, ReasonsOfRequestAndSkipAreSplitIntoSkippedAndDropped) {
 TEST_F(LedgerFoldTest, OtherRunsNeverMoveIt) {
   put(support::request(exchange_id(1)));
   put(support::response(exchange_id(1)));
-  auto copy = support::shadow(exchange_id(1));
-  copy.run = RunId{3};
-  put(copy);
-  auto result = support::verdict(exchange_id(1), Verdict::kEqual);
-  result.run = RunId{3};
-  put(result);
+  for (const RunId run :
+       {RunId{3}, RunId::control(WitnessOf::kTwin),
+        RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, 0, 2)}) {
+    auto copy = support::shadow(exchange_id(1));
+    copy.run = run;
+    put(copy);
+    auto result = support::verdict(exchange_id(1), Verdict::kEqual);
+    result.run = run;
+    put(result);
+  }
   EXPECT_EQ(account().mirror.pending, 1U);
   EXPECT_EQ(account().mirror.mirrored, 0U);
 }

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What witnesses say, in findings.sqlite: counts by path, in the same transactions as the cursor.
+// Of an exchange that is asked again only what its findings name is judged, by their names of now.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "comparator/findings_impl.h"
+#include "core/base/text.h"
+
+namespace banyan::comparator {
+namespace {
+
+// Past it new paths are not counted, and stay suspect.
+constexpr std::int64_t kNoisePathsMax = 20'000;
+constexpr std::string_view kEveryEndpoint = "*";  // of header fields
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE IF NOT EXISTS noise_pairs (
+  route TEXT NOT NULL, endpoint TEXT NOT NULL, pairs INTEGER NOT NULL,
+  PRIMARY KEY (route, endpoint)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS noise_paths (
+  route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
+  both INTEGER NOT NULL, candidate_only INTEGER NOT NULL, legacy_only INTEGER NOT NULL,
+  held INTEGER NOT NULL, cleared INTEGER NOT NULL, legacy_changed INTEGER NOT NULL,
+  asked INTEGER NOT NULL, PRIMARY KEY (route, endpoint, path, kind)) STRICT, WITHOUT ROWID;
+)sql";
+
+bool is_field(std::string_view path) {
+  return path.starts_with("header:") || path.starts_with("trailer:");
+}
+// Field names are without case.
+std::string known_path(std::string_view path) {
+  return is_field(path) ? to_lower(path) : std::string(path);
+}
+
+// Where a whole part of the answer is another one, nothing is known of what lies below.
+bool hides(const NoiseFold::Path& other, const std::string& path) {
+  if (other.first == path) return false;
+  const std::string& kind = other.second;
+  if (kind == "status") return true;
+  const bool is_whole = kind == "missing" || kind == "extra" || kind == "type" ||
+                        kind == "unparseable" || kind == "encoding" || kind == "length";
+  return is_whole && path.starts_with(other.first);
+}
+// But where the exchange had shown that as well.
+bool is_hidden(const std::map<NoiseFold::Path, unsigned>& seen, const NoiseFold::Paths& shown,
+               const std::string& path) {
+  return std::any_of(seen.begin(), seen.end(), [&](const auto& one) {
+    return shown.count(one.first) == 0 && hides(one.first, path);
+  });
+}
+
+unsigned count_in(const std::map<NoiseFold::Path, unsigned>& seen, const NoiseFold::Path& path) {
+  const auto found = seen.find(path);
+  return found == seen.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+Status FindingsStore::Impl::create_noise_tables() { return database->execute(kSchema); }
+
+Status FindingsStore::Impl::fold_witness(const model::VerdictRecord& witness) {
+  if (witness.has_previous) return {};
+  witnesses.fetch_add(1, std::memory_order_relaxed);
+  const auto asked = noise.add(witness, name_of(witness.endpoint));
+  unpaired.store(noise.unpaired(), std::memory_order_relaxed);
+  return asked ? settle(*asked) : Status();
+}
+
+Status FindingsStore::Impl::note_live(const model::VerdictRecord& verdict) {
+  const bool is_usable = !verdict.of.is_erased && verdict.verdict != Verdict::kIncomparable;
+  const auto asked = noise.note_live(verdict.exchange, is_usable);
+  return asked ? settle(*asked) : Status();
+}
+
+// Endpoint, and path and kind, of the findings that an exchange shows and no rule covers.
+Result<std::set<std::pair<std::string, NoiseFold::Path>>> FindingsStore::Impl::shown_by(
+    ExchangeId exchange) {
+  auto rows = database->prepare(
+      "SELECT f.endpoint, f.path, f.kind FROM hits AS h JOIN findings AS f ON f.id = h.finding "
+      "WHERE h.exchange = ?1 AND h.uncovered > 0");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, exchange.to_string());
+  std::set<std::pair<std::string, NoiseFold::Path>> out;
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return out;
+    out.insert(
+        {std::string(rows->text(0)), {known_path(rows->text(1)), std::string(rows->text(2))}});
+  }
+}
+
+Status FindingsStore::Impl::settle(const NoiseFold::Complete& asked) {
+  const auto shown = shown_by(asked.exchange);
+  if (!shown.ok()) return shown.error();
+  const auto at = [&](const std::string& endpoint, const NoiseFold::Path& path) -> NoiseCounts& {
+    return noise.at({asked.route, endpoint, path.first, path.second});
+  };
+  if (asked.reason == WitnessReason::kControl) {
+    ++noise.pairs_of(asked.route, asked.endpoint);
+    ++noise.pairs_of(asked.route, std::string(kEveryEndpoint));
+    NoiseFold::Paths met;
+    for (const auto& [endpoint, path] : *shown) {
+      met.insert(path);
+      NoiseCounts& counts = at(endpoint, path);
+      ++(asked.same_system.count(path) > 0 ? counts.both : counts.candidate_only);
+    }
+    for (const auto& [path, times] : asked.same_system) {
+      if (met.count(path) > 0) continue;
+      ++at(is_field(path.first) ? std::string(kEveryEndpoint) : asked.endpoint, path).legacy_only;
+    }
+    return {};
+  }
+  if (shown->empty()) {
+    noise.count_unpaired();
+    unpaired.store(noise.unpaired(), std::memory_order_relaxed);
+  }
+  NoiseFold::Paths paths;
+  for (const auto& [endpoint, path] : *shown) paths.insert(path);
+  for (const auto& [endpoint, path] : *shown) {
+    if (is_hidden(asked.same_system, paths, path.first) ||
+        is_hidden(asked.other_system, paths, path.first)) {
+      continue;
+    }
+    NoiseCounts& counts = at(endpoint, path);
+    counts.asked = counts.confirmations() == 0 ? asked.asked : std::min(counts.asked, asked.asked);
+    if (count_in(asked.same_system, path) > 0) {
+      ++counts.legacy_changed;
+    } else if (count_in(asked.other_system, path) == asked.asked) {
+      ++counts.held;
+    } else {
+      ++counts.cleared;
+    }
+  }
+  return {};
+}
+
+Status FindingsStore::Impl::write_noise() {
+  auto pairs = database->prepare(
+      "INSERT INTO noise_pairs VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET pairs = pairs + ?3");
+  if (!pairs.ok()) return pairs.error();
+  for (const auto& [name, count] : noise.pairs()) {
+    BANYAN_RETURN_IF_ERROR(pairs->bind(1, name.first).bind(2, name.second).bind(3, count).run());
+  }
+  if (noise.counts().empty()) {
+    noise.clear_counts();
+    return {};
+  }
+  const auto rows = number_of(*database, "SELECT count(*) FROM noise_paths");
+  if (!rows.ok()) return rows.error();
+  // Past the bound only what is there already goes on.
+  auto upsert = database->prepare(
+      *rows + static_cast<std::int64_t>(noise.counts().size()) <= kNoisePathsMax
+          ? "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+            "ON CONFLICT DO UPDATE SET both = both + ?5, candidate_only = candidate_only + ?6, "
+            "legacy_only = legacy_only + ?7, held = held + ?8, cleared = cleared + ?9, "
+            "legacy_changed = legacy_changed + ?10, asked = iif(?8 + ?9 + ?10 = 0, asked, "
+            "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11)))"
+          : "UPDATE noise_paths SET both = both + ?5, candidate_only = candidate_only + ?6, "
+            "legacy_only = legacy_only + ?7, held = held + ?8, cleared = cleared + ?9, "
+            "legacy_changed = legacy_changed + ?10, asked = iif(?8 + ?9 + ?10 = 0, asked, "
+            "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11))) "
+            "WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4");
+  if (!upsert.ok()) return upsert.error();
+  for (const auto& [key, counts] : noise.counts()) {
+    BANYAN_RETURN_IF_ERROR(upsert->bind(1, key.route)
+                               .bind(2, key.endpoint)
+                               .bind(3, key.path)
+                               .bind(4, key.kind)
+                               .bind(5, counts.both)
+                               .bind(6, counts.candidate_only)
+                               .bind(7, counts.legacy_only)
+                               .bind(8, counts.held)
+                               .bind(9, counts.cleared)
+                               .bind(10, counts.legacy_changed)
+                               .bind(11, std::int64_t{counts.asked})
+                               .run());
+  }
+  noise.clear_counts();
+  return {};
+}
+
+// The counts of an endpoint go on under another name.
+Status FindingsStore::Impl::move_noise(const std::string& from, const std::string& to) {
+  for (const char* sql :
+       {"INSERT INTO noise_pairs SELECT route, ?2, pairs FROM noise_pairs WHERE endpoint = ?1 "
+        "ON CONFLICT DO UPDATE SET pairs = pairs + excluded.pairs",
+        "DELETE FROM noise_pairs WHERE endpoint = ?1 AND ?2 <> ''",
+        "INSERT INTO noise_paths SELECT route, ?2, path, kind, both, candidate_only, legacy_only, "
+        "held, cleared, legacy_changed, asked FROM noise_paths WHERE endpoint = ?1 "
+        "ON CONFLICT DO UPDATE SET both = both + excluded.both, "
+        "candidate_only = candidate_only + excluded.candidate_only, "
+        "legacy_only = legacy_only + excluded.legacy_only, held = held + excluded.held, "
+        "cleared = cleared + excluded.cleared, "
+        "legacy_changed = legacy_changed + excluded.legacy_changed, "
+        "asked = min(asked, excluded.asked)",
+        "DELETE FROM noise_paths WHERE endpoint = ?1 AND ?2 <> ''"}) {
+    auto statement = database->prepare(sql);
+    if (!statement.ok()) return statement.error();
+    BANYAN_RETURN_IF_ERROR(statement->bind(1, from).bind(2, to).run());
+  }
+  return {};
+}
+
+// A path may be what was erased: only those stay that a finding still names.
+Status FindingsStore::Impl::erase_noise(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    for (const char* sql : {"DELETE FROM noise_pairs WHERE endpoint = ?1",
+                            "DELETE FROM noise_paths WHERE endpoint = ?1"}) {
+      auto statement = database->prepare(sql);
+      if (!statement.ok()) return statement.error();
+      BANYAN_RETURN_IF_ERROR(statement->bind(1, name).run());
+    }
+  }
+  return database->execute(
+      "DELETE FROM noise_paths WHERE NOT EXISTS (SELECT 1 FROM findings AS f WHERE "
+      "f.route = noise_paths.route AND f.endpoint = noise_paths.endpoint AND "
+      "f.kind = noise_paths.kind AND (f.path = noise_paths.path OR "
+      "(f.endpoint = '*' AND lower(f.path) = noise_paths.path)))");
+}
+
+namespace {
+
+struct RouteNoise {
+  std::map<NoiseKey, std::size_t> places;  // in `counts`
+  std::vector<NoiseCounts> counts;
+  std::vector<NoiseJudgement> judged;
+  std::map<std::string, std::uint64_t> pairs;  // by endpoint
+};
+
+Status load_noise(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto pairs = database.prepare("SELECT endpoint, pairs FROM noise_pairs WHERE route = ?1");
+  if (!pairs.ok()) return pairs.error();
+  pairs->bind(1, route);
+  for (;;) {
+    auto row = pairs->step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    out.pairs[std::string(pairs->text(0))] = pairs->unsigned_integer(1);
+  }
+  auto rows = database.prepare(
+      "SELECT endpoint, path, kind, both, candidate_only, legacy_only, held, cleared, "
+      "legacy_changed, asked FROM noise_paths WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
+                 std::string(rows->text(2))};
+    NoiseCounts counts;
+    if (const auto found = out.pairs.find(key.endpoint); found != out.pairs.end()) {
+      counts.pairs = found->second;
+    }
+    counts.both = rows->unsigned_integer(3);
+    counts.candidate_only = rows->unsigned_integer(4);
+    counts.legacy_only = rows->unsigned_integer(5);
+    counts.held = rows->unsigned_integer(6);
+    counts.cleared = rows->unsigned_integer(7);
+    counts.legacy_changed = rows->unsigned_integer(8);
+    counts.asked = static_cast<unsigned>(std::clamp<std::int64_t>(rows->integer(9), 1, 15));
+    out.places[std::move(key)] = out.counts.size();
+    out.counts.push_back(counts);
+  }
+  out.judged = judge_noise(out.counts);
+  return {};
+}
+
+}  // namespace
+
+Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
+  for (const char* table : {"noise_pairs", "noise_paths"}) {
+    auto is_there = has_table(*database, table);
+    if (!is_there.ok()) return is_there.error();
+    if (!*is_there) return {};
+  }
+  std::map<std::string, RouteNoise> routes;
+  for (Finding& finding : of) {
+    auto [found, is_new] = routes.try_emplace(finding.route);
+    RouteNoise& route = found->second;
+    if (is_new) BANYAN_RETURN_IF_ERROR(load_noise(*database, finding.route, route));
+    const auto place = route.places.find(
+        {finding.route, finding.endpoint, known_path(finding.path), finding.kind});
+    if (place != route.places.end()) {
+      finding.noise = route.counts[place->second];
+      finding.judged = route.judged[place->second];
+      continue;
+    }
+    if (const auto pairs = route.pairs.find(finding.endpoint); pairs != route.pairs.end()) {
+      finding.noise.pairs = pairs->second;
+    }
+    finding.judged = judge_noise(finding.noise);
+  }
+  return {};
+}
+
+Result<std::string> FindingsStore::Impl::noise_ids() const {
+  auto rows = database->prepare(
+      "SELECT id, route, endpoint, path, kind FROM findings WHERE state <> 2 AND uncovered > 0");
+  if (!rows.ok()) return rows.error();
+  std::vector<Finding> all;
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    Finding& one = all.emplace_back();
+    one.id = std::string(rows->text(0));
+    one.route = std::string(rows->text(1));
+    one.endpoint = std::string(rows->text(2));
+    one.path = std::string(rows->text(3));
+    one.kind = std::string(rows->text(4));
+  }
+  BANYAN_RETURN_IF_ERROR(judge(all));
+  std::string out = "[";
+  for (const Finding& one : all) {
+    // Hex digits, so nothing is to be escaped.
+    if (counts_as_noise(one)) out += (out.size() == 1 ? "\"" : ",\"") + one.id + "\"";
+  }
+  return out + "]";
+}
+
+FindingsStore::WitnessCounts FindingsStore::witness_counts() const {
+  return {impl_->witnesses.load(std::memory_order_relaxed),
+          impl_->unpaired.load(std::memory_order_relaxed)};
+}
+
+}  // namespace banyan::comparator

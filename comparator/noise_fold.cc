@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparator/noise_fold.h"
+
+#include <algorithm>
+
+#include "core/base/text.h"
+#include "core/model/witness.h"
+
+namespace banyan::comparator {
+namespace {
+
+constexpr std::uint64_t kUsableBit = 1;
+constexpr std::uint64_t kMarkSeed = 4;
+
+bool is_field(std::string_view path) {
+  return path.starts_with("header:") || path.starts_with("trailer:");
+}
+
+// The answer says nothing of what it holds: there is none, or it was a proxy's.
+bool is_spoiled(const model::VerdictRecord& witness) {
+  if (witness.verdict == Verdict::kIncomparable || witness.of.is_erased) return true;
+  return std::any_of(witness.differences.begin(), witness.differences.end(),
+                     [](const auto& one) { return one.kind == DifferenceKind::kNoAnswer; });
+}
+
+NoiseFold::Paths paths_of(const model::VerdictRecord& witness) {
+  NoiseFold::Paths out;
+  for (const model::Difference& one : witness.differences) {
+    if (!one.rule.empty()) continue;
+    if (out.size() >= NoiseFold::kPathsMax) break;
+    out.emplace(is_field(one.path) ? to_lower(one.path) : one.path,
+                std::string(to_string(one.kind)));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::uint64_t NoiseFold::mark_of(ExchangeId exchange) const {
+  return model::draw_of(exchange, kMarkSeed) | kUsableBit;
+}
+
+std::optional<NoiseFold::Complete> NoiseFold::note_live(ExchangeId exchange, bool is_usable) {
+  if (!recent_) recent_ = std::make_unique<std::array<std::uint64_t, kRecent>>();
+  const std::uint64_t mark = mark_of(exchange);
+  (*recent_)[(mark >> 1) % kRecent] = is_usable ? mark : mark & ~kUsableBit;
+  if (waiting_.empty()) return std::nullopt;
+  const auto found = waiting_.find({exchange, static_cast<int>(WitnessReason::kControl)});
+  if (found == waiting_.end()) return std::nullopt;
+  std::optional<Complete> out;
+  if (is_usable) {
+    out = std::move(found->second.so_far);
+  } else {
+    ++unpaired_;
+  }
+  waiting_.erase(found);
+  return out;
+}
+
+NoiseFold::Waiting& NoiseFold::waiting_of(ExchangeId exchange) {
+  const std::pair<ExchangeId, int> key{exchange, static_cast<int>(WitnessReason::kConfirmation)};
+  const auto found = waiting_.find(key);
+  if (found != waiting_.end()) return found->second;
+  order_.push_back(key);
+  return waiting_[key];
+}
+
+std::optional<NoiseFold::Complete> NoiseFold::add(const model::VerdictRecord& witness,
+                                                  std::string_view endpoint) {
+  // Of what has left already there is nothing to push out.
+  while (waiting_.size() >= kWaitingMax || order_.size() >= 2 * kWaitingMax) {
+    if (waiting_.erase(order_.front()) > 0) ++unpaired_;
+    order_.pop_front();
+  }
+  const Paths paths = paths_of(witness);
+  const RunId run = witness.run;
+  if (run.reason() == WitnessReason::kControl) {
+    if (is_spoiled(witness)) {
+      ++unpaired_;
+      return std::nullopt;
+    }
+    Complete one{witness.exchange,
+                 WitnessReason::kControl,
+                 std::string(witness.route),
+                 std::string(endpoint),
+                 1,
+                 {},
+                 {}};
+    for (const Path& path : paths) one.same_system[path] = 1;
+    const std::uint64_t mark = mark_of(witness.exchange);
+    const std::uint64_t known = recent_ ? (*recent_)[(mark >> 1) % kRecent] : 0;
+    if (known == mark) return one;
+    if ((known | kUsableBit) == mark) {
+      ++unpaired_;
+      return std::nullopt;
+    }
+    const std::pair<ExchangeId, int> key{witness.exchange,
+                                         static_cast<int>(WitnessReason::kControl)};
+    order_.push_back(key);
+    waiting_[key].so_far = std::move(one);
+    return std::nullopt;
+  }
+  Waiting& waiting = waiting_of(witness.exchange);
+  if (!waiting.runs.insert(run.value).second) return std::nullopt;
+  Complete& sum = waiting.so_far;
+  sum.exchange = witness.exchange;
+  sum.route = std::string(witness.route);
+  sum.endpoint = std::string(endpoint);
+  sum.asked = run.of();
+  waiting.is_spoiled |= is_spoiled(witness);
+  for (const Path& path : paths) {
+    ++(run.side() == WitnessSide::kSame ? sum.same_system : sum.other_system)[path];
+  }
+  if (waiting.runs.size() < std::size_t{2} * run.of()) return std::nullopt;
+  std::optional<Complete> out;
+  if (waiting.is_spoiled) {
+    ++unpaired_;
+  } else {
+    out = std::move(sum);
+  }
+  waiting_.erase({witness.exchange, static_cast<int>(WitnessReason::kConfirmation)});
+  return out;
+}
+
+void NoiseFold::clear_counts() {
+  counts_.clear();
+  pairs_.clear();
+}
+
+void NoiseFold::clear() {
+  clear_counts();
+  waiting_.clear();
+  order_.clear();
+  recent_.reset();
+}
+
+}  // namespace banyan::comparator

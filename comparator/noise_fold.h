@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pairs what witnesses answered with what their exchange had shown, in memory and within bounds:
+// what is lost there, or by a restart, is counted (as far as anybody can) and missing from the
+// counts, which stay right. Inside of findings.h; one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "comparator/noise.h"
+#include "core/model/record.h"
+
+namespace banyan::comparator {
+
+// A place in answers of one route; endpoint "*" for header fields, as findings have it.
+struct NoiseKey {
+  std::string route, endpoint, path, kind;
+  auto operator<=>(const NoiseKey&) const = default;
+};
+
+class NoiseFold {
+ public:
+  static constexpr std::size_t kRecent = 65'536;    // live VERDICTs that are remembered
+  static constexpr std::size_t kWaitingMax = 8192;  // exchanges with witnesses to be paired
+  static constexpr std::size_t kPathsMax = 256;     // of one exchange; more are left out
+
+  using Path = std::pair<std::string, std::string>;  // path and kind
+  using Paths = std::set<Path>;
+
+  // All witnesses of one exchange are there.
+  struct Complete {
+    ExchangeId exchange;
+    WitnessReason reason = WitnessReason::kConfirmation;
+    std::string route, endpoint;
+    unsigned asked = 1;
+    // In how many answers each differed from the recorded one.
+    std::map<Path, unsigned> same_system;  // of the system that answered the client, or its twin
+    std::map<Path, unsigned> other_system;
+  };
+
+  // A live VERDICT was folded. Not usable: nothing is to be learnt from it. The control that waited
+  // for it, if any.
+  std::optional<Complete> note_live(ExchangeId exchange, bool is_usable);
+  // `endpoint`: its learned name. The exchange, where this was the last that was missing.
+  std::optional<Complete> add(const model::VerdictRecord& witness, std::string_view endpoint);
+
+  // Counts since clear_counts().
+  NoiseCounts& at(const NoiseKey& key) { return counts_[key]; }
+  std::uint64_t& pairs_of(const std::string& route, const std::string& endpoint) {
+    return pairs_[{route, endpoint}];
+  }
+  const std::map<NoiseKey, NoiseCounts>& counts() const { return counts_; }
+  const std::map<std::pair<std::string, std::string>, std::uint64_t>& pairs() const {
+    return pairs_;
+  }
+  void clear_counts();
+  void clear();
+  void count_unpaired() { ++unpaired_; }
+  std::uint64_t unpaired() const { return unpaired_; }
+
+ private:
+  struct Waiting {
+    Complete so_far;
+    bool is_spoiled = false;  // one of them says nothing
+    std::set<std::uint64_t> runs;
+  };
+
+  std::uint64_t mark_of(ExchangeId exchange) const;
+  Waiting& waiting_of(ExchangeId exchange);
+
+  std::unique_ptr<std::array<std::uint64_t, kRecent>> recent_;
+  std::map<std::pair<ExchangeId, int>, Waiting> waiting_;
+  std::deque<std::pair<ExchangeId, int>> order_;
+  std::map<NoiseKey, NoiseCounts> counts_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> pairs_;
+  std::uint64_t unpaired_ = 0;
+};
+
+}  // namespace banyan::comparator

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Answers of witnesses, folded into counts by path.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "comparator/findings.h"
+#include "comparator/noise_fold.h"
+#include "tests/support/memory_log.h"
+#include "tests/support/records.h"
+
+namespace banyan::comparator {
+namespace {
+
+using support::exchange_id;
+
+constexpr std::string_view kEndpoint = "GET /orders/{}";
+
+class FindingsNoiseTest : public testing::Test {
+ protected:
+  FindingsNoiseTest() {
+    std::string pattern = testing::TempDir() + "banyan-noise-XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+    reopen();
+  }
+  ~FindingsNoiseTest() override {
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void reopen() {
+    store_.reset();
+    auto store = FindingsStore::open(directory_ + "/findings.sqlite", clock_);
+    ASSERT_TRUE(store.ok()) << store.error().message;
+    store_ = std::move(store).value();
+  }
+  std::vector<Finding> list() {
+    for (;;) {
+      auto more = store_->catch_up(log_, 1000);
+      EXPECT_TRUE(more.ok());
+      if (!more.ok() || !*more) break;
+    }
+    auto findings = store_->list({});
+    EXPECT_TRUE(findings.ok());
+    return findings.ok() ? *findings : std::vector<Finding>();
+  }
+  Finding only() {
+    const auto all = list();
+    EXPECT_EQ(all.size(), 1U);
+    return all.empty() ? Finding() : all.front();
+  }
+  static model::Difference at(const std::string& path,
+                              DifferenceKind kind = DifferenceKind::kValue) {
+    model::Difference one;
+    one.path = one.at = path;
+    one.kind = kind;
+    one.legacy = "1";
+    one.candidate = "2";
+    return one;
+  }
+  void verdict(std::uint64_t exchange, RunId run, std::vector<model::Difference> differences,
+               std::string_view endpoint = kEndpoint) {
+    auto record = support::verdict(exchange_id(exchange),
+                                   differences.empty() ? Verdict::kEqual : Verdict::kDifferent);
+    record.run = run;
+    record.endpoint = endpoint;
+    record.differences = std::move(differences);
+    record.legacy_duration_ns = record.candidate_duration_ns = 1'000'000;
+    log_.append(record);
+  }
+  void live(std::uint64_t exchange, std::vector<model::Difference> differences) {
+    verdict(exchange, RunId(), std::move(differences));
+  }
+  // Both asked again twice; what of it differs from the recorded answer.
+  void confirm(std::uint64_t exchange, const std::vector<model::Difference>& legacy,
+               const std::vector<model::Difference>& candidate) {
+    for (unsigned i = 0; i < 2; ++i) {
+      verdict(exchange, RunId::confirmation(WitnessOf::kLegacy, WitnessSide::kSame, i, 2), legacy);
+      verdict(exchange, RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, i, 2),
+              candidate);
+    }
+  }
+  void control(std::uint64_t exchange, const std::vector<model::Difference>& differences) {
+    verdict(exchange, RunId::control(WitnessOf::kLegacy), differences);
+  }
+
+  ManualClock clock_;
+  support::MemoryLog log_{clock_};
+  std::string directory_;
+  std::unique_ptr<FindingsStore> store_;
+};
+
+const model::Difference kPrice = [] {
+  model::Difference one;
+  one.path = one.at = "body:$.price";
+  one.kind = DifferenceKind::kValue;
+  return one;
+}();
+
+TEST_F(FindingsNoiseTest, AFindingWithoutWitnessesIsSuspect) {
+  live(1, {kPrice});
+  EXPECT_EQ(only().judged.standing, Standing::kSuspect);
+}
+
+TEST_F(FindingsNoiseTest, WhatHoldsTwiceIsARegression) {
+  live(1, {kPrice});
+  live(2, {kPrice});
+  confirm(1, {}, {kPrice});
+  EXPECT_EQ(only().judged.standing, Standing::kUndecided);
+  confirm(2, {}, {kPrice});
+  const Finding finding = only();
+  EXPECT_EQ(finding.judged.standing, Standing::kRegression);
+  EXPECT_EQ(finding.noise.held, 2U);
+  reopen();
+  EXPECT_EQ(only().noise.held, 2U);
+}
+
+TEST_F(FindingsNoiseTest, LegacysOwnChangesAndWhatClearedAreToldApart) {
+  for (std::uint64_t i = 1; i <= 3; ++i) live(i, {kPrice});
+  confirm(1, {kPrice}, {kPrice});
+  confirm(2, {}, {});
+  confirm(3, {kPrice}, {});
+  const Finding finding = only();
+  EXPECT_EQ(finding.noise.held, 0U);
+  EXPECT_EQ(finding.noise.cleared, 1U);
+  EXPECT_EQ(finding.noise.legacy_changed, 2U);
+  EXPECT_EQ(finding.judged.standing, Standing::kFlaky);
+}
+
+TEST_F(FindingsNoiseTest, OnlyWhatTheExchangeShowedIsJudged) {
+  live(1, {kPrice});
+  confirm(1, {at("body:$.other")}, {kPrice, at("body:$.more")});
+  EXPECT_EQ(list().size(), 1U);
+  EXPECT_EQ(only().noise.held, 1U);
+}
+
+TEST_F(FindingsNoiseTest, WitnessesMakeNoFindingsAndCountNowhereElse) {
+  live(1, {});
+  control(1, {kPrice});
+  confirm(1, {kPrice}, {kPrice});
+  EXPECT_TRUE(list().empty());
+  const auto latency = store_->latency();
+  ASSERT_TRUE(latency.ok());
+  ASSERT_EQ(latency->size(), 1U);
+  EXPECT_EQ(latency->front().pairs, 1U);
+  const auto counts = store_->readiness_counts();
+  ASSERT_TRUE(counts.ok());
+  ASSERT_EQ(counts->size(), 1U);
+  EXPECT_EQ(counts->front().cells.front().pairs(), 1U);
+  EXPECT_EQ(store_->explain("")->exchanges, 0U);
+}
+
+TEST_F(FindingsNoiseTest, AnAnswerThatNeverCameSpoilsTheConfirmation) {
+  live(1, {kPrice});
+  confirm(1, {}, {at("status", DifferenceKind::kNoAnswer)});
+  EXPECT_EQ(only().noise.confirmations(), 0U);
+  EXPECT_EQ(store_->witness_counts().unpaired, 1U);
+}
+
+TEST_F(FindingsNoiseTest, BelowAPartThatIsAnotherNothingIsKnown) {
+  live(1, {at("body:$.items[].price")});
+  confirm(1, {}, {at("body:$.items", DifferenceKind::kMissing)});
+  live(2, {at("body:$.items[].price")});
+  confirm(2, {}, {at("status", DifferenceKind::kStatus)});
+  EXPECT_EQ(only().noise.confirmations(), 0U);
+}
+
+TEST_F(FindingsNoiseTest, ControlsArePairedInEitherOrder) {
+  control(1, {kPrice});
+  live(1, {kPrice});
+  live(2, {kPrice});
+  control(2, {});
+  live(3, {});
+  control(3, {kPrice});
+  control(4, {});
+  live(4, {});
+  const Finding finding = only();
+  EXPECT_EQ(finding.noise.pairs, 4U);
+  EXPECT_EQ(finding.noise.both, 1U);
+  EXPECT_EQ(finding.noise.candidate_only, 1U);
+  EXPECT_EQ(finding.noise.legacy_only, 1U);
+}
+
+TEST_F(FindingsNoiseTest, WhatIsAllNoiseIsNoMismatchUnlessABugIsSeenInIt) {
+  // Legacy and candidate differ in one of 200, each on its own.
+  for (std::uint64_t i = 1; i <= 4000; ++i) {
+    live(i, i % 200 == 0 ? std::vector{kPrice} : std::vector<model::Difference>());
+    control(i, i % 200 == 1 ? std::vector{kPrice} : std::vector<model::Difference>());
+  }
+  const Finding finding = only();
+  EXPECT_EQ(finding.judged.standing, Standing::kNoise);
+  const auto judged = [&] {
+    const auto counts = store_->readiness_counts();
+    EXPECT_TRUE(counts.ok());
+    ReadinessOptions options;
+    options.time_min_ns = 0;
+    return assess_readiness(options, {}, *counts, list()).front().state;
+  };
+  EXPECT_EQ(judged().mismatches, 0U);
+  EXPECT_NE(judged().readiness, Readiness::kDifferent);
+  ASSERT_TRUE(store_->set_state(finding.id, FindingState::kBug, "me", "seen", 0).ok());
+  EXPECT_EQ(judged().mismatches, 20U);
+  EXPECT_EQ(judged().readiness, Readiness::kDifferent);
+}
+
+TEST_F(FindingsNoiseTest, FieldsAreCountedForTheWholeRouteWithoutCase) {
+  live(1, {at("header:X-Thing")});
+  control(1, {at("header:x-thing")});
+  verdict(2, RunId(), {}, "GET /other");
+  verdict(2, RunId::control(WitnessOf::kLegacy), {at("header:x-thing")}, "GET /other");
+  const Finding finding = only();
+  EXPECT_EQ(finding.endpoint, "*");
+  EXPECT_EQ(finding.noise.pairs, 2U);
+  EXPECT_EQ(finding.noise.both, 1U);
+  EXPECT_EQ(finding.noise.legacy_only, 1U);
+}
+
+TEST_F(FindingsNoiseTest, CountsFollowTheEndpointToItsTemplate) {
+  constexpr std::uint64_t kUsers = 600;
+  for (std::uint64_t i = 1; i <= kUsers; ++i) {
+    std::string endpoint = "GET /users/u";
+    for (std::uint64_t rest = 100 + i; rest > 0; rest /= 26) {
+      endpoint.push_back(static_cast<char>('a' + rest % 26));
+    }
+    const auto differences = i <= 20 ? std::vector{kPrice} : std::vector<model::Difference>();
+    verdict(i, RunId(), differences, endpoint);
+    verdict(i, RunId::control(WitnessOf::kLegacy), {}, endpoint);
+  }
+  const auto all = list();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all.front().endpoint, "GET /users/{}");
+  EXPECT_EQ(all.front().noise.pairs, kUsers);
+  EXPECT_EQ(all.front().noise.candidate_only, 20U);
+  EXPECT_EQ(all.front().judged.standing, Standing::kRegression);
+}
+
+TEST_F(FindingsNoiseTest, ErasureLeavesNoPathThatNobodyShows) {
+  live(1, {kPrice});
+  confirm(1, {}, {kPrice});
+  EXPECT_EQ(only().noise.held, 1U);
+  ASSERT_TRUE(store_->erase({exchange_id(1)}, {}).ok());
+  EXPECT_TRUE(list().empty());
+  live(2, {kPrice});
+  EXPECT_EQ(only().noise.held, 0U);
+}
+
+TEST(NoiseFoldTest, KeepsABoundedNumberOfExchangesWaiting) {
+  NoiseFold fold;
+  for (std::uint64_t i = 0; i < NoiseFold::kWaitingMax + 10; ++i) {
+    auto record = support::verdict(exchange_id(i + 1), Verdict::kEqual);
+    record.run = RunId::control(WitnessOf::kLegacy);
+    EXPECT_FALSE(fold.add(record, kEndpoint));
+  }
+  EXPECT_EQ(fold.unpaired(), 10U);
+  EXPECT_FALSE(fold.note_live(exchange_id(1), true));
+  EXPECT_TRUE(fold.note_live(exchange_id(11), true));
+}
+
+TEST(NoiseFoldTest, TheSameAnswerTwiceCountsOnce) {
+  NoiseFold fold;
+  auto record = support::verdict(exchange_id(1), Verdict::kEqual);
+  for (int i = 0; i < 3; ++i) {
+    record.run = RunId::confirmation(WitnessOf::kLegacy, WitnessSide::kSame, 0, 1);
+    EXPECT_FALSE(fold.add(record, kEndpoint));
+  }
+  record.run = RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, 0, 1);
+  EXPECT_TRUE(fold.add(record, kEndpoint));
+}
+
+}  // namespace
+}  // namespace banyan::comparator
