@@ -3,6 +3,7 @@
 # ./dev bench [peers|tls|h2|slow|dead|micro] [run_peers options]: ratios to nginx, haproxy and nghttpx in one run.
 # ./dev bench log [DIRECTORY]: the log against the disk and the machine.
 # ./dev bench findings [MISMATCHES [SEED]]: decisions and waiting time after a million exchanges that differ.
+# ./dev bench faults [--requests N] [--healthy RUNS] [--seed N] [--single]: which planted faults are found under noise.
 # ./dev bench instructions [--pin|--check]: instructions per request, by Callgrind, of the release binary.
 # BANYAN_PEERS names run_peers where it is not ../shared/bench/run_peers.
 set -eu
@@ -37,6 +38,9 @@ case $what in
   findings)
     exec build/bench/bench/findings_scale "$@"
     ;;
+  faults)
+    exec build/bench/bench/planted_faults "$@"
+    ;;
   log)
     exec "${BANYAN_LOG_LIMITS:-build/bench/bench/log_limits}" "$@"
     ;;
@@ -46,7 +50,7 @@ case $what in
     done
     ;;
   *)
-    echo "usage: ./dev bench [peers|tls|h2|slow|dead|log|micro|instructions] [options]" >&2
+    echo "usage: ./dev bench [peers|tls|h2|slow|dead|log|findings|faults|micro|instructions] [options]" >&2
     exit 2
     ;;
 esac

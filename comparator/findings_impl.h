@@ -99,7 +99,7 @@ struct FindingsStore::Impl {
   Status fold_witness(const model::VerdictRecord& witness);
   Status note_live(const model::VerdictRecord& verdict);
   Status settle(const NoiseFold::Complete& asked);
-  Result<std::set<std::pair<std::string, NoiseFold::Path>>> shown_by(ExchangeId exchange);
+  Result<std::map<std::string, NoiseFold::Paths>> shown_by(ExchangeId exchange);
   Status write_noise();
   Status move_noise(const std::string& from, const std::string& to);
   Status erase_noise(const std::vector<std::string>& names);

@@ -23,9 +23,11 @@ CREATE TABLE IF NOT EXISTS noise_pairs (
   PRIMARY KEY (route, endpoint)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS noise_paths (
   route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
+  transition TEXT NOT NULL,
   both INTEGER NOT NULL, candidate_only INTEGER NOT NULL, legacy_only INTEGER NOT NULL,
   held INTEGER NOT NULL, cleared INTEGER NOT NULL, legacy_changed INTEGER NOT NULL,
-  asked INTEGER NOT NULL, PRIMARY KEY (route, endpoint, path, kind)) STRICT, WITHOUT ROWID;
+  asked INTEGER NOT NULL,
+  PRIMARY KEY (route, endpoint, path, kind, transition)) STRICT, WITHOUT ROWID;
 )sql";
 
 bool is_field(std::string_view path) {
@@ -38,12 +40,12 @@ std::string known_path(std::string_view path) {
 
 // Where a whole part of the answer is another one, nothing is known of what lies below.
 bool hides(const NoiseFold::Path& other, const std::string& path) {
-  if (other.first == path) return false;
-  const std::string& kind = other.second;
+  if (other.path == path || other.transition != kEveryTransition) return false;
+  const std::string& kind = other.kind;
   if (kind == "status") return true;
   const bool is_whole = kind == "missing" || kind == "extra" || kind == "type" ||
                         kind == "unparseable" || kind == "encoding" || kind == "length";
-  return is_whole && path.starts_with(other.first);
+  return is_whole && path.starts_with(other.path);
 }
 // But where the exchange had shown that as well.
 bool is_hidden(const std::map<NoiseFold::Path, unsigned>& seen, const NoiseFold::Paths& shown,
@@ -76,21 +78,21 @@ Status FindingsStore::Impl::note_live(const model::VerdictRecord& verdict) {
   return asked ? settle(*asked) : Status();
 }
 
-// Endpoint, and path and kind, of the findings that an exchange shows and no rule covers.
-Result<std::set<std::pair<std::string, NoiseFold::Path>>> FindingsStore::Impl::shown_by(
-    ExchangeId exchange) {
+// By endpoint, the paths of the findings that an exchange shows and no rule covers.
+Result<std::map<std::string, NoiseFold::Paths>> FindingsStore::Impl::shown_by(ExchangeId exchange) {
   auto rows = database->prepare(
-      "SELECT f.endpoint, f.path, f.kind FROM hits AS h JOIN findings AS f ON f.id = h.finding "
+      "SELECT f.endpoint, f.path, f.kind, f.transition FROM hits AS h "
+      "JOIN findings AS f ON f.id = h.finding "
       "WHERE h.exchange = ?1 AND h.uncovered > 0");
   if (!rows.ok()) return rows.error();
   rows->bind(1, exchange.to_string());
-  std::set<std::pair<std::string, NoiseFold::Path>> out;
+  std::map<std::string, NoiseFold::Paths> out;
   for (;;) {
     auto row = rows->step();
     if (!row.ok()) return row.error();
     if (!*row) return out;
-    out.insert(
-        {std::string(rows->text(0)), {known_path(rows->text(1)), std::string(rows->text(2))}});
+    NoiseFold::add(out[std::string(rows->text(0))], known_path(rows->text(1)),
+                   std::string(rows->text(2)), std::string(rows->text(3)));
   }
 }
 
@@ -98,20 +100,22 @@ Status FindingsStore::Impl::settle(const NoiseFold::Complete& asked) {
   const auto shown = shown_by(asked.exchange);
   if (!shown.ok()) return shown.error();
   const auto at = [&](const std::string& endpoint, const NoiseFold::Path& path) -> NoiseCounts& {
-    return noise.at({asked.route, endpoint, path.first, path.second});
+    return noise.at({asked.route, endpoint, path.path, path.kind, path.transition});
   };
   if (asked.reason == WitnessReason::kControl) {
     ++noise.pairs_of(asked.route, asked.endpoint);
     ++noise.pairs_of(asked.route, std::string(kEveryEndpoint));
     NoiseFold::Paths met;
-    for (const auto& [endpoint, path] : *shown) {
-      met.insert(path);
-      NoiseCounts& counts = at(endpoint, path);
-      ++(asked.same_system.count(path) > 0 ? counts.both : counts.candidate_only);
+    for (const auto& [endpoint, paths] : *shown) {
+      for (const NoiseFold::Path& path : paths) {
+        met.insert(path);
+        NoiseCounts& counts = at(endpoint, path);
+        ++(asked.same_system.count(path) > 0 ? counts.both : counts.candidate_only);
+      }
     }
     for (const auto& [path, times] : asked.same_system) {
       if (met.count(path) > 0) continue;
-      ++at(is_field(path.first) ? std::string(kEveryEndpoint) : asked.endpoint, path).legacy_only;
+      ++at(is_field(path.path) ? std::string(kEveryEndpoint) : asked.endpoint, path).legacy_only;
     }
     return {};
   }
@@ -119,21 +123,24 @@ Status FindingsStore::Impl::settle(const NoiseFold::Complete& asked) {
     noise.count_unpaired();
     unpaired.store(noise.unpaired(), std::memory_order_relaxed);
   }
-  NoiseFold::Paths paths;
-  for (const auto& [endpoint, path] : *shown) paths.insert(path);
-  for (const auto& [endpoint, path] : *shown) {
-    if (is_hidden(asked.same_system, paths, path.first) ||
-        is_hidden(asked.other_system, paths, path.first)) {
-      continue;
-    }
-    NoiseCounts& counts = at(endpoint, path);
-    counts.asked = counts.confirmations() == 0 ? asked.asked : std::min(counts.asked, asked.asked);
-    if (count_in(asked.same_system, path) > 0) {
-      ++counts.legacy_changed;
-    } else if (count_in(asked.other_system, path) == asked.asked) {
-      ++counts.held;
-    } else {
-      ++counts.cleared;
+  NoiseFold::Paths all;
+  for (const auto& [endpoint, paths] : *shown) all.insert(paths.begin(), paths.end());
+  for (const auto& [endpoint, paths] : *shown) {
+    for (const NoiseFold::Path& path : paths) {
+      if (is_hidden(asked.same_system, all, path.path) ||
+          is_hidden(asked.other_system, all, path.path)) {
+        continue;
+      }
+      NoiseCounts& counts = at(endpoint, path);
+      counts.asked =
+          counts.confirmations() == 0 ? asked.asked : std::min(counts.asked, asked.asked);
+      if (count_in(asked.same_system, path) > 0) {
+        ++counts.legacy_changed;
+      } else if (count_in(asked.other_system, path) == asked.asked) {
+        ++counts.held;
+      } else {
+        ++counts.cleared;
+      }
     }
   }
   return {};
@@ -155,7 +162,7 @@ Status FindingsStore::Impl::write_noise() {
   // Past the bound only what is there already goes on.
   auto upsert = database->prepare(
       *rows + static_cast<std::int64_t>(noise.counts().size()) <= kNoisePathsMax
-          ? "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+          ? "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
             "ON CONFLICT DO UPDATE SET both = both + ?5, candidate_only = candidate_only + ?6, "
             "legacy_only = legacy_only + ?7, held = held + ?8, cleared = cleared + ?9, "
             "legacy_changed = legacy_changed + ?10, asked = iif(?8 + ?9 + ?10 = 0, asked, "
@@ -164,7 +171,7 @@ Status FindingsStore::Impl::write_noise() {
             "legacy_only = legacy_only + ?7, held = held + ?8, cleared = cleared + ?9, "
             "legacy_changed = legacy_changed + ?10, asked = iif(?8 + ?9 + ?10 = 0, asked, "
             "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11))) "
-            "WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4");
+            "WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4 AND transition = ?12");
   if (!upsert.ok()) return upsert.error();
   for (const auto& [key, counts] : noise.counts()) {
     BANYAN_RETURN_IF_ERROR(upsert->bind(1, key.route)
@@ -178,6 +185,7 @@ Status FindingsStore::Impl::write_noise() {
                                .bind(9, counts.cleared)
                                .bind(10, counts.legacy_changed)
                                .bind(11, std::int64_t{counts.asked})
+                               .bind(12, key.transition)
                                .run());
   }
   noise.clear_counts();
@@ -190,8 +198,8 @@ Status FindingsStore::Impl::move_noise(const std::string& from, const std::strin
        {"INSERT INTO noise_pairs SELECT route, ?2, pairs FROM noise_pairs WHERE endpoint = ?1 "
         "ON CONFLICT DO UPDATE SET pairs = pairs + excluded.pairs",
         "DELETE FROM noise_pairs WHERE endpoint = ?1 AND ?2 <> ''",
-        "INSERT INTO noise_paths SELECT route, ?2, path, kind, both, candidate_only, legacy_only, "
-        "held, cleared, legacy_changed, asked FROM noise_paths WHERE endpoint = ?1 "
+        "INSERT INTO noise_paths SELECT route, ?2, path, kind, transition, both, candidate_only, "
+        "legacy_only, held, cleared, legacy_changed, asked FROM noise_paths WHERE endpoint = ?1 "
         "ON CONFLICT DO UPDATE SET both = both + excluded.both, "
         "candidate_only = candidate_only + excluded.candidate_only, "
         "legacy_only = legacy_only + excluded.legacy_only, held = held + excluded.held, "
@@ -244,7 +252,7 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
   }
   auto rows = database.prepare(
       "SELECT endpoint, path, kind, both, candidate_only, legacy_only, held, cleared, "
-      "legacy_changed, asked FROM noise_paths WHERE route = ?1");
+      "legacy_changed, asked, transition FROM noise_paths WHERE route = ?1");
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
   for (;;) {
@@ -252,7 +260,7 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
     if (!row.ok()) return row.error();
     if (!*row) break;
     NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
-                 std::string(rows->text(2))};
+                 std::string(rows->text(2)), std::string(rows->text(10))};
     NoiseCounts counts;
     if (const auto found = out.pairs.find(key.endpoint); found != out.pairs.end()) {
       counts.pairs = found->second;
@@ -284,13 +292,20 @@ Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
     auto [found, is_new] = routes.try_emplace(finding.route);
     RouteNoise& route = found->second;
     if (is_new) BANYAN_RETURN_IF_ERROR(load_noise(*database, finding.route, route));
-    const auto place = route.places.find(
-        {finding.route, finding.endpoint, known_path(finding.path), finding.kind});
-    if (place != route.places.end()) {
+    // The transition alone decides where it can; else all of the path and kind.
+    bool is_known = false;
+    for (const std::string_view transition :
+         {std::string_view(finding.transition), kEveryTransition}) {
+      const auto place =
+          route.places.find({finding.route, finding.endpoint, known_path(finding.path),
+                             finding.kind, std::string(transition)});
+      if (place == route.places.end()) continue;
+      is_known = true;
       finding.noise = route.counts[place->second];
       finding.judged = route.judged[place->second];
-      continue;
+      if (is_decided(finding.judged.standing)) break;
     }
+    if (is_known) continue;
     if (const auto pairs = route.pairs.find(finding.endpoint); pairs != route.pairs.end()) {
       finding.noise.pairs = pairs->second;
     }
@@ -301,7 +316,8 @@ Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
 
 Result<std::string> FindingsStore::Impl::noise_ids() const {
   auto rows = database->prepare(
-      "SELECT id, route, endpoint, path, kind FROM findings WHERE state <> 2 AND uncovered > 0");
+      "SELECT id, route, endpoint, path, kind, transition FROM findings WHERE state <> 2 AND "
+      "uncovered > 0");
   if (!rows.ok()) return rows.error();
   std::vector<Finding> all;
   for (;;) {
@@ -314,6 +330,7 @@ Result<std::string> FindingsStore::Impl::noise_ids() const {
     one.endpoint = std::string(rows->text(2));
     one.path = std::string(rows->text(3));
     one.kind = std::string(rows->text(4));
+    one.transition = std::string(rows->text(5));
   }
   BANYAN_RETURN_IF_ERROR(judge(all));
   std::string out = "[";

@@ -175,6 +175,10 @@ std::string several(std::uint64_t count, const char* one, const char* many) {
 
 }  // namespace
 
+bool is_decided(Standing standing) {
+  return standing != Standing::kSuspect && standing != Standing::kUndecided;
+}
+
 std::string_view to_string(Standing standing) {
   switch (standing) {
     case Standing::kRegression: return "regression";

@@ -36,8 +36,10 @@ enum class Standing {
   kNoise,       // legacy differs from itself as often as from the candidate
 };
 std::string_view to_string(Standing standing);
+// Not suspect or undecided.
+bool is_decided(Standing standing);
 
-// Of one (route, endpoint, path, kind).
+// Of one (route, endpoint, path, kind), with one transition or with every one.
 struct NoiseCounts {
   // Control pairs of the endpoint, and those in which this path and kind differed from L.
   std::uint64_t pairs = 0;

@@ -27,14 +27,19 @@ NoiseFold::Paths paths_of(const model::VerdictRecord& witness) {
   NoiseFold::Paths out;
   for (const model::Difference& one : witness.differences) {
     if (!one.rule.empty()) continue;
-    if (out.size() >= NoiseFold::kPathsMax) break;
-    out.emplace(is_field(one.path) ? to_lower(one.path) : one.path,
-                std::string(to_string(one.kind)));
+    if (out.size() >= 2 * NoiseFold::kPathsMax) break;
+    NoiseFold::add(out, is_field(one.path) ? to_lower(one.path) : one.path,
+                   std::string(to_string(one.kind)), one.transition);
   }
   return out;
 }
 
 }  // namespace
+
+void NoiseFold::add(Paths& paths, std::string path, std::string kind, std::string transition) {
+  paths.insert({path, kind, std::string(kEveryTransition)});
+  paths.insert({std::move(path), std::move(kind), std::move(transition)});
+}
 
 std::uint64_t NoiseFold::mark_of(ExchangeId exchange) const {
   return model::draw_of(exchange, kMarkSeed) | kUsableBit;

@@ -21,9 +21,13 @@
 
 namespace banyan::comparator {
 
+// What stands for every transition of a path and kind: counted beside each one, since noise that
+// has many is seen best together, and a fault whose transition noise never has, apart.
+inline constexpr std::string_view kEveryTransition = "*";
+
 // A place in answers of one route; endpoint "*" for header fields, as findings have it.
 struct NoiseKey {
-  std::string route, endpoint, path, kind;
+  std::string route, endpoint, path, kind, transition;
   auto operator<=>(const NoiseKey&) const = default;
 };
 
@@ -33,8 +37,13 @@ class NoiseFold {
   static constexpr std::size_t kWaitingMax = 8192;  // exchanges with witnesses to be paired
   static constexpr std::size_t kPathsMax = 256;     // of one exchange; more are left out
 
-  using Path = std::pair<std::string, std::string>;  // path and kind
+  struct Path {
+    std::string path, kind, transition;
+    auto operator<=>(const Path&) const = default;
+  };
   using Paths = std::set<Path>;
+  // The path with its transition, and with every one.
+  static void add(Paths& paths, std::string path, std::string kind, std::string transition);
 
   // All witnesses of one exchange are there.
   struct Complete {

@@ -14,6 +14,7 @@
 
 #include "comparator/compare.h"
 #include "comparator/noise.h"
+#include "comparator/noise_fold.h"
 #include "core/base/check.h"
 #include "core/json/value.h"
 
@@ -167,10 +168,9 @@ const std::array<Fault, 24> kFaults{{
     {"status", [](Answer& a) { a.status = 202; }},
 }};
 
-// A place of findings; with the transition, so that noise of a field does not hide a fault of it
-// that has a name.
-using Key = std::tuple<std::string, DifferenceKind, std::string>;
-using Keys = std::set<Key>;
+// Paths with their kind, each with its transition and with every one, as findings count them.
+using Key = NoiseFold::Path;
+using Keys = NoiseFold::Paths;
 
 class Planted {
  public:
@@ -187,7 +187,7 @@ class Planted {
       Answer faulty = plain;
       if (is_faulty) {
         kFaults[run_.fault].plant(faulty);
-        for (const Key& key : differences(plain, faulty)) places_.insert(std::get<0>(key));
+        for (const Key& key : differences(plain, faulty)) places_.insert(key.path);
       }
       const Answer legacy = noisy(plain);
       const Keys live = differences(legacy, noisy(faulty));
@@ -254,7 +254,8 @@ class Planted {
     const LiftedAnswer b = lifted(candidate, candidate_body_);
     Keys out;
     for (const auto& difference : compare_answers(*rules_, "orders", "GET", a, b).differences) {
-      out.insert({difference.path, difference.kind, difference.transition});
+      NoiseFold::add(out, difference.path, std::string(to_string(difference.kind)),
+                     difference.transition);
     }
     return out;
   }
@@ -292,36 +293,46 @@ class Planted {
   }
 
   void score(PlantedResult& out) {
-    std::vector<const std::pair<const Key, Tally>*> entries;
     std::vector<NoiseCounts> counts;
-    for (auto& entry : tally_) {
-      entry.second.counts.pairs = pairs_;
-      entries.push_back(&entry);
-      counts.push_back(entry.second.counts);
+    for (auto& [key, tally] : tally_) {
+      tally.counts.pairs = pairs_;
+      counts.push_back(tally.counts);
     }
     const std::vector<NoiseJudgement> judged = judge_noise(counts);
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      const auto& [key, tally] = *entries[i];
-      const bool is_fault = places_.contains(std::get<0>(key));
-      const Standing standing = judged[i].standing;
+    std::map<Key, Standing> standings;
+    for (const auto& [key, tally] : tally_) standings[key] = judged[standings.size()].standing;
+    for (const auto& [key, tally] : tally_) {
+      const bool is_fault = places_.contains(key.path);
+      Key general = key;
+      general.transition = kEveryTransition;
+      if (key == general) {
+        score_by_diffy(tally, is_fault, out);
+        continue;
+      }
+      if (tally.raw == 0) continue;  // no finding: only legacy differs from itself
+      Standing standing = standings.at(key);
+      if (!is_decided(standing)) standing = standings.at(general);
       const bool is_regression = standing == Standing::kRegression;
-      const bool is_seen =
-          is_regression || standing == Standing::kSuspect || standing == Standing::kUndecided;
+      const bool is_seen = is_regression || !is_decided(standing);
       if (is_fault) {
         out.is_found |= is_regression;
-        out.is_shown |= is_seen && tally.raw > 0;
+        out.is_shown |= is_seen;
       } else {
         out.false_places += is_regression ? 1 : 0;
         ++out.noisy_places;
         out.noise_hidden += is_seen ? 0 : 1;
       }
-      const auto raw = static_cast<double>(tally.raw);
-      const auto noise = static_cast<double>(tally.noise);
-      const bool is_by_diffy = raw > noise && (raw - noise) / (raw + noise) * 100 > 20.0 &&
-                               (raw - noise) / static_cast<double>(run_.requests) * 100 > 0.03;
-      if (is_by_diffy && is_fault) out.is_found_by_diffy = true;
-      if (is_by_diffy && !is_fault) ++out.false_by_diffy;
     }
+  }
+
+  // Diffy counts by path and kind of difference.
+  void score_by_diffy(const Tally& tally, bool is_fault, PlantedResult& out) const {
+    const auto raw = static_cast<double>(tally.raw);
+    const auto noise = static_cast<double>(tally.noise);
+    const bool is_shown = raw > noise && (raw - noise) / (raw + noise) * 100 > 20.0 &&
+                          (raw - noise) / static_cast<double>(run_.requests) * 100 > 0.03;
+    if (is_shown && is_fault) out.is_found_by_diffy = true;
+    if (is_shown && !is_fault) ++out.false_by_diffy;
   }
 
   const PlantedRun& run_;
