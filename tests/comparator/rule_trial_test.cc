@@ -31,10 +31,10 @@ class RuleTrialTest : public testing::Test {
     log_.append(request);
     model::ResponseRecord response =
         support::response(id, route, Delivery::kWhole, System::kLegacy, legacy);
-    response.answer.fields = {{"Content-Type", std::string(type)}, {"X-Build", "7"}};
+    response.answer.fields = {{"Content-Type", type}, {"X-Build", "7"}};
     log_.append(response);
     model::ShadowRecord shadow = support::shadow(id, route, candidate);
-    shadow.answer.fields = {{"Content-Type", std::string(type)}, {"X-Build", "8"}};
+    shadow.answer.fields = {{"Content-Type", type}, {"X-Build", "8"}};
     log_.append(shadow);
     model::VerdictRecord verdict;
     verdict.exchange = id;
