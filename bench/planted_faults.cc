@@ -9,7 +9,7 @@
 #include <cstring>
 #include <string>
 
-#include "../tests/comparator/planted_faults.h"
+#include "tests/comparator/planted_faults.h"
 
 namespace {
 

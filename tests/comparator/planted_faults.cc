@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "planted_faults.h"
+#include "tests/comparator/planted_faults.h"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A small run of bench/planted_faults.cc, which finds out where the limits are.
-#include "planted_faults.h"
+#include "tests/comparator/planted_faults.h"
 
 #include <gtest/gtest.h>
 
