@@ -216,10 +216,10 @@ TEST(ExpiryTest, ARuleCoversUpToItsLastMoment) {
   rule.expires_wall_ns = 1000;
   options.rules.push_back(rule);
   const auto rules = *CompiledRules::compile(options);
-  const auto answer = [](std::string_view body, int status, std::string value) {
+  const auto answer = [](std::string_view body, int status, std::string_view value) {
     LiftedAnswer out;
     out.status = status;
-    out.fields = {{"Content-Type", "application/json"}, {"X-A", std::move(value)}};
+    out.fields = {{"Content-Type", "application/json"}, {"X-A", value}};
     out.body = body;
     out.has_body = true;
     return out;
