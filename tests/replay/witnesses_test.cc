@@ -34,8 +34,7 @@ class WitnessesTest : public ReplayFixture {
   }
   void append(const model::RequestRecord& request, Verdict verdict,
               std::string_view path = "body:$.a") {
-    const Offset offset = log_.end().next_of("main");
-    log_.append(request);
+    const Offset offset = log_.append(request);
     auto record = support::verdict(request.exchange, verdict);
     record.endpoint = request.is_write ? "POST /write" : "GET /read";
     record.request_stream = "main";
@@ -83,8 +82,7 @@ TEST_F(WitnessesTest, EqualOnesWritesAndEarlierGenerationsAreLeftAlone) {
   model::RequestRecord treated_as_write = make_read(4);
   treated_as_write.mirror = MirrorDecision::kOff;
   treated_as_write.is_write = true;
-  const Offset offset = log_.end().next_of("main");
-  log_.append(treated_as_write);
+  const Offset offset = log_.append(treated_as_write);
   auto verdict = support::verdict(treated_as_write.exchange, Verdict::kDifferent);
   verdict.endpoint = "GET /read";
   verdict.request_stream = "main";
