@@ -292,7 +292,6 @@ Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
     auto [found, is_new] = routes.try_emplace(finding.route);
     RouteNoise& route = found->second;
     if (is_new) BANYAN_RETURN_IF_ERROR(load_noise(*database, finding.route, route));
-    // The transition alone decides where it can; else all of the path and kind.
     bool is_known = false;
     for (const std::string_view transition :
          {std::string_view(finding.transition), kEveryTransition}) {
@@ -303,7 +302,7 @@ Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
       is_known = true;
       finding.noise = route.counts[place->second];
       finding.judged = route.judged[place->second];
-      if (is_decided(finding.judged.standing)) break;
+      if (speaks_for_itself(finding.noise, finding.judged.standing)) break;
     }
     if (is_known) continue;
     if (const auto pairs = route.pairs.find(finding.endpoint); pairs != route.pairs.end()) {

@@ -179,6 +179,10 @@ bool is_decided(Standing standing) {
   return standing != Standing::kSuspect && standing != Standing::kUndecided;
 }
 
+bool speaks_for_itself(const NoiseCounts& counts, Standing standing) {
+  return is_decided(standing) || (counts.is_tested() && !legacy_was_seen_to_change(counts));
+}
+
 std::string_view to_string(Standing standing) {
   switch (standing) {
     case Standing::kRegression: return "regression";

@@ -39,6 +39,11 @@ std::string_view to_string(Standing standing);
 // Not suspect or undecided.
 bool is_decided(Standing standing);
 
+struct NoiseCounts;
+// Whether what is known of one transition stands for itself: it is decided, or was tested and
+// legacy never showed it. Else the path and kind with every transition speak for it.
+bool speaks_for_itself(const NoiseCounts& counts, Standing standing);
+
 // Of one (route, endpoint, path, kind), with one transition or with every one.
 struct NoiseCounts {
   // Control pairs of the endpoint, and those in which this path and kind differed from L.

@@ -83,6 +83,20 @@ TEST(NoiseTest, WhatClearsAndWasSeenOnLegacyIsFlaky) {
 }
 
 // It may be that the candidate alone fails now and then.
+// ×100 in a field that is noisy in other ways: undecided, and not what the field is.
+TEST(NoiseTest, WhatLegacyNeverShowsSpeaksForItself) {
+  NoiseCounts counts;
+  counts.pairs = 432;
+  counts.candidate_only = 9;
+  counts.held = 4;
+  counts.cleared = 10;
+  EXPECT_TRUE(speaks_for_itself(counts, judge_noise(counts).standing));
+  counts.legacy_only = 1;
+  EXPECT_FALSE(speaks_for_itself(counts, Standing::kUndecided));
+  EXPECT_TRUE(speaks_for_itself(counts, Standing::kNoise));
+  EXPECT_FALSE(speaks_for_itself(NoiseCounts(), Standing::kSuspect)) << "not tested yet";
+}
+
 TEST(NoiseTest, WhatOnlyTheCandidateDoesIsNeverFlaky) {
   EXPECT_EQ(standing_of(confirmed(0, 50)), Standing::kUndecided);
 }

@@ -311,7 +311,7 @@ class Planted {
       }
       if (tally.raw == 0) continue;  // no finding: only legacy differs from itself
       Standing standing = standings.at(key);
-      if (!is_decided(standing)) standing = standings.at(general);
+      if (!speaks_for_itself(tally.counts, standing)) standing = standings.at(general);
       const bool is_regression = standing == Standing::kRegression;
       const bool is_seen = is_regression || !is_decided(standing);
       if (is_fault) {
