@@ -2,7 +2,6 @@
 #include "comparator/array_pairing.h"
 
 #include <algorithm>
-#include <span>
 #include <string_view>
 
 #include "comparator/meaning_hash.h"
@@ -11,23 +10,6 @@ namespace banyan::comparator {
 namespace {
 
 using Type = json::Value::Type;
-
-// The node that `key` leads to (last one wins among duplicates), where it is a string or a number.
-std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,
-                                  std::span<const std::string> key) {
-  for (const std::string& name : key) {
-    std::optional<NodeIndex> found;
-    if (json[at].value->type != Type::kObject) return std::nullopt;
-    for (NodeIndex child = at + 1; child < json.end_of(at); child = json.end_of(child)) {
-      if (json[child].value->name == name) found = child;
-    }
-    if (!found) return std::nullopt;
-    at = *found;
-  }
-  const Type type = json[at].value->type;
-  if (type != Type::kString && type != Type::kNumber) return std::nullopt;
-  return at;
-}
 
 using Digests = std::vector<std::optional<Digest128>>;
 
@@ -148,6 +130,18 @@ void join(const Pairing& inner, Pairing& outer) {
 }
 
 }  // namespace
+
+std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,
+                                  std::span<const std::string> key) {
+  for (const std::string& name : key) {
+    const auto found = json.member(at, name);
+    if (!found) return std::nullopt;
+    at = *found;
+  }
+  const Type type = json[at].value->type;
+  if (type != Type::kString && type != Type::kNumber) return std::nullopt;
+  return at;
+}
 
 bool Pairing::keeps_order() const {
   return std::is_sorted(pairs.begin(), pairs.end(),

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,11 @@ struct Pairing {
   // False where the candidate has the paired items in another order.
   bool keeps_order() const;
 };
+
+// The node that `key` names down from a node (the last one among duplicates), where it is a string
+// or a number.
+std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,
+                                  std::span<const std::string> key);
 
 // As when a page begins some items earlier or later: what only one side has stands at opposite
 // ends, as many on each side, and no more than what both have.

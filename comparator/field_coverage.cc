@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "comparator/array_pairing.h"
 #include "comparator/meaning_hash.h"
 #include "core/json/path.h"
 
@@ -83,26 +84,12 @@ class FieldCoverage::JsonWalk {
     std::string name;
     for (const std::string& part : rule.by) name += (name.empty() ? "" : ".") + part;
     for (const NodeIndex item : json_.children(array)) {
-      NodeIndex at = item;
-      bool is_there = true;
-      for (const std::string& part : rule.by) is_there = is_there && down(at, part);
-      const Type type = json_[at].value->type;
-      if (!is_there || (type != Type::kString && type != Type::kNumber)) {
-        return out_.add_ambiguity(path() + ": an item has no " + name);
-      }
-      if (!seen.insert(json_.exact(at)).second) {
+      const auto key = key_node(json_, item, rule.by);
+      if (!key) return out_.add_ambiguity(path() + ": an item has no " + name);
+      if (!seen.insert(json_.exact(*key)).second) {
         return out_.add_ambiguity(path() + ": two items have the same " + name);
       }
     }
-  }
-
-  bool down(NodeIndex& at, std::string_view name) const {
-    if (json_[at].value->type != Type::kObject) return false;
-    const NodeIndex object = at;
-    for (NodeIndex child = object + 1; child < json_.end_of(object); child = json_.end_of(child)) {
-      if (json_[child].value->name == name) at = child;
-    }
-    return at != object;
   }
 
   const LiftedJson& json_;

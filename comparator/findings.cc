@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "comparator/field_path.h"
 #include "comparator/findings_impl.h"
 #include "core/base/hash.h"
 #include "core/base/text.h"
@@ -50,11 +51,6 @@ struct Group {
   bool is_uncovered = false;
 };
 
-// Names without case, one finding for all endpoints of a route.
-bool is_field(std::string_view path) {
-  return path.starts_with("header:") || path.starts_with("trailer:");
-}
-
 // A path that both systems know nothing of is none of the service's.
 bool is_there(const model::VerdictRecord& verdict) {
   constexpr std::uint16_t kNotFound = 404;
@@ -65,8 +61,7 @@ bool is_there(const model::VerdictRecord& verdict) {
 std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
   std::map<std::string, Group> groups;
   for (const model::Difference& difference : verdict.differences) {
-    const std::string_view endpoint =
-        is_field(difference.path) ? std::string_view("*") : verdict.endpoint;
+    const std::string_view endpoint = is_field(difference.path) ? kEveryEndpoint : verdict.endpoint;
     Group& one = groups[finding_id(verdict.route, endpoint, difference.path,
                                    to_string(difference.kind), difference.transition)];
     // An uncovered occurrence is the better example.
@@ -85,7 +80,7 @@ std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
 std::string finding_id(std::string_view route, std::string_view endpoint, std::string_view path,
                        std::string_view kind, std::string_view transition) {
   std::string key;
-  const std::string known = is_field(path) ? to_lower(path) : std::string(path);
+  const std::string known = known_path(path);
   for (const std::string_view part : {route, endpoint, std::string_view(known), kind, transition}) {
     key += std::to_string(part.size());
     key += ':';

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "comparator/field_path.h"
 #include "comparator/findings_impl.h"
 #include "core/base/text.h"
 
@@ -15,7 +16,6 @@ namespace {
 
 // Past it new paths are not counted, and stay suspect.
 constexpr std::int64_t kNoisePathsMax = 20'000;
-constexpr std::string_view kEveryEndpoint = "*";  // of header fields
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE IF NOT EXISTS noise_pairs (
@@ -29,14 +29,6 @@ CREATE TABLE IF NOT EXISTS noise_paths (
   asked INTEGER NOT NULL,
   PRIMARY KEY (route, endpoint, path, kind, transition)) STRICT, WITHOUT ROWID;
 )sql";
-
-bool is_field(std::string_view path) {
-  return path.starts_with("header:") || path.starts_with("trailer:");
-}
-// Field names are without case.
-std::string known_path(std::string_view path) {
-  return is_field(path) ? to_lower(path) : std::string(path);
-}
 
 // Where a whole part of the answer is another one, nothing is known of what lies below.
 bool hides(const NoiseFold::Path& other, const std::string& path) {
@@ -160,18 +152,19 @@ Status FindingsStore::Impl::write_noise() {
   const auto rows = number_of(*database, "SELECT count(*) FROM noise_paths");
   if (!rows.ok()) return rows.error();
   // Past the bound only what is there already goes on.
+  static const std::string kAdd =
+      "both = both + ?5, candidate_only = candidate_only + ?6, legacy_only = legacy_only + ?7, "
+      "held = held + ?8, cleared = cleared + ?9, legacy_changed = legacy_changed + ?10, "
+      "asked = iif(?8 + ?9 + ?10 = 0, asked, "
+      "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11)))";
+  const bool has_room = *rows + static_cast<std::int64_t>(noise.counts().size()) <= kNoisePathsMax;
   auto upsert = database->prepare(
-      *rows + static_cast<std::int64_t>(noise.counts().size()) <= kNoisePathsMax
-          ? "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
-            "ON CONFLICT DO UPDATE SET both = both + ?5, candidate_only = candidate_only + ?6, "
-            "legacy_only = legacy_only + ?7, held = held + ?8, cleared = cleared + ?9, "
-            "legacy_changed = legacy_changed + ?10, asked = iif(?8 + ?9 + ?10 = 0, asked, "
-            "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11)))"
-          : "UPDATE noise_paths SET both = both + ?5, candidate_only = candidate_only + ?6, "
-            "legacy_only = legacy_only + ?7, held = held + ?8, cleared = cleared + ?9, "
-            "legacy_changed = legacy_changed + ?10, asked = iif(?8 + ?9 + ?10 = 0, asked, "
-            "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11))) "
-            "WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4 AND transition = ?12");
+      has_room ? "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, "
+                 "?11) ON CONFLICT DO UPDATE SET " +
+                     kAdd
+               : "UPDATE noise_paths SET " + kAdd +
+                     " WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4 AND "
+                     "transition = ?12");
   if (!upsert.ok()) return upsert.error();
   for (const auto& [key, counts] : noise.counts()) {
     BANYAN_RETURN_IF_ERROR(upsert->bind(1, key.route)

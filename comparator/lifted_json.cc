@@ -92,6 +92,15 @@ std::vector<NodeIndex> LiftedJson::children(NodeIndex index) const {
   return out;
 }
 
+std::optional<NodeIndex> LiftedJson::member(NodeIndex object, std::string_view name) const {
+  if (tape_[object].type != Type::kObject) return std::nullopt;
+  std::optional<NodeIndex> found;
+  for (NodeIndex child = object + 1; child < end_of(object); child = end_of(child)) {
+    if (tape_[child].name == name) found = child;
+  }
+  return found;
+}
+
 void LiftedJson::find_rules(NodeIndex index, std::size_t level, std::int16_t inherited) {
   Room::Mark& mark = room_.marks[index];
   rules_.settle(mark, inherited, [this, level](std::size_t i) {

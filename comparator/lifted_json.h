@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,6 +79,8 @@ class LiftedJson {
   // One past the last descendant. The children of i are i + 1 and then always the end of the one
   // before.
   NodeIndex end_of(NodeIndex index) const { return tape_[index].end; }
+  // Of an object the last member of that name.
+  std::optional<NodeIndex> member(NodeIndex object, std::string_view name) const;
   // The nodes of the items of an array or the members of an object, in order.
   std::vector<NodeIndex> children(NodeIndex index) const;
 

@@ -39,11 +39,6 @@ std::string_view to_string(Standing standing);
 // Not suspect or undecided.
 bool is_decided(Standing standing);
 
-struct NoiseCounts;
-// Whether what is known of one transition stands for itself: it is decided, or was tested and
-// legacy never showed it. Else the path and kind with every transition speak for it.
-bool speaks_for_itself(const NoiseCounts& counts, Standing standing);
-
 // Of one (route, endpoint, path, kind), with one transition or with every one.
 struct NoiseCounts {
   // Control pairs of the endpoint, and those in which this path and kind differed from L.
@@ -56,6 +51,10 @@ struct NoiseCounts {
   std::uint64_t confirmations() const { return held + cleared + legacy_changed; }
   bool is_tested() const { return both + candidate_only + legacy_only > 0 || confirmations() > 0; }
 };
+
+// Whether what is known of one transition stands for itself: it is decided, or was tested and
+// legacy never showed it. Else the path and kind with every transition speak for it.
+bool speaks_for_itself(const NoiseCounts& counts, Standing standing);
 
 enum class Needs { kNothing, kPairs, kConfirmations };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/noise_fold.h"
+#include "comparator/field_path.h"
 
 #include <algorithm>
 
@@ -11,10 +12,6 @@ namespace {
 
 constexpr std::uint64_t kUsableBit = 1;
 constexpr std::uint64_t kMarkSeed = 4;
-
-bool is_field(std::string_view path) {
-  return path.starts_with("header:") || path.starts_with("trailer:");
-}
 
 // The answer says nothing of what it holds: there is none, or it was a proxy's.
 bool is_spoiled(const model::VerdictRecord& witness) {
@@ -28,8 +25,7 @@ NoiseFold::Paths paths_of(const model::VerdictRecord& witness) {
   for (const model::Difference& one : witness.differences) {
     if (!one.rule.empty()) continue;
     if (out.size() >= 2 * NoiseFold::kPathsMax) break;
-    NoiseFold::add(out, is_field(one.path) ? to_lower(one.path) : one.path,
-                   std::string(to_string(one.kind)), one.transition);
+    NoiseFold::add(out, known_path(one.path), std::string(to_string(one.kind)), one.transition);
   }
   return out;
 }

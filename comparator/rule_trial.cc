@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "comparator/field_coverage.h"
+#include "comparator/field_path.h"
 #include "comparator/findings_impl.h"
 #include "comparator/history_pass.h"
 #include "comparator/rule_guard.h"
@@ -29,10 +30,6 @@ std::map<Mark, std::uint64_t> uncovered(const std::vector<model::Difference>& di
     if (one.rule.empty()) ++out[Mark{one.path, one.at, one.kind, one.transition}];
   }
   return out;
-}
-
-bool is_field(std::string_view path) {
-  return path.starts_with("header:") || path.starts_with("trailer:");
 }
 
 // True where `path` is `above` or below it.
@@ -155,7 +152,7 @@ class Trial {
   void note_finding(const Draft& draft, const Mark& mark, std::uint64_t hidden,
                     std::uint64_t left) {
     const auto& [path, at, kind, transition] = mark;
-    std::string endpoint = is_field(path) ? "*" : draft.endpoint;
+    std::string endpoint = is_field(path) ? std::string(kEveryEndpoint) : draft.endpoint;
     if (options_.endpoint_name && !is_field(path)) endpoint = options_.endpoint_name(endpoint);
     const std::string id = finding_id(draft.route, endpoint, path, to_string(kind), transition);
     auto found = findings_.find(id);

@@ -8,19 +8,15 @@
 #include "comparator/compare.h"
 #include "comparator/rule_options.h"
 #include "core/base/hash.h"
+#include "core/base/sealed_text.h"
 #include "core/base/text.h"
 
 namespace banyan::comparator {
 namespace {
 
-constexpr std::string_view kMagic = "banyan-rules ";
-constexpr std::string_view kVersion = "1";
-constexpr std::string_view kChecksum = "checksum ";
+constexpr TextFormat kFormat{"the file of saved rules", "banyan-rules ", "1", kSavedRulesBytesMax};
 
-Error damaged(std::string_view what) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
-                    "the file of saved rules is damaged: " + std::string(what));
-}
+Error damaged(std::string_view what) { return damaged_text(kFormat, what); }
 
 std::string line_of(const SavedRule& saved) {
   std::string out;
@@ -36,23 +32,6 @@ std::string line_of(const SavedRule& saved) {
   }
   json.end_object();
   return out;
-}
-
-// The lines before the checksum, once it holds.
-Result<std::string_view> checked_content(std::string_view text) {
-  if (text.size() > kSavedRulesBytesMax) return damaged("it is too large");
-  if (!text.starts_with(kMagic)) return damaged("its first line is missing");
-  const std::size_t size = kChecksum.size() + 16 + 1;
-  if (text.size() < size || text.back() != '\n') return damaged("it is cut");
-  const auto content = text.substr(0, text.size() - size);
-  const std::string wanted = std::string(kChecksum) + hex_of_u64(xxh3_64(content)) + "\n";
-  if (text.substr(content.size()) != wanted) return damaged("its checksum does not match");
-  const std::string_view version =
-      content.substr(kMagic.size(), content.find('\n') - kMagic.size());
-  if (version == kVersion) return content;
-  return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
-                    "the file of saved rules has version " + escape_for_terminal(version, 20) +
-                        ", this Banyan reads version " + std::string(kVersion));
 }
 
 Result<SavedRule> read_line(std::string_view line) {
@@ -82,19 +61,15 @@ Result<SavedRule> read_line(std::string_view line) {
 }  // namespace
 
 std::string encode_saved_rules(const std::vector<SavedRule>& rules) {
-  std::string out(kMagic);
-  out.append(kVersion).append("\n");
-  for (const SavedRule& saved : rules) out.append(line_of(saved)).append("\n");
-  const std::uint64_t checksum = xxh3_64(out);
-  out.append(kChecksum).append(hex_of_u64(checksum)).append("\n");
-  return out;
+  std::string lines;
+  for (const SavedRule& saved : rules) lines.append(line_of(saved)).append("\n");
+  return seal_text(kFormat, lines);
 }
 
 Result<std::vector<SavedRule>> decode_saved_rules(std::string_view text) {
-  const auto content = checked_content(text);
-  if (!content.ok()) return content.error();
-  if (content->empty() || content->back() != '\n') return damaged("a line is cut");
-  const auto lines = split(content->substr(0, content->size() - 1), '\n');
+  const auto opened = open_text(kFormat, text);
+  if (!opened.ok()) return opened.error();
+  const std::vector<std::string_view>& lines = *opened;
   if (lines.size() - 1 > kSavedRulesMax) return damaged("it holds too many rules");
   std::vector<SavedRule> out;
   std::unordered_set<std::string> ids;

@@ -5,16 +5,14 @@
 #include <optional>
 #include <unordered_set>
 
-#include "core/base/hash.h"
+#include "core/base/sealed_text.h"
 #include "core/base/text.h"
 #include "routing/session.h"
 
 namespace banyan::routing {
 namespace {
 
-constexpr std::string_view kMagic = "banyan-routing ";
-constexpr std::string_view kVersion = "1";
-constexpr std::string_view kChecksum = "checksum ";
+constexpr TextFormat kFormat{"the routing state file", "banyan-routing ", "1", kStateBytesMax};
 
 void append_quoted(std::string_view text, std::string& out) {
   out += '"';
@@ -136,50 +134,21 @@ std::optional<SavedRoute> parse_route(std::string_view line) {
   return route;
 }
 
-Error damaged(std::string_view what) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
-                    "the routing state file is damaged: " + std::string(what));
-}
-
-// The lines before the checksum, once it holds.
-Result<std::string_view> checked_content(std::string_view text) {
-  if (text.size() > kStateBytesMax) return damaged("it is too large");
-  if (text.substr(0, kMagic.size()) != kMagic) return damaged("its first line is missing");
-  const std::size_t size = kChecksum.size() + 16 + 1;
-  if (text.size() < size || text.back() != '\n') return damaged("it is cut");
-  const auto content = text.substr(0, text.size() - size);
-  const std::string wanted = std::string(kChecksum) + hex_of_u64(xxh3_64(content)) + "\n";
-  if (text.substr(content.size()) != wanted) return damaged("its checksum does not match");
-  // Only an intact file can be of another version; a damaged digit is damage.
-  const std::string_view version =
-      content.substr(kMagic.size(), content.find('\n') - kMagic.size());
-  if (version != kVersion) {
-    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
-                      "the routing state file has version " + escape_for_terminal(version, 20) +
-                          ", this Banyan reads version " + std::string(kVersion));
-  }
-  return content;
-}
+Error damaged(std::string_view what) { return damaged_text(kFormat, what); }
 
 }  // namespace
 
 std::string encode_state(const SavedState& state) {
-  std::string out(kMagic);
-  out += kVersion;
-  out += "\nepoch " + std::to_string(state.epoch);
-  out += "\nsalt " + hex_of_bytes(state.salt) + "\n";
-  for (const SavedRoute& route : state.routes) out += route_line(route);
-  const std::uint64_t checksum = xxh3_64(out);
-  out += kChecksum;
-  out += hex_of_u64(checksum) + "\n";
-  return out;
+  std::string lines = "epoch " + std::to_string(state.epoch) + "\n";
+  lines += "salt " + hex_of_bytes(state.salt) + "\n";
+  for (const SavedRoute& route : state.routes) lines += route_line(route);
+  return seal_text(kFormat, lines);
 }
 
 Result<SavedState> decode_state(std::string_view text) {
-  const auto content = checked_content(text);
-  if (!content.ok()) return content.error();
-  if (content->empty() || content->back() != '\n') return damaged("a line is cut");
-  const auto lines = split(content->substr(0, content->size() - 1), '\n');
+  const auto opened = open_text(kFormat, text);
+  if (!opened.ok()) return opened.error();
+  const std::vector<std::string_view>& lines = *opened;
   if (lines.size() < 3) return damaged("lines are missing");
   if (lines.size() > kStateRoutesMax + 3) return damaged("it names too many routes");
   SavedState state;

@@ -10,7 +10,7 @@
 
 #include "comparator/findings.h"
 #include "core/store/database.h"
-#include "tests/support/memory_log.h"
+#include "tests/comparator/findings_fixture.h"
 #include "tests/support/records.h"
 
 namespace banyan::comparator {
@@ -18,31 +18,8 @@ namespace {
 
 using support::exchange_id;
 
-class FindingsIssuesTest : public testing::Test {
+class FindingsIssuesTest : public FindingsFixture {
  protected:
-  FindingsIssuesTest() {
-    std::string pattern = testing::TempDir() + "banyan-issues-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-    reopen();
-  }
-  ~FindingsIssuesTest() override {
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  std::string file() const { return directory_ + "/findings.sqlite"; }
-  void reopen() {
-    store_.reset();
-    auto store = FindingsStore::open(file(), clock_);
-    ASSERT_TRUE(store.ok()) << store.error().message;
-    store_ = std::move(store).value();
-  }
-  void catch_up() {
-    for (;;) {
-      auto more = store_->catch_up(log_, 1000);
-      ASSERT_TRUE(more.ok()) << more.error().message;
-      if (!*more) return;
-    }
-  }
   static model::Difference scaled(const std::string& path, const std::string& rule = "") {
     model::Difference one;
     one.path = one.at = path;
@@ -66,16 +43,7 @@ class FindingsIssuesTest : public testing::Test {
     EXPECT_TRUE(all.ok());
     return all.ok() ? *all : std::vector<Issue>();
   }
-  std::vector<Finding> list(const FindingFilter& filter = {}) {
-    auto all = store_->list(filter);
-    EXPECT_TRUE(all.ok());
-    return all.ok() ? *all : std::vector<Finding>();
-  }
 
-  ManualClock clock_;
-  support::MemoryLog log_{clock_};
-  std::string directory_;
-  std::unique_ptr<FindingsStore> store_;
   std::uint64_t last_ = 0;
 };
 

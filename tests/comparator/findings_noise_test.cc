@@ -10,7 +10,7 @@
 
 #include "comparator/findings.h"
 #include "comparator/noise_fold.h"
-#include "tests/support/memory_log.h"
+#include "tests/comparator/findings_fixture.h"
 #include "tests/support/records.h"
 
 namespace banyan::comparator {
@@ -20,32 +20,11 @@ using support::exchange_id;
 
 constexpr std::string_view kEndpoint = "GET /orders/{}";
 
-class FindingsNoiseTest : public testing::Test {
+class FindingsNoiseTest : public FindingsFixture {
  protected:
-  FindingsNoiseTest() {
-    std::string pattern = testing::TempDir() + "banyan-noise-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-    reopen();
-  }
-  ~FindingsNoiseTest() override {
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  void reopen() {
-    store_.reset();
-    auto store = FindingsStore::open(directory_ + "/findings.sqlite", clock_);
-    ASSERT_TRUE(store.ok()) << store.error().message;
-    store_ = std::move(store).value();
-  }
   std::vector<Finding> list() {
-    for (;;) {
-      auto more = store_->catch_up(log_, 1000);
-      EXPECT_TRUE(more.ok());
-      if (!more.ok() || !*more) break;
-    }
-    auto findings = store_->list({});
-    EXPECT_TRUE(findings.ok());
-    return findings.ok() ? *findings : std::vector<Finding>();
+    catch_up();
+    return FindingsFixture::list();
   }
   Finding only() {
     const auto all = list();
@@ -86,11 +65,6 @@ class FindingsNoiseTest : public testing::Test {
   void control(std::uint64_t exchange, const std::vector<model::Difference>& differences) {
     verdict(exchange, RunId::control(WitnessOf::kLegacy), differences);
   }
-
-  ManualClock clock_;
-  support::MemoryLog log_{clock_};
-  std::string directory_;
-  std::unique_ptr<FindingsStore> store_;
 };
 
 const model::Difference kPrice = [] {

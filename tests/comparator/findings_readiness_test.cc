@@ -12,7 +12,7 @@
 #include "comparator/findings.h"
 #include "comparator/latency_histogram.h"
 #include "core/store/database.h"
-#include "tests/support/memory_log.h"
+#include "tests/comparator/findings_fixture.h"
 #include "tests/support/records.h"
 
 namespace banyan::comparator {
@@ -20,28 +20,12 @@ namespace {
 
 using support::exchange_id;
 
-class FindingsReadinessTest : public testing::Test {
+class FindingsReadinessTest : public FindingsFixture {
  protected:
-  FindingsReadinessTest() {
-    std::string pattern = testing::TempDir() + "banyan-readiness-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-    store_ = open("findings.sqlite");
-  }
-  ~FindingsReadinessTest() override {
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
   std::unique_ptr<FindingsStore> open(const std::string& name) {
     auto store = FindingsStore::open(directory_ + "/" + name, clock_);
     EXPECT_TRUE(store.ok());
     return store.ok() ? std::move(store).value() : nullptr;
-  }
-  void catch_up(FindingsStore& store, std::size_t step = 1000) {
-    for (;;) {
-      auto more = store.catch_up(log_, step);
-      ASSERT_TRUE(more.ok()) << more.error().message;
-      if (!*more) return;
-    }
   }
   std::vector<EndpointCounts> counts(FindingsStore& store) {
     auto all = store.readiness_counts();
@@ -67,11 +51,6 @@ class FindingsReadinessTest : public testing::Test {
     EXPECT_TRUE(findings.ok() && findings->size() == 1);
     return findings->at(0).id;
   }
-
-  ManualClock clock_;
-  support::MemoryLog log_{clock_};
-  std::string directory_;
-  std::unique_ptr<FindingsStore> store_;
 };
 
 TEST_F(FindingsReadinessTest, EveryPairCountsOnceByEndpointStatusAndShape) {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "comparator/latency_histogram.h"
-#include "tests/support/memory_log.h"
+#include "tests/comparator/findings_fixture.h"
 #include "tests/support/records.h"
 
 namespace banyan::comparator {
@@ -23,35 +23,8 @@ namespace {
 
 using support::exchange_id;
 
-class FindingsTest : public testing::Test {
+class FindingsTest : public FindingsFixture {
  protected:
-  FindingsTest() {
-    std::string pattern = testing::TempDir() + "banyan-findings-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-    reopen();
-  }
-  ~FindingsTest() override {
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  void reopen() {
-    store_.reset();
-    auto store = FindingsStore::open(directory_ + "/findings.sqlite", clock_);
-    ASSERT_TRUE(store.ok()) << store.error().message;
-    store_ = std::move(store).value();
-  }
-  void catch_up(std::size_t step = 1000) {
-    for (;;) {
-      auto more = store_->catch_up(log_, step);
-      ASSERT_TRUE(more.ok()) << more.error().message;
-      if (!*more) return;
-    }
-  }
-  std::vector<Finding> list(FindingFilter filter = {}) {
-    auto findings = store_->list(filter);
-    EXPECT_TRUE(findings.ok());
-    return findings.ok() ? *findings : std::vector<Finding>();
-  }
   static model::Difference difference(const std::string& path, const std::string& rule = "",
                                       const std::string& transition = "number→string") {
     model::Difference one;
@@ -75,11 +48,6 @@ class FindingsTest : public testing::Test {
     record.candidate_duration_ns = 40'000'000;
     return record;
   }
-
-  ManualClock clock_;
-  support::MemoryLog log_{clock_};
-  std::string directory_;
-  std::unique_ptr<FindingsStore> store_;
 };
 
 TEST_F(FindingsTest, GroupsByRouteEndpointPathKindAndTransition) {

@@ -313,14 +313,11 @@ class Planted {
       Standing standing = standings.at(key);
       if (!speaks_for_itself(tally.counts, standing)) standing = standings.at(general);
       const bool is_regression = standing == Standing::kRegression;
-      const bool is_seen = is_regression || !is_decided(standing);
       if (is_fault) {
         out.is_found |= is_regression;
-        out.is_shown |= is_seen;
+        out.is_shown |= is_regression || !is_decided(standing);
       } else {
         out.false_places += is_regression ? 1 : 0;
-        ++out.noisy_places;
-        out.noise_hidden += is_seen ? 0 : 1;
       }
     }
   }

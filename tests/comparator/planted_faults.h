@@ -27,8 +27,6 @@ struct PlantedResult {
   bool is_found = false;           // the fault's place is called a regression
   bool is_shown = false;           // … or suspect or undecided: a person sees it
   std::size_t false_places = 0;    // other places called regressions
-  std::size_t noisy_places = 0;    // other places that differed
-  std::size_t noise_hidden = 0;    // … of these, not shown: noise, flaky, blind
   bool is_found_by_diffy = false;  // relative > 20 %, absolute > 0.03 %
   std::size_t false_by_diffy = 0;
   std::size_t differing = 0;  // requests

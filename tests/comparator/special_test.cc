@@ -15,7 +15,7 @@
 #include "comparator/findings.h"
 #include "comparator/request_samples.h"
 #include "core/store/database.h"
-#include "tests/support/memory_log.h"
+#include "tests/comparator/findings_fixture.h"
 #include "tests/support/records.h"
 
 namespace banyan::comparator {
@@ -131,31 +131,8 @@ TEST(SpecialTest, FactsHoldNamesAndNoSecrets) {
   EXPECT_LE(facts_of(request, 0).names.size(), kFactsMax);
 }
 
-class FindingsSpecialTest : public testing::Test {
+class FindingsSpecialTest : public FindingsFixture {
  protected:
-  FindingsSpecialTest() {
-    std::string pattern = testing::TempDir() + "banyan-special-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-    reopen();
-  }
-  ~FindingsSpecialTest() override {
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-  std::string file() const { return directory_ + "/findings.sqlite"; }
-  void reopen() {
-    store_.reset();
-    auto store = FindingsStore::open(file(), clock_);
-    ASSERT_TRUE(store.ok()) << store.error().message;
-    store_ = std::move(store).value();
-  }
-  void catch_up() {
-    for (;;) {
-      auto more = store_->catch_up(log_, 100);
-      ASSERT_TRUE(more.ok()) << more.error().message;
-      if (!*more) return;
-    }
-  }
   std::int64_t samples() {
     auto database = store::Database::open(file(), store::Database::Mode::kReadOnly);
     EXPECT_TRUE(database.ok());
@@ -192,10 +169,6 @@ class FindingsSpecialTest : public testing::Test {
     return report.ok() ? *report : FindingsStore::SpecialReport();
   }
 
-  ManualClock clock_;
-  support::MemoryLog log_{clock_};
-  std::string directory_;
-  std::unique_ptr<FindingsStore> store_;
   std::uint64_t last_ = 0;
 };
 
