@@ -8,12 +8,13 @@
 #include "comparator/body_value.h"
 #include "comparator/field_coverage.h"
 #include "comparator/header_diff.h"
+#include "comparator/html_tree.h"
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
+#include "comparator/markup_diff.h"
 #include "comparator/parsed_strings.h"
 #include "comparator/transition.h"
 #include "comparator/wire_value.h"
-#include "comparator/xml_diff.h"
 #include "comparator/xml_tree.h"
 #include "core/base/text.h"
 #include "core/base/unicode.h"
@@ -47,12 +48,20 @@ bool looks_like_json(std::string_view bytes) {
   return at != std::string_view::npos && (bytes[at] == '{' || bytes[at] == '[');
 }
 
+constexpr std::string_view kHtml = "text/html";
+
 bool is_xml_type(std::string_view media_type) {
   return media_type == "application/xml" || media_type == "text/xml" ||
          media_type.ends_with("+xml");
 }
 
 bool looks_like_xml(std::string_view bytes) { return bytes.starts_with("<?xml"); }
+
+bool looks_like_html(std::string_view bytes) {
+  bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
+  return starts_with_ignoring_case(bytes, "<!doctype html") ||
+         starts_with_ignoring_case(bytes, "<html");
+}
 
 bool is_text(std::string_view bytes) {
   return bytes.find('\0') == std::string_view::npos && is_utf8(bytes);
@@ -193,7 +202,7 @@ class BodyDiff {
     legacy_type_ = media_type(legacy_.fields);
     candidate_type_ = media_type(candidate_.fields);
     const bool is_same = coverage_ == nullptr && a.bytes == b.bytes;
-    if (is_same || json(a.bytes, b.bytes) || xml(a.bytes, b.bytes) ||
+    if (is_same || json(a.bytes, b.bytes) || html(a.bytes, b.bytes) || xml(a.bytes, b.bytes) ||
         structured(a.bytes, b.bytes) || wire(a.bytes, b.bytes)) {
       return;
     }
@@ -296,22 +305,34 @@ class BodyDiff {
     return unread(alone(left), a, alone(right), b, true);
   }
 
+  // Likewise as HTML. Every text is some HTML, so that one side says so is not enough.
+  bool html(std::string_view a, std::string_view b) {
+    const bool is_declared = legacy_type_ == kHtml && candidate_type_ == kHtml;
+    const auto is_said = [](const std::string& type) { return type.empty() || type == kHtml; };
+    const bool may_be = is_said(legacy_type_) && is_said(candidate_type_);
+    if (!is_declared && !(may_be && looks_like_html(a) && looks_like_html(b))) return false;
+    return markup<HtmlTree>(a, b, is_declared);
+  }
+
   // Likewise as XML.
   bool xml(std::string_view a, std::string_view b) {
     const bool is_declared = is_xml_type(legacy_type_) || is_xml_type(candidate_type_);
     if (!is_declared && (!looks_like_xml(a) || !looks_like_xml(b))) return false;
-    const auto left = XmlTree::parse(a, rules_);
-    const auto right = XmlTree::parse(b, rules_);
-    if (left.ok() && right.ok()) {
-      if (coverage_ == nullptr) {
-        XmlDiff(**left, **right, rules_, sink_).run();
-      } else {
-        coverage_->note(**left, rules_);
-        coverage_->note(**right, rules_);
-      }
-      return true;
+    return markup<XmlTree>(a, b, is_declared);
+  }
+
+  template <typename Tree>
+  bool markup(std::string_view a, std::string_view b, bool is_declared) {
+    const auto left = Tree::parse(a, rules_);
+    const auto right = Tree::parse(b, rules_);
+    if (!left.ok() || !right.ok()) return unread(left, a, right, b, is_declared);
+    if (coverage_ == nullptr) {
+      MarkupDiff(**left, **right, rules_, sink_).run();
+    } else {
+      coverage_->note(**left, rules_);
+      coverage_->note(**right, rules_);
     }
-    return unread(left, a, right, b, is_declared);
+    return true;
   }
 
   // One side at least could not be read as what it is. False: compare them as bytes.

@@ -102,13 +102,13 @@ void FieldCoverage::note(const LiftedJson& json, const RuleSet& rules) {
   JsonWalk(json, rules, *this).node(0, false);
 }
 
-class FieldCoverage::XmlWalk {
+class FieldCoverage::MarkupWalk {
  public:
-  XmlWalk(const XmlTree& xml, const RuleSet& rules, FieldCoverage& out)
-      : xml_(xml), rules_(rules), out_(out) {}
+  MarkupWalk(const MarkupTree& tree, const RuleSet& rules, FieldCoverage& out)
+      : tree_(tree), rules_(rules), out_(out) {}
 
-  void element(XmlIndex index, const std::string& above, bool is_inherited) {
-    const XmlNode& node = xml_[index];
+  void element(MarkupIndex index, const std::string& above, bool is_inherited) {
+    const MarkupNode& node = tree_[index];
     const std::string path = above + "/" + std::string(node.name);
     const bool is_ignored = node.ignore >= 0;
     const bool is_leaf = !node.has_elements;
@@ -118,58 +118,58 @@ class FieldCoverage::XmlWalk {
       out_.add(path);
       check_keys(index, path, *rules_.body()[static_cast<std::size_t>(node.unordered)]);
     }
-    for (const XmlIndex attribute : xml_.attributes(index)) {
-      if (xml_[attribute].ignore >= 0 || xml_[attribute].has_value_rule()) {
-        out_.add(path + "/@" + std::string(xml_[attribute].name));
+    for (const MarkupIndex attribute : tree_.attributes(index)) {
+      if (tree_[attribute].ignore >= 0 || tree_[attribute].has_value_rule()) {
+        out_.add(path + "/@" + std::string(tree_[attribute].name));
       }
     }
-    for (const XmlIndex child : xml_.content(index)) {
-      if (xml_[child].kind == XmlNode::Kind::kElement) element(child, path, is_ignored);
+    for (const MarkupIndex child : tree_.content(index)) {
+      if (tree_[child].kind == MarkupNode::Kind::kElement) element(child, path, is_ignored);
     }
   }
 
  private:
   // Elements of one name are told apart by a child or an "@attribute".
-  void check_keys(XmlIndex parent, const std::string& path, const BodyRule& rule) {
+  void check_keys(MarkupIndex parent, const std::string& path, const BodyRule& rule) {
     if (rule.by.empty()) return;
     std::string name;
     for (const std::string& part : rule.by) name += (name.empty() ? "" : ".") + part;
     std::unordered_set<std::string> seen;
-    for (const XmlIndex child : xml_.content(parent)) {
-      if (xml_[child].kind != XmlNode::Kind::kElement || xml_[child].position == 0) continue;
-      XmlIndex at = child;
+    for (const MarkupIndex child : tree_.content(parent)) {
+      if (tree_[child].kind != MarkupNode::Kind::kElement || tree_[child].position == 0) continue;
+      MarkupIndex at = child;
       bool is_there = true;
       for (const std::string& part : rule.by) is_there = is_there && down(at, part);
-      const std::string of(xml_[child].name);
+      const std::string of(tree_[child].name);
       if (!is_there) return out_.add_ambiguity(path + ": an element " + of + " has no " + name);
       const auto text =
-          xml_[at].kind == XmlNode::Kind::kAttribute ? xml_[at].text : xml_.text_of(at);
+          tree_[at].kind == MarkupNode::Kind::kAttribute ? tree_[at].text : tree_.text_of(at);
       if (!seen.insert(of + "\n" + std::string(text)).second) {
         return out_.add_ambiguity(path + ": two elements " + of + " have the same " + name);
       }
     }
   }
 
-  bool down(XmlIndex& at, std::string_view name) const {
-    if (xml_[at].kind != XmlNode::Kind::kElement) return false;
+  bool down(MarkupIndex& at, std::string_view name) const {
+    if (tree_[at].kind != MarkupNode::Kind::kElement) return false;
     const bool is_attribute = name.starts_with('@');
-    const auto nodes = is_attribute ? xml_.attributes(at) : xml_.content(at);
+    const auto nodes = is_attribute ? tree_.attributes(at) : tree_.content(at);
     if (is_attribute) name.remove_prefix(1);
-    for (const XmlIndex node : nodes) {
-      if (xml_[node].kind == XmlNode::Kind::kText || xml_[node].name != name) continue;
+    for (const MarkupIndex node : nodes) {
+      if (tree_[node].kind == MarkupNode::Kind::kText || tree_[node].name != name) continue;
       at = node;
       return true;
     }
     return false;
   }
 
-  const XmlTree& xml_;
+  const MarkupTree& tree_;
   const RuleSet& rules_;
   FieldCoverage& out_;
 };
 
-void FieldCoverage::note(const XmlTree& xml, const RuleSet& rules) {
-  XmlWalk(xml, rules, *this).element(0, "body:", false);
+void FieldCoverage::note(const MarkupTree& tree, const RuleSet& rules) {
+  MarkupWalk(tree, rules, *this).element(0, "body:", false);
 }
 
 }  // namespace banyan::comparator

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "comparator/lifted_json.h"
-#include "comparator/xml_tree.h"
+#include "comparator/markup_tree.h"
 
 namespace banyan::comparator {
 
@@ -32,7 +32,7 @@ class FieldCoverage {
 
   void add(std::string path);
   void note(const LiftedJson& json, const RuleSet& rules);
-  void note(const XmlTree& xml, const RuleSet& rules);
+  void note(const MarkupTree& tree, const RuleSet& rules);
   void note_unread_body() { ++unread_bodies_; }
 
   std::vector<Field> fields() const;
@@ -46,7 +46,7 @@ class FieldCoverage {
 
  private:
   class JsonWalk;
-  class XmlWalk;
+  class MarkupWalk;
   void add_container(std::string path);
   void add_ambiguity(std::string text);
 

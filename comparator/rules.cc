@@ -249,7 +249,7 @@ void name_saved(const std::string& id, Table& table) {
 std::uint64_t version_of(const ComparatorOptions& options) {
   std::string bytes;
   ByteWriter writer(bytes);
-  writer.u8(3);  // raise when the engine itself judges differently
+  writer.u8(4);  // raise when the engine itself judges differently
   writer.u64(options.body_bytes_max);
   writer.u64(options.differences_max);
   writer.u64(options.shown_bytes_max);

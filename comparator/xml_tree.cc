@@ -2,19 +2,16 @@
 #include "comparator/xml_tree.h"
 
 #include <algorithm>
-#include <map>
 #include <pugixml.hpp>
 #include <tuple>
 #include <utility>
 
-#include "comparator/meaning_hash.h"
 #include "core/base/text.h"
 
 namespace banyan::comparator {
 namespace {
 
-using Kind = XmlNode::Kind;
-using Tag = MeaningTag;
+using Kind = MarkupNode::Kind;
 
 constexpr std::string_view kXmlSpace = "http://www.w3.org/XML/1998/namespace";
 constexpr std::string_view kSchemaInstance = "http://www.w3.org/2001/XMLSchema-instance";
@@ -81,8 +78,8 @@ Status check_before(std::string_view bytes) {
       at = skip_past(bytes, next, "?>");
     } else if (rest.starts_with("<!DOCTYPE")) {
       return unsupported("has a document type declaration, which is not read");
-    } else if (++tags > 2 * kXmlNodesMax) {
-      return too_much("has more than " + std::to_string(kXmlNodesMax) + " elements");
+    } else if (++tags > 2 * kMarkupNodesMax) {
+      return too_much("has more than " + std::to_string(kMarkupNodesMax) + " elements");
     }
     if (at == std::string_view::npos) return malformed("it ends inside a comment or CDATA");
   }
@@ -119,9 +116,7 @@ Result<pugi::xml_node> root_of(const pugi::xml_document& document) {
 }  // namespace
 
 XmlTree::XmlTree(const RuleSet& rules)
-    : rules_(rules),
-      patterns_(rules.body().size()),
-      document_(std::make_unique<pugi::xml_document>()) {}
+    : MarkupTree(rules), document_(std::make_unique<pugi::xml_document>()) {}
 
 XmlTree::~XmlTree() = default;
 
@@ -148,16 +143,8 @@ Status XmlTree::read(std::string_view bytes) {
   BANYAN_RETURN_IF_ERROR(check_encoding(*document_));
   const auto root = root_of(*document_);
   if (!root.ok()) return root.error();
-  for (std::size_t i = 0; i < patterns_; ++i) {
-    states_.push_back(rules_.body()[i]->pattern.start());
-  }
   scopes_ = {{"", ""}, {"xml", kXmlSpace}};
-  return add_element(*root, 0, -1);
-}
-
-std::string_view XmlTree::keep(std::string text) {
-  texts_.push_back(std::move(text));
-  return texts_.back();
+  return read_element(*root, 0, -1);
 }
 
 Status XmlTree::declare(const pugi::xml_node& from) {
@@ -203,72 +190,35 @@ std::string_view XmlTree::value_of(const Name& name, std::string_view value) {
   return keep("{" + std::string(type->space) + "}" + std::string(type->local));
 }
 
-Result<XmlIndex> XmlTree::add(XmlNode node, std::size_t level, std::int16_t ignore) {
-  if (nodes_.size() >= kXmlNodesMax) {
-    return too_much("has more than " + std::to_string(kXmlNodesMax) + " parts");
-  }
-  const auto index = static_cast<XmlIndex>(nodes_.size());
-  node.end = index + 1;
-  nodes_.push_back(node);
-  find_rules(index, level, ignore);
-  return index;
-}
-
-// `level` is that of the parent: its states, and those of the node behind them.
-void XmlTree::find_rules(XmlIndex index, std::size_t level, std::int16_t inherited) {
-  XmlNode& node = nodes_[index];
-  node.ignore = inherited;
-  node.is_inherited = inherited >= 0;
-  if (patterns_ == 0) return;
-  if (states_.size() < (level + 2) * patterns_) states_.resize((level + 2) * patterns_);
-  if (node.kind == Kind::kText) return;  // Its path is that of its element.
-  std::string scratch;
-  std::string_view step = node.name;
-  if (node.kind == Kind::kAttribute) {
-    scratch.assign(1, '@').append(node.name);
-    step = scratch;
-  }
-  for (std::size_t i = 0; i < patterns_; ++i) {
-    states(level + 1)[i] = rules_.body()[i]->pattern.enter_member(states(level)[i], step);
-  }
-  rules_.settle(node, inherited, [this, level](std::size_t i) {
-    return rules_.body()[i]->pattern.accepts(states(level + 1)[i]);
-  });
-}
-
-Status XmlTree::add_element(const pugi::xml_node& from, std::size_t level, std::int16_t ignore) {
-  if (level >= kXmlDepthMax) {
-    return too_much("nests deeper than " + std::to_string(kXmlDepthMax) + " elements");
-  }
+Status XmlTree::read_element(const pugi::xml_node& from, std::size_t level, std::int16_t ignore) {
   const std::size_t scope = scopes_.size();
   BANYAN_RETURN_IF_ERROR(declare(from));
   const auto name = resolve(from.name(), false);
   if (!name.ok()) return name.error();
-  XmlNode node;
+  MarkupNode node;
   node.name = name->local;
   node.space = name->space;
   const auto children = from.children();
   node.has_elements =
       std::any_of(children.begin(), children.end(),
                   [](const pugi::xml_node& child) { return child.type() == pugi::node_element; });
-  const auto added = add(node, level, ignore);
+  const auto added = add_element(node, level, ignore);
   if (!added.ok()) return added.error();
-  const XmlIndex index = *added;
-  BANYAN_RETURN_IF_ERROR(add_attributes(from, level + 1, nodes_[index].ignore));
+  const MarkupIndex index = *added;
+  BANYAN_RETURN_IF_ERROR(read_attributes(from, level + 1, (*this)[index].ignore));
   const bool kept_blanks = keeps_blanks_;
   if (const std::string_view space = from.attribute("xml:space").value(); !space.empty()) {
     keeps_blanks_ = space == "preserve";
   }
-  BANYAN_RETURN_IF_ERROR(add_content(from, index, level + 1));
+  BANYAN_RETURN_IF_ERROR(read_content(from, index, level + 1));
   keeps_blanks_ = kept_blanks;
-  nodes_[index].end = static_cast<XmlIndex>(nodes_.size());
-  if (nodes_[index].has_elements) number_siblings(index);
-  hash_element(index);
+  end_element(index);
   scopes_.resize(scope);
   return {};
 }
 
-Status XmlTree::add_attributes(const pugi::xml_node& from, std::size_t level, std::int16_t ignore) {
+Status XmlTree::read_attributes(const pugi::xml_node& from, std::size_t level,
+                                std::int16_t ignore) {
   std::vector<std::pair<Name, std::string_view>> found;
   for (const pugi::xml_attribute& attribute : from.attributes()) {
     const std::string_view text = attribute.name();
@@ -284,33 +234,28 @@ Status XmlTree::add_attributes(const pugi::xml_node& from, std::size_t level, st
     if (i > 0 && key(found[i]) == key(found[i - 1])) {
       return malformed("the attribute " + shown_name(found[i].first.local) + " comes twice");
     }
-    XmlNode node;
+    MarkupNode node;
     node.kind = Kind::kAttribute;
     node.name = found[i].first.local;
     node.space = found[i].first.space;
     node.text = found[i].second;
-    const auto added = add(node, level, ignore);
-    if (!added.ok()) return added.error();
-    hash_leaf(*added);
+    BANYAN_RETURN_IF_ERROR(add_leaf(node, level, ignore));
   }
   return {};
 }
 
 Status XmlTree::add_text(std::string& text, std::size_t level, std::int16_t ignore) {
   if (text.empty()) return {};
-  XmlNode node;
+  MarkupNode node;
   node.kind = Kind::kText;
   node.text = keep(std::exchange(text, std::string()));
-  const auto added = add(node, level, ignore);
-  if (!added.ok()) return added.error();
-  hash_leaf(*added);
-  return {};
+  return add_leaf(node, level, ignore);
 }
 
 // Texts in a row, as CDATA and comments leave them, are one.
-Status XmlTree::add_content(const pugi::xml_node& from, XmlIndex element, std::size_t level) {
-  const bool drops_blanks = nodes_[element].has_elements && !keeps_blanks_;
-  const std::int16_t ignore = nodes_[element].ignore;
+Status XmlTree::read_content(const pugi::xml_node& from, MarkupIndex element, std::size_t level) {
+  const bool drops_blanks = (*this)[element].has_elements && !keeps_blanks_;
+  const std::int16_t ignore = (*this)[element].ignore;
   std::string text;
   const auto flush = [&]() -> Status {
     if (drops_blanks && is_blank(text)) text.clear();
@@ -319,100 +264,12 @@ Status XmlTree::add_content(const pugi::xml_node& from, XmlIndex element, std::s
   for (const pugi::xml_node& child : from.children()) {
     if (child.type() == pugi::node_element) {
       BANYAN_RETURN_IF_ERROR(flush());
-      BANYAN_RETURN_IF_ERROR(add_element(child, level, ignore));
+      BANYAN_RETURN_IF_ERROR(read_element(child, level, ignore));
     } else if (child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata) {
       text += child.value();
     }
   }
   return flush();
-}
-
-void XmlTree::number_siblings(XmlIndex element) {
-  std::map<std::pair<std::string_view, std::string_view>, std::vector<XmlIndex>> by_name;
-  for (const XmlIndex child : content(element)) {
-    by_name[{nodes_[child].name, nodes_[child].space}].push_back(child);
-  }
-  for (const auto& [name, siblings] : by_name) {
-    if (siblings.size() < 2) continue;
-    std::uint32_t position = 0;
-    for (const XmlIndex sibling : siblings) nodes_[sibling].position = ++position;
-  }
-}
-
-bool XmlTree::is_left_out(const XmlNode& node) const {
-  if (node.is_covered_whole()) return true;
-  if (!node.has_value_rule() || node.has_elements) return false;
-  return rules_.body()[static_cast<std::size_t>(node.values[0])]->kind !=
-         ValueRule::Kind::kTolerance;
-}
-
-void XmlTree::hash_leaf(XmlIndex index) {
-  XmlNode& node = nodes_[index];
-  std::string room;
-  node.exact = text_hash(Tag::kString, node.text, room);
-  if (node.kind == Kind::kAttribute) {
-    const std::uint64_t words[4] = {xxh3_64(node.name, meaning_seed(Tag::kKey)),
-                                    xxh3_64(node.space, meaning_seed(Tag::kKey)), node.exact.high,
-                                    node.exact.low};
-    node.exact = meaning_hash(Tag::kAttribute, words);
-  }
-  node.loose = node.exact;
-}
-
-void XmlTree::hash_element(XmlIndex index) {
-  const auto append = [](std::string& out, const Digest128& digest) {
-    out.append(reinterpret_cast<const char*>(&digest), sizeof digest);
-  };
-  std::string exact;
-  std::string loose;
-  MeaningBag bag;
-  for (XmlIndex child = index + 1; child < nodes_[index].end; child = nodes_[child].end) {
-    const XmlNode& below = nodes_[child];
-    if (below.kind == Kind::kText) continue;
-    XmlNode& above = nodes_[index];
-    above.has_inner = above.has_inner || below.has_inner || below.ignore != above.ignore;
-  }
-  const bool is_bag = nodes_[index].unordered >= 0;
-  for (XmlIndex child = index + 1; child < nodes_[index].end; child = nodes_[child].end) {
-    const XmlNode& node = nodes_[child];
-    append(exact, node.exact);
-    if (is_left_out(node)) continue;
-    if (is_bag && node.kind != Kind::kAttribute) {
-      bag.add(node.loose);
-    } else {
-      append(loose, node.loose);
-    }
-  }
-  XmlNode& node = nodes_[index];
-  const auto whole = [&](std::string& bytes) {
-    const std::uint64_t name[2] = {xxh3_64(node.name, meaning_seed(Tag::kKey)),
-                                   xxh3_64(node.space, meaning_seed(Tag::kKey))};
-    bytes.append(reinterpret_cast<const char*>(name), sizeof name);
-    return meaning_hash(Tag::kElement, bytes);
-  };
-  node.exact = whole(exact);
-  if (is_bag) append(loose, bag.digest(Tag::kBag));
-  node.loose = whole(loose);
-}
-
-std::vector<XmlIndex> XmlTree::attributes(XmlIndex element) const {
-  std::vector<XmlIndex> out;
-  XmlIndex at = element + 1;
-  for (; at < nodes_[element].end && nodes_[at].kind == Kind::kAttribute; ++at) out.push_back(at);
-  return out;
-}
-
-std::vector<XmlIndex> XmlTree::content(XmlIndex element) const {
-  std::vector<XmlIndex> out;
-  for (XmlIndex at = element + 1; at < nodes_[element].end; at = nodes_[at].end) {
-    if (nodes_[at].kind != Kind::kAttribute) out.push_back(at);
-  }
-  return out;
-}
-
-std::string_view XmlTree::text_of(XmlIndex element) const {
-  const XmlIndex last = nodes_[element].end - 1;
-  return nodes_[last].kind == Kind::kText ? nodes_[last].text : std::string_view();
 }
 
 }  // namespace banyan::comparator

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "comparator/compare.h"
-#include "comparator/xml_diff.h"
+#include "comparator/markup_diff.h"
 #include "comparator/xml_tree.h"
 #include "tests/comparator/case_table.h"
 
@@ -60,11 +60,11 @@ std::string nested(std::size_t depth, std::string_view leaf) {
 
 TEST(CompareXmlTest, DepthHasABound) {
   const Comparison at =
-      compare_xml(nested(kXmlDepthMax, "<b>1</b>"), nested(kXmlDepthMax, "<b>2</b>"));
+      compare_xml(nested(kMarkupDepthMax, "<b>1</b>"), nested(kMarkupDepthMax, "<b>2</b>"));
   ASSERT_EQ(at.differences.size(), 1U);
   EXPECT_EQ(at.differences[0].transition, "off by one");
   const Comparison past =
-      compare_xml(nested(kXmlDepthMax + 1, "<b>1</b>"), nested(kXmlDepthMax + 1, "<b>2</b>"));
+      compare_xml(nested(kMarkupDepthMax + 1, "<b>1</b>"), nested(kMarkupDepthMax + 1, "<b>2</b>"));
   ASSERT_EQ(past.differences.size(), 1U);
   EXPECT_EQ(past.differences[0].transition, "not localised");
   EXPECT_EQ(past.verdict, Verdict::kDifferent);
@@ -84,8 +84,8 @@ TEST(CompareXmlTest, PartsHaveABound) {
   ASSERT_TRUE(compiled.ok());
   const RuleSet rules(**compiled, "orders");
   // The root counts as well.
-  EXPECT_TRUE(XmlTree::parse(many(kXmlNodesMax - 1, "<b/>"), rules).ok());
-  const std::string past = many(kXmlNodesMax, "<b/>");
+  EXPECT_TRUE(XmlTree::parse(many(kMarkupNodesMax - 1, "<b/>"), rules).ok());
+  const std::string past = many(kMarkupNodesMax, "<b/>");
   EXPECT_EQ(XmlTree::parse(past, rules).error().code, ErrorCode::kExhausted);
   const Comparison got = compare_xml(past, "<a/>");
   ASSERT_EQ(got.differences.size(), 1U);
@@ -101,10 +101,11 @@ TEST(CompareXmlTest, ChildrenThatDifferHaveABound) {
     return out + "</a>";
   };
   ComparatorOptions options;
-  const Comparison at = compare_xml(numbered(kXmlChildrenMax, "x"), numbered(kXmlChildrenMax, "y"));
+  const Comparison at =
+      compare_xml(numbered(kMarkupChildrenMax, "x"), numbered(kMarkupChildrenMax, "y"));
   EXPECT_EQ(at.differences.size(), options.differences_max + 1);
   const Comparison past =
-      compare_xml(numbered(kXmlChildrenMax + 1, "x"), numbered(kXmlChildrenMax + 1, "y"));
+      compare_xml(numbered(kMarkupChildrenMax + 1, "x"), numbered(kMarkupChildrenMax + 1, "y"));
   ASSERT_EQ(past.differences.size(), 1U);
   EXPECT_EQ(past.differences[0].transition, "not localised");
 }

@@ -25,7 +25,7 @@ std::shared_ptr<const CompiledRules> rules_of(bool is_ruled) {
   options.body_bytes_max = 1 << 20;
   if (is_ruled) {
     options.rules.push_back({{},
-                             {"body:$..t", "header:X-A", "body://@t"},
+                             {"body:$..t", "header:X-A", "body://@t", "body://i"},
                              {{"body:$.a", "id"}, {"body:$.b", ""}, {"body:/x/u", "@k"}},
                              {{"body:$..n", 0.5, 0.01}}});
     options.rules.back().operations = {{"shape", "body:$..s"},
@@ -55,8 +55,9 @@ LiftedAnswer answer(std::string_view body, unsigned choices) {
                                            "application/x-ndjson",
                                            "text/event-stream",
                                            "application/x-protobuf",
-                                           "application/grpc"};
-    const bool is_other = !body.empty() && body[0] >= '0' && body[0] < '6';
+                                           "application/grpc",
+                                           "text/html"};
+    const bool is_other = !body.empty() && body[0] >= '0' && body[0] < '7';
     out.fields.push_back({"Content-Type", is_other ? kTypes[body[0] - '0']
                                           : is_xml ? "application/xml"
                                                    : "application/json"});

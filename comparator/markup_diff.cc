@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comparator/xml_diff.h"
+#include "comparator/markup_diff.h"
 
 #include <algorithm>
 #include <map>
@@ -14,7 +14,7 @@
 namespace banyan::comparator {
 namespace {
 
-using Kind = XmlNode::Kind;
+using Kind = MarkupNode::Kind;
 
 bool is_number(std::string_view text) {
   if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
@@ -29,15 +29,16 @@ std::string_view without_plus(std::string_view number) {
 }
 
 // Writes until `out` passes `bytes_max`; what is cut off there is never looked at.
-void write_bounded(const XmlTree& tree, XmlIndex index, std::size_t bytes_max, std::string& out) {
+void write_bounded(const MarkupTree& tree, MarkupIndex index, std::size_t bytes_max,
+                   std::string& out) {
   if (out.size() > bytes_max) return;
-  const XmlNode& node = tree[index];
+  const MarkupNode& node = tree[index];
   if (node.kind != Kind::kElement) {
     out += node.text.substr(0, bytes_max + 1);
     return;
   }
   out.append("<").append(node.name);
-  for (const XmlIndex attribute : tree.attributes(index)) {
+  for (const MarkupIndex attribute : tree.attributes(index)) {
     if (out.size() > bytes_max) return;
     out.append(" ").append(tree[attribute].name).append("=\"");
     out.append(tree[attribute].text.substr(0, bytes_max + 1)).append("\"");
@@ -48,13 +49,13 @@ void write_bounded(const XmlTree& tree, XmlIndex index, std::size_t bytes_max, s
     return;
   }
   out += ">";
-  for (const XmlIndex child : content) write_bounded(tree, child, bytes_max, out);
+  for (const MarkupIndex child : content) write_bounded(tree, child, bytes_max, out);
   if (out.size() <= bytes_max) out.append("</").append(node.name).append(">");
 }
 
 // The transition of what only one side has: one of several of a name is a row.
-std::string one_sided_word(const XmlTree& tree, XmlIndex index, bool is_legacy) {
-  const XmlNode& node = tree[index];
+std::string one_sided_word(const MarkupTree& tree, MarkupIndex index, bool is_legacy) {
+  const MarkupNode& node = tree[index];
   if (node.kind != Kind::kElement) return {};
   if (node.position > 0) return is_legacy ? "rows missing" : "rows extra";
   const bool is_empty = tree.content(index).empty() && tree.attributes(index).empty();
@@ -63,14 +64,14 @@ std::string one_sided_word(const XmlTree& tree, XmlIndex index, bool is_legacy) 
 }
 
 // The text of the child or attribute ("@id") that the names lead to, where it is one.
-std::optional<Digest128> key_of(const XmlTree& tree, XmlIndex element,
+std::optional<Digest128> key_of(const MarkupTree& tree, MarkupIndex element,
                                 const std::vector<std::string>& names) {
-  XmlIndex at = element;
+  MarkupIndex at = element;
   for (const std::string& name : names) {
     if (tree[at].kind != Kind::kElement) return std::nullopt;
-    std::optional<XmlIndex> found;
-    for (XmlIndex child = at + 1; child < tree[at].end; child = tree[child].end) {
-      const XmlNode& node = tree[child];
+    std::optional<MarkupIndex> found;
+    for (MarkupIndex child = at + 1; child < tree[at].end; child = tree[child].end) {
+      const MarkupNode& node = tree[child];
       const bool is_named = node.kind == Kind::kAttribute
                                 ? name.starts_with('@') && name.substr(1) == node.name
                                 : node.kind == Kind::kElement && name == node.name;
@@ -83,13 +84,13 @@ std::optional<Digest128> key_of(const XmlTree& tree, XmlIndex element,
   return tree[at].exact;
 }
 
-using Keys = std::unordered_map<Digest128, XmlIndex, DigestHash>;
+using Keys = std::unordered_map<Digest128, MarkupIndex, DigestHash>;
 
 // By the key, where each has one and none comes twice.
-std::optional<Keys> unique_keys(const XmlTree& tree, const std::vector<XmlIndex>& elements,
+std::optional<Keys> unique_keys(const MarkupTree& tree, const std::vector<MarkupIndex>& elements,
                                 const std::vector<std::string>& names) {
   Keys keys;
-  for (const XmlIndex element : elements) {
+  for (const MarkupIndex element : elements) {
     const auto key = key_of(tree, element, names);
     if (!key || !keys.emplace(*key, element).second) return std::nullopt;
   }
@@ -102,8 +103,8 @@ struct KeyPair {
 };
 
 // The key by which elements of one name can be told apart on both sides, shared by half of them.
-std::optional<KeyPair> infer_keys(const XmlTree& legacy, const std::vector<XmlIndex>& a,
-                                  const XmlTree& candidate, const std::vector<XmlIndex>& b) {
+std::optional<KeyPair> infer_keys(const MarkupTree& legacy, const std::vector<MarkupIndex>& a,
+                                  const MarkupTree& candidate, const std::vector<MarkupIndex>& b) {
   for (const char* name : {"@id", "id", "@uuid", "uuid", "@key", "key", "@code", "code", "@sku",
                            "sku", "@name", "name"}) {
     auto left = unique_keys(legacy, a, {name});
@@ -120,35 +121,35 @@ std::optional<KeyPair> infer_keys(const XmlTree& legacy, const std::vector<XmlIn
 
 }  // namespace
 
-void XmlDiff::run() {
-  const XmlNode& a = legacy_[0];
-  const XmlNode& b = candidate_[0];
+void MarkupDiff::run() {
+  const MarkupNode& a = legacy_[0];
+  const MarkupNode& b = candidate_[0];
   if (a.exact == b.exact) return;
   if (a.name == b.name) {
     enter(a);
     a.space == b.space ? node(0, 0) : renamed_space(0, 0);
     leave();
   } else {
-    enter(XmlNode{});
+    enter(MarkupNode{});
     emit(DifferenceKind::kValue, shown(legacy_, 0), shown(candidate_, 0), rules_.whole_body(),
          "root element");
     leave();
   }
 }
 
-void XmlDiff::enter(const XmlNode& node) {
+void MarkupDiff::enter(const MarkupNode& node) {
   path_.push_back({node.name, node.position, node.kind == Kind::kAttribute});
 }
 
-std::string XmlDiff::shown(const XmlTree& tree, XmlIndex index) const {
+std::string MarkupDiff::shown(const MarkupTree& tree, MarkupIndex index) const {
   if (!sink_.has_room()) return {};
   std::string out;
   write_bounded(tree, index, sink_.shown_bytes_max(), out);
   return out;
 }
 
-void XmlDiff::emit(DifferenceKind kind, std::string legacy, std::string candidate,
-                   std::string_view rule, std::string transition) {
+void MarkupDiff::emit(DifferenceKind kind, std::string legacy, std::string candidate,
+                      std::string_view rule, std::string transition) {
   if (!sink_.has_room()) {
     sink_.omit(!rule.empty());
     return;
@@ -169,9 +170,9 @@ void XmlDiff::emit(DifferenceKind kind, std::string legacy, std::string candidat
   sink_.add(std::move(difference));
 }
 
-void XmlDiff::node(XmlIndex legacy, XmlIndex candidate) {
-  const XmlNode& a = legacy_[legacy];
-  const XmlNode& b = candidate_[candidate];
+void MarkupDiff::node(MarkupIndex legacy, MarkupIndex candidate) {
+  const MarkupNode& a = legacy_[legacy];
+  const MarkupNode& b = candidate_[candidate];
   if (a.exact == b.exact) return;
   if (a.is_covered_whole() && b.is_covered_whole()) {
     emit(DifferenceKind::kValue, shown(legacy_, legacy), shown(candidate_, candidate),
@@ -182,7 +183,7 @@ void XmlDiff::node(XmlIndex legacy, XmlIndex candidate) {
   content(legacy, candidate);
 }
 
-void XmlDiff::leaf(const XmlNode& from, std::string_view a, std::string_view b) {
+void MarkupDiff::leaf(const MarkupNode& from, std::string_view a, std::string_view b) {
   const bool are_numbers = is_number(a) && is_number(b);
   const auto leaf = [&](std::string_view text) {
     return are_numbers ? Leaf{LeafType::kNumber, without_plus(text)}
@@ -194,19 +195,19 @@ void XmlDiff::leaf(const XmlNode& from, std::string_view a, std::string_view b) 
        is_told ? transition_of_text(a, b) : std::string());
 }
 
-void XmlDiff::attributes(XmlIndex legacy, XmlIndex candidate) {
+void MarkupDiff::attributes(MarkupIndex legacy, MarkupIndex candidate) {
   const Indexes a = legacy_.attributes(legacy);
   const Indexes b = candidate_.attributes(candidate);
-  const auto key = [](const XmlNode& node) { return std::pair(node.name, node.space); };
+  const auto key = [](const MarkupNode& node) { return std::pair(node.name, node.space); };
   for (std::size_t i = 0, k = 0; i < a.size() || k < b.size();) {
     const bool has_left =
         i < a.size() && (k == b.size() || key(legacy_[a[i]]) <= key(candidate_[b[k]]));
     const bool has_right =
         k < b.size() && (i == a.size() || key(candidate_[b[k]]) <= key(legacy_[a[i]]));
-    const XmlNode& node = has_left ? legacy_[a[i]] : candidate_[b[k]];
+    const MarkupNode& node = has_left ? legacy_[a[i]] : candidate_[b[k]];
     enter(node);
     if (has_left && has_right) {
-      const XmlNode& other = candidate_[b[k]];
+      const MarkupNode& other = candidate_[b[k]];
       if (node.exact != other.exact) leaf(node, node.text, other.text);
     } else if (has_left) {
       emit(DifferenceKind::kMissing, std::string(node.text), {},
@@ -221,9 +222,9 @@ void XmlDiff::attributes(XmlIndex legacy, XmlIndex candidate) {
   }
 }
 
-void XmlDiff::content(XmlIndex legacy, XmlIndex candidate) {
-  const XmlNode& a = legacy_[legacy];
-  const XmlNode& b = candidate_[candidate];
+void MarkupDiff::content(MarkupIndex legacy, MarkupIndex candidate) {
+  const MarkupNode& a = legacy_[legacy];
+  const MarkupNode& b = candidate_[candidate];
   if (!a.has_elements && !b.has_elements) {
     const std::string_view left = legacy_.text_of(legacy);
     const std::string_view right = candidate_.text_of(candidate);
@@ -233,7 +234,7 @@ void XmlDiff::content(XmlIndex legacy, XmlIndex candidate) {
   children(legacy, candidate, legacy_.content(legacy), candidate_.content(candidate));
 }
 
-void XmlDiff::children(XmlIndex legacy, XmlIndex candidate, Indexes a, Indexes b) {
+void MarkupDiff::children(MarkupIndex legacy, MarkupIndex candidate, Indexes a, Indexes b) {
   // Equal ends are many and cost nothing; what a rule covers in them is told all the same.
   Pairs pairs;
   std::size_t front = 0;
@@ -252,7 +253,7 @@ void XmlDiff::children(XmlIndex legacy, XmlIndex candidate, Indexes a, Indexes b
               a.begin() + static_cast<std::ptrdiff_t>(left));
   b = Indexes(b.begin() + static_cast<std::ptrdiff_t>(front),
               b.begin() + static_cast<std::ptrdiff_t>(right));
-  if (std::max(a.size(), b.size()) > kXmlChildrenMax) {
+  if (std::max(a.size(), b.size()) > kMarkupChildrenMax) {
     const auto told = [](std::size_t count) {
       return std::to_string(count) + " children that differ, too many to search";
     };
@@ -274,8 +275,8 @@ void XmlDiff::children(XmlIndex legacy, XmlIndex candidate, Indexes a, Indexes b
   one_sided(pairs);
 }
 
-void XmlDiff::pair_by_name(const Indexes& a, const Indexes& b, std::int16_t unordered,
-                           Pairs& out) const {
+void MarkupDiff::pair_by_name(const Indexes& a, const Indexes& b, std::int16_t unordered,
+                              Pairs& out) const {
   static const std::vector<std::string> kNone;
   const auto& by = unordered < 0 ? kNone : rules_.body()[static_cast<std::size_t>(unordered)]->by;
   struct Sides {
@@ -283,10 +284,10 @@ void XmlDiff::pair_by_name(const Indexes& a, const Indexes& b, std::int16_t unor
     Indexes candidate;
   };
   std::map<std::pair<std::string_view, std::string_view>, Sides> groups;
-  for (const XmlIndex index : a) {
+  for (const MarkupIndex index : a) {
     groups[{legacy_[index].name, legacy_[index].space}].legacy.push_back(index);
   }
-  for (const XmlIndex index : b) {
+  for (const MarkupIndex index : b) {
     groups[{candidate_[index].name, candidate_[index].space}].candidate.push_back(index);
   }
   for (auto& [name, sides] : groups) {
@@ -295,15 +296,15 @@ void XmlDiff::pair_by_name(const Indexes& a, const Indexes& b, std::int16_t unor
 }
 
 // Of one name: by key where there is one; else what means the same, and the rest by place.
-void XmlDiff::pair_of_name(Indexes a, Indexes b, const std::vector<std::string>& by,
-                           Pairs& out) const {
-  std::unordered_set<XmlIndex> taken;
-  const auto pair = [&](XmlIndex left, XmlIndex right) {
+void MarkupDiff::pair_of_name(Indexes a, Indexes b, const std::vector<std::string>& by,
+                              Pairs& out) const {
+  std::unordered_set<MarkupIndex> taken;
+  const auto pair = [&](MarkupIndex left, MarkupIndex right) {
     out.both.emplace_back(left, right);
     taken.insert(right);
   };
   const auto drop_taken = [&] {
-    std::erase_if(b, [&](XmlIndex right) { return taken.count(right) > 0; });
+    std::erase_if(b, [&](MarkupIndex right) { return taken.count(right) > 0; });
   };
   std::optional<KeyPair> keys;
   if (a.size() > 1 || b.size() > 1) {
@@ -316,12 +317,12 @@ void XmlDiff::pair_of_name(Indexes a, Indexes b, const std::vector<std::string>&
     }
   }
   if (keys) {
-    std::unordered_map<XmlIndex, XmlIndex> partner;
+    std::unordered_map<MarkupIndex, MarkupIndex> partner;
     for (const auto& [key, left] : keys->legacy) {
       const auto right = keys->candidate.find(key);
       if (right != keys->candidate.end()) partner.emplace(left, right->second);
     }
-    for (const XmlIndex left : a) {
+    for (const MarkupIndex left : a) {
       const auto found = partner.find(left);
       found == partner.end() ? out.only_legacy.push_back(left) : pair(left, found->second);
     }
@@ -334,7 +335,7 @@ void XmlDiff::pair_of_name(Indexes a, Indexes b, const std::vector<std::string>&
     open[candidate_[*right].loose].push_back(*right);
   }
   Indexes left_over;
-  for (const XmlIndex left : a) {
+  for (const MarkupIndex left : a) {
     const auto found = open.find(legacy_[left].loose);
     if (found == open.end() || found->second.empty()) {
       left_over.push_back(left);
@@ -351,10 +352,10 @@ void XmlDiff::pair_of_name(Indexes a, Indexes b, const std::vector<std::string>&
   out.only_candidate.insert(out.only_candidate.end(), b.begin() + rest, b.end());
 }
 
-void XmlDiff::paired(Pairs& pairs) {
+void MarkupDiff::paired(Pairs& pairs) {
   for (const auto& [left, right] : pairs.both) {
-    const XmlNode& a = legacy_[left];
-    const XmlNode& b = candidate_[right];
+    const MarkupNode& a = legacy_[left];
+    const MarkupNode& b = candidate_[right];
     if (a.exact == b.exact) continue;
     if (a.kind == Kind::kText) {  // at the path of its element
       leaf(a, a.text, b.text);
@@ -368,16 +369,16 @@ void XmlDiff::paired(Pairs& pairs) {
 
 // An element that is gone and one of the same name that has come from another namespace are one
 // difference.
-void XmlDiff::one_sided(Pairs& pairs) {
+void MarkupDiff::one_sided(Pairs& pairs) {
   std::sort(pairs.only_legacy.begin(), pairs.only_legacy.end());
   std::sort(pairs.only_candidate.begin(), pairs.only_candidate.end());
   std::map<std::string_view, Indexes> come;
   for (auto index = pairs.only_candidate.rbegin(); index != pairs.only_candidate.rend(); ++index) {
     come[candidate_[*index].name].push_back(*index);
   }
-  std::unordered_set<XmlIndex> told;
-  for (const XmlIndex gone : pairs.only_legacy) {
-    const XmlNode& node = legacy_[gone];
+  std::unordered_set<MarkupIndex> told;
+  for (const MarkupIndex gone : pairs.only_legacy) {
+    const MarkupNode& node = legacy_[gone];
     auto& same = come[node.name];
     if (node.kind == Kind::kText) {
       emit(DifferenceKind::kMissing, std::string(node.text), {},
@@ -396,9 +397,9 @@ void XmlDiff::one_sided(Pairs& pairs) {
     }
     leave();
   }
-  for (const XmlIndex index : pairs.only_candidate) {
+  for (const MarkupIndex index : pairs.only_candidate) {
     if (told.count(index) > 0) continue;
-    const XmlNode& node = candidate_[index];
+    const MarkupNode& node = candidate_[index];
     if (node.kind != Kind::kText) enter(node);
     const std::string_view rule = rules_.covering(node, DifferenceKind::kExtra);
     emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rule,
@@ -408,11 +409,11 @@ void XmlDiff::one_sided(Pairs& pairs) {
 }
 
 // What lies below it has another namespace as well, mostly; that is not told again.
-void XmlDiff::renamed_space(XmlIndex legacy, XmlIndex candidate) {
-  const auto told = [](const XmlNode& node) {
+void MarkupDiff::renamed_space(MarkupIndex legacy, MarkupIndex candidate) {
+  const auto told = [](const MarkupNode& node) {
     return "{" + std::string(node.space) + "}" + std::string(node.name);
   };
-  const XmlNode& a = legacy_[legacy];
+  const MarkupNode& a = legacy_[legacy];
   emit(DifferenceKind::kType, told(a), told(candidate_[candidate]),
        rules_.covering(a, DifferenceKind::kType), "namespace");
 }
