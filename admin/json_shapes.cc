@@ -123,6 +123,14 @@ void write_standing(json::JsonWriter& json, const comparator::Finding& finding) 
   json.member("candidate_only", counts.candidate_only).member("legacy_only", counts.legacy_only);
   json.member("held", counts.held).member("cleared", counts.cleared);
   json.member("legacy_changed", counts.legacy_changed);
+  json.member("raced", counts.raced).member("watched", counts.watched);
+  json.member("overlapped", counts.overlapped);
+  if (!counts.race.write.is_null()) {
+    json.key("race").begin_object();
+    json.member("exchange", counts.race.exchange.to_string());
+    json.member("write", counts.race.write.to_string());
+    json.member("after_ms", static_cast<double>(counts.race.after_ns) / 1e6).end_object();
+  }
   json.member("log_evidence", judged.log_evidence);
   const bool needs_pairs = judged.needs == comparator::Needs::kPairs;
   json.member("needs", judged.needs == comparator::Needs::kNothing ? ""

@@ -143,6 +143,10 @@ struct WriteDetails {
     json.member("generation", r.generation).member("rules_version", hex_of_u64(r.rules_version));
     json.member("verdict", to_string(r.verdict)).member("reason", r.reason);
     if (r.request_shape != 0) json.member("request_shape", hex_of_u64(r.request_shape).substr(8));
+    if (r.race.is_there()) {
+      json.key("race").begin_object().member("write", r.race.write.to_string());
+      json.member("after_ms", static_cast<double>(r.race.after_ns) / 1e6).end_object();
+    }
     json.member("legacy_status", int{r.legacy_status});
     json.member("candidate_status", int{r.candidate_status});
     json.key("differences").begin_array();

@@ -231,6 +231,12 @@ void add_comparator(Registrar& add, const comparator::Comparator& comparator) {
            });
   add.one("banyan_compare_joins_open", "gauge", "Exchanges that wait for their other answer.",
           [&comparator] { return number(comparator.stats().joins_open); });
+  add.one("banyan_compare_raced_total", "counter",
+          "Compared safe requests that a write overlapped.",
+          [&comparator] { return number(comparator.stats().raced); });
+  add.one("banyan_compare_writes_pushed_out_total", "counter",
+          "Writes forgotten for want of room: what raced with them is not called so.",
+          [&comparator] { return number(comparator.stats().writes_pushed_out); });
   add.one("banyan_compare_lag_records", "gauge", "Records of the log not yet looked at.",
           [&comparator] { return number(comparator.stats().lag_records); });
 }

@@ -86,12 +86,12 @@ std::string state_of(const json::Value& issue) {
   return out.empty() ? "tolerated" : out;
 }
 
-// What legacy does as well comes last, and noise not at all unless asked for.
+// What legacy does as well comes last, noise and races not at all unless asked for.
 constexpr int kNoiseRank = 2;
 int rank_of(const json::Value& finding) {
   const std::string standing = shown(finding, "standing");
-  if (standing == "noise") return kNoiseRank;
-  return standing == "flaky" || standing == "race" || standing == "blind" ? 1 : 0;
+  if (standing == "noise" || standing == "race") return kNoiseRank;
+  return standing == "flaky" || standing == "blind" ? 1 : 0;
 }
 
 // The findings of several endpoints stand under their issue, one line for all.
@@ -206,7 +206,8 @@ int findings_list(const Globals& globals, const std::string& route, const std::s
   }
   print_finding_table(*findings, told, shows_all);
   if (noisy > 0)
-    std::printf("%zu more %s noise (--all shows them)\n", noisy, noisy == 1 ? "is" : "are");
+    std::printf("%zu more %s noise or races with writes (--all shows them)\n", noisy,
+                noisy == 1 ? "is" : "are");
   print_explained(call.body);
   return kDone;
 }

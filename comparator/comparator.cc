@@ -12,8 +12,10 @@
 
 #include "comparator/copy_key.h"
 #include "comparator/late_lookup.h"
+#include "comparator/recent_writes.h"
 #include "comparator/rested_cases.h"
 #include "core/base/mutex.h"
+#include "core/http/message.h"
 #include "core/model/follower_thread.h"
 #include "core/model/witness.h"
 #include "core/obs/log.h"
@@ -76,6 +78,7 @@ struct Comparator::Impl {
   LateLookup late;
   double control_share;
   RestedCases rested;
+  RecentWrites writes;
   Verdict last_verdict = Verdict::kEqual;     // of decide()
   std::int64_t late_mono_ns = INT64_MIN / 2;  // of the last pass
   std::unique_ptr<model::RecordSource> source;
@@ -94,6 +97,7 @@ struct Comparator::Impl {
   model::FollowerThread thread;
   std::array<std::atomic<std::uint64_t>, 4> verdicts{};
   std::atomic<std::uint64_t> joins_open{0}, position_sum{0}, pushed_out{0}, failures{0};
+  std::atomic<std::uint64_t> raced{0}, writes_pushed_out{0};
 
   // Which copies have their VERDICT already, from the cursor to the end.
   Status find_done(const model::Cursor& from) {
@@ -132,20 +136,21 @@ struct Comparator::Impl {
     }
   }
 
-  // While no exchange waits for anything, all begins with a REQUEST that has a copy, a SHADOW (of
-  // an exchange that is looked up) or a CHUNK.
+  // While no exchange waits for anything, all begins with a REQUEST that has a copy or is a write,
+  // a SHADOW (of an exchange that is looked up) or a CHUNK.
   model::RecordKinds wanted() const {
     constexpr model::RecordKinds kFirst =
-        model::RecordKinds::selected_requests() |
+        model::RecordKinds::selected_requests() | model::RecordKinds::uncopied_writes() |
         model::RecordKinds::of({model::RecordType::kShadow, model::RecordType::kChunk});
     constexpr model::RecordKinds kLater =
         kFirst | model::RecordKinds::of({model::RecordType::kResponse, model::RecordType::kOutcome,
                                          model::RecordType::kSkip, model::RecordType::kGap});
-    return table.size() == 0 ? kFirst : kLater;
+    return table.size() == 0 && !writes.has_open() ? kFirst : kLater;
   }
 
   void take_request(const model::SourcedRecord& sourced) {
     if (!model::decode_head(sourced.encoded, request).ok()) return;
+    if (request.is_write) writes.begin(request);
     if (request.mirror != MirrorDecision::kSelected) return;
     Join& join = table.add(sourced.exchange);
     note_request(join.exchange, request, sourced);
@@ -153,6 +158,7 @@ struct Comparator::Impl {
   }
 
   void take_closing(const model::SourcedRecord& sourced, ExchangeCase::Closing closing) {
+    if (writes.has_open() && writes.knows(sourced.exchange)) note_answered(sourced);
     Join* join = table.find(sourced.exchange);
     if (join == nullptr || join->exchange.closing != ExchangeCase::Closing::kOpen) return;
     join->exchange.closing = closing;
@@ -165,6 +171,16 @@ struct Comparator::Impl {
     }
     settle(*join,
            closing == ExchangeCase::Closing::kResponse ? sourced.encoded : std::string_view());
+  }
+
+  void note_answered(const model::SourcedRecord& sourced) {
+    const auto record = model::decode(sourced.encoded);
+    if (!record.ok()) return;
+    if (const auto* response = std::get_if<model::ResponseRecord>(&*record)) {
+      writes.on_answered(sourced.exchange, response->answer.ended.wall_ns);
+    } else if (const auto* outcome = std::get_if<model::OutcomeRecord>(&*record)) {
+      writes.on_answered(sourced.exchange, outcome->ended.wall_ns);
+    }
   }
 
   // The exchange closed (or its end is lost) and copies wait for it.
@@ -185,6 +201,9 @@ struct Comparator::Impl {
   void take_shadow(const model::SourcedRecord& sourced) {
     if (!model::decode_head(sourced.encoded, shadow_head).ok()) return;
     const RunId run = shadow_head.run;
+    if (run.is_live() && writes.has_open()) {
+      writes.on_copied(sourced.exchange, shadow_head.answer.ended.wall_ns);
+    }
     if (!done.empty() && done.erase(CopyKey{sourced.exchange, run.value}) > 0) {
       if (run.is_live()) table.erase(sourced.exchange);
       return;
@@ -228,11 +247,14 @@ struct Comparator::Impl {
 
   void take_skip(const model::SourcedRecord& sourced) {
     const Join* join = table.find(sourced.exchange);
-    if (join == nullptr || !join->shadows.empty()) return;
+    const bool is_joined = join != nullptr && join->shadows.empty();
+    if (!is_joined && !writes.knows(sourced.exchange)) return;
     const auto record = model::decode(sourced.encoded);
-    if (record.ok() && std::get<model::SkipRecord>(*record).run.is_live()) {
-      table.erase(sourced.exchange);
-    }
+    if (!record.ok()) return;
+    const auto& skip = std::get<model::SkipRecord>(*record);
+    if (!skip.run.is_live()) return;
+    writes.on_copied(sourced.exchange, skip.at.wall_ns);
+    if (is_joined) table.erase(sourced.exchange);
   }
 
   void take_gap(const model::SourcedRecord& sourced) {
@@ -262,6 +284,7 @@ struct Comparator::Impl {
     Draft& draft = judge.judge(exchange, response, shadow_bytes, shadow.place.stream);
     if (!draft.comparison.differences.empty()) count_use(draft.comparison.differences);
     last_verdict = draft.comparison.verdict;
+    if (shadow.run.is_live() && !writes.is_empty()) find_race(exchange, draft);
     if (!shadow.run.is_witness()) {
       verdicts[static_cast<std::size_t>(last_verdict)].fetch_add(1, std::memory_order_relaxed);
     }
@@ -269,6 +292,17 @@ struct Comparator::Impl {
     model::encode(draft.to_record(exchange, shadow.run, rules->version(), now), encoded);
     if (outgoing.empty() && send(encoded, shadow.place)) return;
     outgoing.push_back(Outgoing{encoded, shadow.place});
+  }
+
+  // With a write, of a safe request whose answers can be compared.
+  void find_race(const ExchangeCase& exchange, Draft& draft) {
+    if (draft.began_ns == 0 || draft.comparison.verdict == Verdict::kIncomparable ||
+        !http::is_safe_method(exchange.method)) {
+      return;
+    }
+    draft.race = writes.race_of({exchange.exchange, exchange.target, exchange.session,
+                                 draft.began_ns, draft.ended_ns, draft.answered_ns});
+    if (draft.race.is_there()) raced.fetch_add(1, std::memory_order_relaxed);
   }
 
   void count_use(const std::vector<model::Difference>& differences) {
@@ -392,6 +426,7 @@ struct Comparator::Impl {
     joins_open.store(table.size(), std::memory_order_relaxed);
     position_sum.store(source->position().sum(), std::memory_order_relaxed);
     pushed_out.store(table.pushed_out(), std::memory_order_relaxed);
+    writes_pushed_out.store(writes.pushed_out(), std::memory_order_relaxed);
   }
 
   // Before the oldest SHADOW whose VERDICT a crash could undo.
@@ -493,6 +528,8 @@ ComparatorStats Comparator::stats() const {
   stats.compared = stats.equal + stats.tolerated + stats.different + stats.incomparable;
   stats.joins_open = impl_->joins_open.load(std::memory_order_relaxed);
   stats.pushed_out = impl_->pushed_out.load(std::memory_order_relaxed);
+  stats.raced = impl_->raced.load(std::memory_order_relaxed);
+  stats.writes_pushed_out = impl_->writes_pushed_out.load(std::memory_order_relaxed);
   stats.failures = impl_->failures.load(std::memory_order_relaxed);
   const std::uint64_t end = impl_->log.end().sum();
   const std::uint64_t at = impl_->position_sum.load(std::memory_order_relaxed);

@@ -20,8 +20,10 @@ struct ComparatorStats {
   std::uint64_t compared = 0, equal = 0, tolerated = 0, different = 0, incomparable = 0;
   std::uint64_t joins_open = 0;
   std::uint64_t lag_records = 0;
-  std::uint64_t pushed_out = 0;  // joins that gave way to the bounds and were read again
-  std::uint64_t failures = 0;    // the log could not be read, or took no VERDICT (tried again)
+  std::uint64_t pushed_out = 0;         // joins that gave way to the bounds and were read again
+  std::uint64_t raced = 0;              // live comparisons of safe requests that overlap a write
+  std::uint64_t writes_pushed_out = 0;  // past RecentWrites::kWritesMax
+  std::uint64_t failures = 0;  // the log could not be read, or took no VERDICT (tried again)
 };
 
 // What one rule covered since the comparator was opened.

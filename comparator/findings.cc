@@ -411,6 +411,9 @@ Result<bool> FindingsStore::Impl::fold_some(model::RecordSource& from, std::size
       const std::uint64_t name = latency.name_of(decoded.route, decoded.endpoint);
       readiness.add(name, decoded);
       BANYAN_RETURN_IF_ERROR(count_sample(name, decoded));
+      if (!decoded.has_previous && decoded.verdict != Verdict::kIncomparable) {
+        noise.watch(name, decoded.race.is_there());
+      }
     }
     if (decoded.has_previous || !decoded.differences.empty()) {
       BANYAN_RETURN_IF_ERROR(begin(transaction));

@@ -68,6 +68,9 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
     BANYAN_RETURN_IF_ERROR(run_with(database, "DELETE FROM places WHERE exchange = ?1", id));
     BANYAN_RETURN_IF_ERROR(
         run_with(database, "DELETE FROM request_samples WHERE exchange = ?1", id));
+    BANYAN_RETURN_IF_ERROR(run_with(
+        database,
+        "UPDATE noise_races SET exchange = '', write = '' WHERE exchange = ?1 OR write = ?1", id));
   }
   for (const std::string& finding : findings) {
     BANYAN_RETURN_IF_ERROR(strip_finding(database, finding));

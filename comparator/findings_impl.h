@@ -101,6 +101,7 @@ struct FindingsStore::Impl {
   Status settle(const NoiseFold::Complete& asked);
   Result<std::map<std::string, NoiseFold::Paths>> shown_by(ExchangeId exchange);
   Status write_noise();
+  Status write_races();
   Status move_noise(const std::string& from, const std::string& to);
   Status erase_noise(const std::vector<std::string>& names);
   // Gives each its standing; all paths of its route are judged together.

@@ -28,6 +28,14 @@ CREATE TABLE IF NOT EXISTS noise_paths (
   held INTEGER NOT NULL, cleared INTEGER NOT NULL, legacy_changed INTEGER NOT NULL,
   asked INTEGER NOT NULL,
   PRIMARY KEY (route, endpoint, path, kind, transition)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS noise_races (
+  route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
+  transition TEXT NOT NULL, raced INTEGER NOT NULL,
+  exchange TEXT NOT NULL, write TEXT NOT NULL, after_ns INTEGER NOT NULL,
+  PRIMARY KEY (route, endpoint, path, kind, transition)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS noise_overlaps (
+  route TEXT NOT NULL, endpoint TEXT NOT NULL, watched INTEGER NOT NULL,
+  overlapped INTEGER NOT NULL, PRIMARY KEY (route, endpoint)) STRICT, WITHOUT ROWID;
 )sql";
 
 // Where a whole part of the answer is another one, nothing is known of what lies below.
@@ -66,7 +74,7 @@ Status FindingsStore::Impl::fold_witness(const model::VerdictRecord& witness) {
 
 Status FindingsStore::Impl::note_live(const model::VerdictRecord& verdict) {
   const bool is_usable = !verdict.of.is_erased && verdict.verdict != Verdict::kIncomparable;
-  const auto asked = noise.note_live(verdict.exchange, is_usable);
+  const auto asked = noise.note_live(verdict.exchange, is_usable, verdict.race);
   return asked ? settle(*asked) : Status();
 }
 
@@ -124,11 +132,19 @@ Status FindingsStore::Impl::settle(const NoiseFold::Complete& asked) {
         continue;
       }
       NoiseCounts& counts = at(endpoint, path);
+      const bool has_changed = count_in(asked.same_system, path) > 0;
+      const bool has_held = !has_changed && count_in(asked.other_system, path) == asked.asked;
+      // A difference that is still there is none, whatever the exchange overlapped.
+      if (asked.race.is_there() && !has_held && asked.agreed_at(path.path)) {
+        ++counts.raced;
+        counts.race = {asked.exchange, asked.race.write, asked.race.after_ns};
+        continue;
+      }
       counts.asked =
           counts.confirmations() == 0 ? asked.asked : std::min(counts.asked, asked.asked);
-      if (count_in(asked.same_system, path) > 0) {
+      if (has_changed) {
         ++counts.legacy_changed;
-      } else if (count_in(asked.other_system, path) == asked.asked) {
+      } else if (has_held) {
         ++counts.held;
       } else {
         ++counts.cleared;
@@ -145,10 +161,24 @@ Status FindingsStore::Impl::write_noise() {
   for (const auto& [name, count] : noise.pairs()) {
     BANYAN_RETURN_IF_ERROR(pairs->bind(1, name.first).bind(2, name.second).bind(3, count).run());
   }
+  auto overlaps = database->prepare(
+      "INSERT INTO noise_overlaps VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "
+      "watched = watched + ?3, overlapped = overlapped + ?4");
+  if (!overlaps.ok()) return overlaps.error();
+  for (std::size_t name = 0; name < noise.overlaps().size(); ++name) {
+    const NoiseFold::Overlaps& count = noise.overlaps()[name];
+    if (count.watched == 0) continue;
+    BANYAN_RETURN_IF_ERROR(overlaps->bind(1, latency.name(name).route)
+                               .bind(2, latency.name(name).endpoint)
+                               .bind(3, count.watched)
+                               .bind(4, count.overlapped)
+                               .run());
+  }
   if (noise.counts().empty()) {
     noise.clear_counts();
     return {};
   }
+  BANYAN_RETURN_IF_ERROR(write_races());
   const auto rows = number_of(*database, "SELECT count(*) FROM noise_paths");
   if (!rows.ok()) return rows.error();
   // Past the bound only what is there already goes on.
@@ -185,6 +215,30 @@ Status FindingsStore::Impl::write_noise() {
   return {};
 }
 
+// Of what overlapped a write, within the same bound.
+Status FindingsStore::Impl::write_races() {
+  auto upsert = database->prepare(
+      "INSERT INTO noise_races SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE "
+      "(SELECT count(*) FROM noise_races) < ?10 ON CONFLICT DO UPDATE SET raced = raced + ?6, "
+      "exchange = ?7, write = ?8, after_ns = ?9");
+  if (!upsert.ok()) return upsert.error();
+  for (const auto& [key, counts] : noise.counts()) {
+    if (counts.raced == 0) continue;
+    BANYAN_RETURN_IF_ERROR(upsert->bind(1, key.route)
+                               .bind(2, key.endpoint)
+                               .bind(3, key.path)
+                               .bind(4, key.kind)
+                               .bind(5, key.transition)
+                               .bind(6, counts.raced)
+                               .bind(7, counts.race.exchange.to_string())
+                               .bind(8, counts.race.write.to_string())
+                               .bind(9, counts.race.after_ns)
+                               .bind(10, kNoisePathsMax)
+                               .run());
+  }
+  return {};
+}
+
 // The counts of an endpoint go on under another name.
 Status FindingsStore::Impl::move_noise(const std::string& from, const std::string& to) {
   for (const char* sql :
@@ -199,7 +253,15 @@ Status FindingsStore::Impl::move_noise(const std::string& from, const std::strin
         "cleared = cleared + excluded.cleared, "
         "legacy_changed = legacy_changed + excluded.legacy_changed, "
         "asked = min(asked, excluded.asked)",
-        "DELETE FROM noise_paths WHERE endpoint = ?1 AND ?2 <> ''"}) {
+        "DELETE FROM noise_paths WHERE endpoint = ?1 AND ?2 <> ''",
+        "INSERT INTO noise_overlaps SELECT route, ?2, watched, overlapped FROM noise_overlaps "
+        "WHERE endpoint = ?1 ON CONFLICT DO UPDATE SET watched = watched + excluded.watched, "
+        "overlapped = overlapped + excluded.overlapped",
+        "DELETE FROM noise_overlaps WHERE endpoint = ?1 AND ?2 <> ''",
+        "INSERT INTO noise_races SELECT route, ?2, path, kind, transition, raced, exchange, write, "
+        "after_ns FROM noise_races WHERE endpoint = ?1 "
+        "ON CONFLICT DO UPDATE SET raced = raced + excluded.raced",
+        "DELETE FROM noise_races WHERE endpoint = ?1 AND ?2 <> ''"}) {
     auto statement = database->prepare(sql);
     if (!statement.ok()) return statement.error();
     BANYAN_RETURN_IF_ERROR(statement->bind(1, from).bind(2, to).run());
@@ -211,17 +273,22 @@ Status FindingsStore::Impl::move_noise(const std::string& from, const std::strin
 Status FindingsStore::Impl::erase_noise(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     for (const char* sql : {"DELETE FROM noise_pairs WHERE endpoint = ?1",
-                            "DELETE FROM noise_paths WHERE endpoint = ?1"}) {
+                            "DELETE FROM noise_paths WHERE endpoint = ?1",
+                            "DELETE FROM noise_overlaps WHERE endpoint = ?1",
+                            "DELETE FROM noise_races WHERE endpoint = ?1"}) {
       auto statement = database->prepare(sql);
       if (!statement.ok()) return statement.error();
       BANYAN_RETURN_IF_ERROR(statement->bind(1, name).run());
     }
   }
-  return database->execute(
-      "DELETE FROM noise_paths WHERE NOT EXISTS (SELECT 1 FROM findings AS f WHERE "
-      "f.route = noise_paths.route AND f.endpoint = noise_paths.endpoint AND "
-      "f.kind = noise_paths.kind AND (f.path = noise_paths.path OR "
-      "(f.endpoint = '*' AND lower(f.path) = noise_paths.path)))");
+  for (const std::string table : {"noise_paths", "noise_races"}) {
+    BANYAN_RETURN_IF_ERROR(
+        database->execute("DELETE FROM " + table +
+                          " AS n WHERE NOT EXISTS (SELECT 1 FROM findings AS f WHERE "
+                          "f.route = n.route AND f.endpoint = n.endpoint AND f.kind = n.kind AND "
+                          "(f.path = n.path OR (f.endpoint = '*' AND lower(f.path) = n.path)))"));
+  }
+  return {};
 }
 
 namespace {
@@ -231,7 +298,49 @@ struct RouteNoise {
   std::vector<NoiseCounts> counts;
   std::vector<NoiseJudgement> judged;
   std::map<std::string, std::uint64_t> pairs;  // by endpoint
+  std::map<std::string, NoiseFold::Overlaps> overlaps;
 };
+
+// Header fields are of every endpoint.
+Status load_overlaps(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto rows =
+      database.prepare("SELECT endpoint, watched, overlapped FROM noise_overlaps WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  NoiseFold::Overlaps& all = out.overlaps[std::string(kEveryEndpoint)];
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    const NoiseFold::Overlaps one{rows->unsigned_integer(1), rows->unsigned_integer(2)};
+    out.overlaps[std::string(rows->text(0))] = one;
+    all.watched += one.watched;
+    all.overlapped += one.overlapped;
+  }
+}
+
+// Each has its place in noise_paths, if only with zeros.
+Status load_races(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto rows = database.prepare(
+      "SELECT endpoint, path, kind, transition, raced, exchange, write, after_ns FROM noise_races "
+      "WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
+                       std::string(rows->text(2)), std::string(rows->text(3))};
+    const auto place = out.places.find(key);
+    if (place == out.places.end()) continue;
+    NoiseCounts& counts = out.counts[place->second];
+    counts.raced = rows->unsigned_integer(4);
+    counts.race.exchange = ExchangeId::parse(rows->text(5)).value_or(ExchangeId());
+    counts.race.write = ExchangeId::parse(rows->text(6)).value_or(ExchangeId());
+    counts.race.after_ns = rows->integer(7);
+  }
+}
 
 Status load_noise(store::Database& database, const std::string& route, RouteNoise& out) {
   auto pairs = database.prepare("SELECT endpoint, pairs FROM noise_pairs WHERE route = ?1");
@@ -243,6 +352,7 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
     if (!*row) break;
     out.pairs[std::string(pairs->text(0))] = pairs->unsigned_integer(1);
   }
+  BANYAN_RETURN_IF_ERROR(load_overlaps(database, route, out));
   auto rows = database.prepare(
       "SELECT endpoint, path, kind, both, candidate_only, legacy_only, held, cleared, "
       "legacy_changed, asked, transition FROM noise_paths WHERE route = ?1");
@@ -258,6 +368,10 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
     if (const auto found = out.pairs.find(key.endpoint); found != out.pairs.end()) {
       counts.pairs = found->second;
     }
+    if (const auto found = out.overlaps.find(key.endpoint); found != out.overlaps.end()) {
+      counts.watched = found->second.watched;
+      counts.overlapped = found->second.overlapped;
+    }
     counts.both = rows->unsigned_integer(3);
     counts.candidate_only = rows->unsigned_integer(4);
     counts.legacy_only = rows->unsigned_integer(5);
@@ -268,6 +382,7 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
     out.places[std::move(key)] = out.counts.size();
     out.counts.push_back(counts);
   }
+  BANYAN_RETURN_IF_ERROR(load_races(database, route, out));
   out.judged = judge_noise(out.counts);
   return {};
 }
@@ -275,7 +390,7 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
 }  // namespace
 
 Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
-  for (const char* table : {"noise_pairs", "noise_paths"}) {
+  for (const char* table : {"noise_pairs", "noise_paths", "noise_overlaps", "noise_races"}) {
     auto is_there = has_table(*database, table);
     if (!is_there.ok()) return is_there.error();
     if (!*is_there) return {};

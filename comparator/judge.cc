@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comparator/judge.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -44,6 +45,7 @@ void ExchangeCase::clear() {
   target.clear();
   route.clear();
   operation.clear();
+  session = 0;
   subject.clear();
   is_erased = false;
   response.clear();
@@ -87,6 +89,7 @@ model::VerdictRecord Draft::to_record(const ExchangeCase& exchange, RunId run,
   record.at = at;
   record.endpoint = endpoint;
   record.request_shape = request_shape;
+  record.race = race;
   record.rules_version = rules_version;
   record.verdict = comparison.verdict;
   record.legacy_status = legacy_status;
@@ -114,6 +117,8 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   draft.legacy_duration_ns = draft.candidate_duration_ns = -1;
   draft.route = exchange.route;
   draft.request_shape = 0;
+  draft.began_ns = draft.ended_ns = draft.answered_ns = 0;
+  draft.race = {};
   answers_ = Answers{};
   if (exchange.is_erased) {
     draft.endpoint = kErased;
@@ -148,6 +153,12 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   (shadow_is_legacy ? draft.candidate_status : draft.legacy_status) = response_.answer.status;
   (shadow_is_legacy ? draft.candidate_duration_ns : draft.legacy_duration_ns) =
       duration(response_.started, response_.answer.ended);
+
+  if (shadow_.answer.status != 0) {
+    draft.began_ns = std::min(response_.started.wall_ns, shadow_.sent.wall_ns);
+    draft.ended_ns = std::max(response_.answer.ended.wall_ns, shadow_.answer.ended.wall_ns);
+    draft.answered_ns = response_.answer.ended.wall_ns;
+  }
 
   if (exchange.is_erased || shadow_.of.is_erased || response_.of.is_erased) {
     return incomparable(kErased);

@@ -38,8 +38,9 @@ struct ExchangeCase {
   Place request_place;
   Closing closing = Closing::kOpen;
   std::string response;
-  std::string subject;     // key id of whose data it is
-  bool is_erased = false;  // what the REQUEST held of it is gone
+  std::uint64_t session = 0;  // RecentWrites::session_of()
+  std::string subject;        // key id of whose data it is
+  bool is_erased = false;     // what the REQUEST held of it is gone
 
   // As new, but the strings keep their room.
   void clear();
@@ -75,6 +76,9 @@ struct Draft {
   std::string route;
   std::uint16_t legacy_status = 0, candidate_status = 0;
   std::int64_t legacy_duration_ns = -1, candidate_duration_ns = -1;
+  // Wall time of both answers, from the first one's beginning; 0 where there are not two.
+  std::int64_t began_ns = 0, ended_ns = 0, answered_ns = 0;
+  model::Race race;
   // Views into this draft and the exchange, which must outlive it. Takes the differences along.
   model::VerdictRecord to_record(const ExchangeCase& exchange, RunId run,
                                  std::uint64_t rules_version, Instant at);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "comparator/recent_writes.h"
 #include "core/model/record_codec.h"
 
 namespace banyan::comparator {
@@ -54,6 +55,7 @@ void note_request(ExchangeCase& exchange, model::RequestRecord& record,
   exchange.is_erased = record.of.is_erased;
   exchange.route = record.route;
   exchange.started = record.started;
+  exchange.session = RecentWrites::session_of(record.session);
   exchange.request_place.stream = sourced.stream;
   exchange.request_place.offset = sourced.offset;
   if (may_name_operation(record.method, record.target) &&

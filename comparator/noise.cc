@@ -93,6 +93,28 @@ double least_rate(std::uint64_t hits, std::uint64_t trials) {
   return low;
 }
 
+// It lies below with the same confidence.
+double most_rate(std::uint64_t hits, std::uint64_t trials) {
+  const std::uint64_t counted = std::min(hits, trials);
+  return 1 - least_rate(trials - counted, trials);
+}
+
+// ln E of races: each mismatch is one with the chance that any comparison overlaps a write, or
+// nearly always.
+double log_of_races(const NoiseCounts& counts) {
+  if (counts.raced == 0) return 0;
+  const double by_chance = most_rate(counts.overlapped, counts.watched);
+  constexpr std::array<double, 2> kChances{0.99, 0.95};
+  std::array<double, 2> logs{};
+  for (std::size_t i = 0; i < logs.size(); ++i) {
+    if (by_chance >= kChances[i]) continue;
+    logs[i] =
+        static_cast<double>(counts.raced) * std::log(kChances[i] / by_chance) +
+        static_cast<double>(counts.confirmations()) * std::log((1 - kChances[i]) / (1 - by_chance));
+  }
+  return stats::log_mean_exp(logs);
+}
+
 bool legacy_was_seen_to_change(const NoiseCounts& counts) {
   return counts.both + counts.legacy_only + counts.legacy_changed > 0;
 }
@@ -118,6 +140,14 @@ bool is_blind(const NoiseCounts& counts) {
 bool is_noise(const NoiseJudgement& judged) {
   return judged.noise_rate_least > kNoiseRateMin &&
          judged.log_evidence < std::log(kNoiseEvidenceMax) && judged.excess_most <= kNoiseExcessMax;
+}
+
+// What held even once is no race, nor what overlaps a write no more often than all else does.
+bool is_race(const NoiseCounts& counts, const NoiseJudgement& judged) {
+  const std::uint64_t all = counts.confirmations() + counts.raced;
+  return counts.raced >= kRacesMin && counts.held == 0 &&
+         static_cast<double>(counts.raced) >= kRaceShare * static_cast<double>(all) &&
+         judged.log_races >= -std::log(kRaceAlpha);
 }
 
 bool is_flaky(const NoiseCounts& counts) {
@@ -169,6 +199,26 @@ void append_part(std::string& out, const std::string& part) {
   out += part;
 }
 
+std::string milliseconds(std::int64_t ns) {
+  const std::int64_t tenths = (ns < 0 ? -ns : ns) / 100'000;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ms";
+}
+
+std::string race_sentence(const NoiseCounts& counts) {
+  const double share = counts.watched == 0 ? 1
+                                           : static_cast<double>(counts.overlapped) /
+                                                 static_cast<double>(counts.watched);
+  const std::string of_all = std::to_string(counts.raced + counts.confirmations());
+  std::string out = std::to_string(counts.raced) + " of " + of_all +
+                    " asked again overlapped a write and agreed then (" +
+                    std::to_string(static_cast<int>(std::lround(share * 100))) +
+                    " % of all comparisons overlap one)";
+  if (counts.race.write.is_null()) return out;
+  return out + ", such as " + counts.race.exchange.to_string() + " with the write " +
+         counts.race.write.to_string() + " that began " + milliseconds(counts.race.after_ns) +
+         (counts.race.after_ns < 0 ? " before" : " after") + " the client's answer";
+}
+
 std::string several(std::uint64_t count, const char* one, const char* many) {
   return std::to_string(count) + " " + (count == 1 ? one : many);
 }
@@ -180,7 +230,8 @@ bool is_decided(Standing standing) {
 }
 
 bool speaks_for_itself(const NoiseCounts& counts, Standing standing) {
-  return is_decided(standing) || (counts.is_tested() && !legacy_was_seen_to_change(counts));
+  return is_decided(standing) ||
+         (counts.is_tested() && counts.raced == 0 && !legacy_was_seen_to_change(counts));
 }
 
 std::string_view to_string(Standing standing) {
@@ -209,6 +260,7 @@ NoiseJudgement judge_noise(const NoiseCounts& counts) {
             ? judged.log_confirmations
             : stats::log_mean_exp(std::array{judged.log_pairs, judged.log_confirmations});
   }
+  judged.log_races = log_of_races(counts);
   measure_pairs(counts, judged);
   if (is_regression(counts, judged)) {
     judged.standing = Standing::kRegression;
@@ -216,6 +268,8 @@ NoiseJudgement judge_noise(const NoiseCounts& counts) {
     judged.standing = Standing::kBlind;
   } else if (is_noise(judged)) {
     judged.standing = Standing::kNoise;
+  } else if (is_race(counts, judged)) {
+    judged.standing = Standing::kRace;
   } else if (is_flaky(counts)) {
     judged.standing = Standing::kFlaky;
   } else if (counts.is_tested()) {
@@ -269,6 +323,7 @@ std::string noise_sentence(const NoiseCounts& counts, const NoiseJudgement& judg
                          std::to_string(counts.legacy_only) + ", both in " +
                          std::to_string(counts.both));
   }
+  if (counts.raced > 0) append_part(out, race_sentence(counts));
   if (out.empty()) out = "seen in live traffic only, not asked again so far";
   if (judged.needs != Needs::kNothing && judged.needed > 0 && judged.needed < kNeededMax) {
     append_part(

@@ -15,6 +15,10 @@
 //   ratios of chances p of 1-q0, 1/2, 1/4, 1/8 against q0, over all confirmations: two in a row at
 //   asked = 2 give 202, which at prior odds of 1:4 is 98 %. A confirmation is asked because of a
 //   difference, so it says nothing of how often legacy differs and never counts as a control pair.
+// - A race: a confirmation of an exchange that overlapped a write (RecentWrites), after which both
+//   systems gave one answer. It says nothing against anybody and counts for none of the above.
+//   That races are what a place differs by has to be shown against chance: of its confirmations far
+//   more have to be races than comparisons of the endpoint overlap a write at all.
 //
 // Both are valid at any time one looks. Pure; any thread.
 #pragma once
@@ -23,6 +27,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/base/ids.h"
 
 namespace banyan::comparator {
 
@@ -39,6 +45,12 @@ std::string_view to_string(Standing standing);
 // Not suspect or undecided.
 bool is_decided(Standing standing);
 
+// One race, for people.
+struct NoiseRace {
+  ExchangeId exchange, write;
+  std::int64_t after_ns = 0;  // from the client's answer to the write's beginning
+};
+
 // Of one (route, endpoint, path, kind), with one transition or with every one.
 struct NoiseCounts {
   // Control pairs of the endpoint, and those in which this path and kind differed from L.
@@ -47,9 +59,16 @@ struct NoiseCounts {
   // Exchanges asked again. Cleared: N' agreed with L at least once, and legacy stayed as it was.
   std::uint64_t held = 0, cleared = 0, legacy_changed = 0;
   unsigned asked = 2;  // times each system was asked; the least of all of them
+  // Exchanges asked again that had overlapped a write, and then both systems agreed.
+  std::uint64_t raced = 0;
+  // Live comparisons of the endpoint, and those of them that overlapped a write.
+  std::uint64_t watched = 0, overlapped = 0;
+  NoiseRace race;  // the latest; null where there is none
 
   std::uint64_t confirmations() const { return held + cleared + legacy_changed; }
-  bool is_tested() const { return both + candidate_only + legacy_only > 0 || confirmations() > 0; }
+  bool is_tested() const {
+    return both + candidate_only + legacy_only > 0 || confirmations() + raced > 0;
+  }
 };
 
 // Whether what is known of one transition stands for itself: it is decided, or was tested and
@@ -63,6 +82,7 @@ struct NoiseJudgement {
   // Natural logarithms of the evidence that the candidate differs of itself; 0 where there is none.
   double log_pairs = 0, log_confirmations = 0;
   double log_evidence = 0;      // of both
+  double log_races = 0;         // that races are no chance
   double noise_rate_least = 0;  // with 99 % confidence legacy differs from itself at least so often
   double excess = 0, excess_most = 1;  // share of pairs, candidate's over legacy's; 95 % upper end
   // About how many more would decide, if all spoke against the candidate.
@@ -84,6 +104,9 @@ inline constexpr double kBlindShare = 0.9;
 inline constexpr std::uint64_t kBlindPairsMin = 20;
 inline constexpr double kFlakyShare = 0.9;  // of confirmations that did not hold
 inline constexpr std::uint64_t kFlakyConfirmationsMin = 3;
+inline constexpr double kRaceShare = 0.9;  // of exchanges asked again; and none of them held
+inline constexpr std::uint64_t kRacesMin = 3;
+inline constexpr double kRaceAlpha = 1e-3;  // that so many overlapped a write by chance
 
 // One path alone.
 NoiseJudgement judge_noise(const NoiseCounts& counts);

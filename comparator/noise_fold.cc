@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kUsableBit = 1;
 constexpr std::uint64_t kMarkSeed = 4;
+constexpr std::string_view kNotListed = "not listed";  // differences past DifferenceSink's bound
 
 // The answer says nothing of what it holds: there is none, or it was a proxy's.
 bool is_spoiled(const model::VerdictRecord& witness) {
@@ -30,6 +31,29 @@ NoiseFold::Paths paths_of(const model::VerdictRecord& witness) {
   return out;
 }
 
+// What one answer differs in, by path; "" where that is not all. Of a value that is shown in part
+// nobody knows whether it is another one's: `side` tells them apart.
+void note_last(const model::VerdictRecord& witness, std::string_view side,
+               std::map<std::string, std::string>& last) {
+  for (const model::Difference& one : witness.differences) {
+    if (!one.rule.empty()) continue;
+    if (one.transition == kNotListed || last.size() >= NoiseFold::kPathsMax) {
+      last[{}] = side;
+      return;
+    }
+    std::string& text = last[known_path(one.path)];
+    text += one.at;
+    text += '\n';
+    text += to_string(one.kind);
+    text += '\n';
+    text += one.legacy;  // The recorded answer's is the same for both sides, whichever it is.
+    text += '\n';
+    text += one.candidate;
+    text += '\n';
+    if (one.legacy.ends_with("…") || one.candidate.ends_with("…")) text += side;
+  }
+}
+
 }  // namespace
 
 void NoiseFold::add(Paths& paths, std::string path, std::string kind, std::string transition) {
@@ -41,7 +65,28 @@ std::uint64_t NoiseFold::mark_of(ExchangeId exchange) const {
   return model::draw_of(exchange, kMarkSeed) | kUsableBit;
 }
 
-std::optional<NoiseFold::Complete> NoiseFold::note_live(ExchangeId exchange, bool is_usable) {
+void NoiseFold::note_race(ExchangeId exchange, const model::Race& race) {
+  if (!races_.insert_or_assign(exchange, race).second) return;
+  races_order_.push_back(exchange);
+  if (races_order_.size() <= kRacesMax) return;
+  races_.erase(races_order_.front());
+  races_order_.pop_front();
+}
+
+bool NoiseFold::Complete::agreed_at(const std::string& path) const {
+  if (same_last.count({}) > 0 || other_last.count({}) > 0) return false;
+  const auto same = same_last.find(path);
+  const auto other = other_last.find(path);
+  if (same == same_last.end() || other == other_last.end()) {
+    return same == same_last.end() && other == other_last.end();
+  }
+  return same->second == other->second;
+}
+
+std::optional<NoiseFold::Complete> NoiseFold::note_live(ExchangeId exchange, bool is_usable,
+                                                        const model::Race& race) {
+  if (race.is_there()) note_race(exchange, race);
+  is_usable = is_usable && !race.is_there();
   if (!recent_) recent_ = std::make_unique<std::array<std::uint64_t, kRecent>>();
   const std::uint64_t mark = mark_of(exchange);
   (*recent_)[(mark >> 1) % kRecent] = is_usable ? mark : mark & ~kUsableBit;
@@ -75,18 +120,17 @@ std::optional<NoiseFold::Complete> NoiseFold::add(const model::VerdictRecord& wi
   }
   const Paths paths = paths_of(witness);
   const RunId run = witness.run;
+  const auto raced = races_.find(witness.exchange);
   if (run.reason() == WitnessReason::kControl) {
     if (is_spoiled(witness)) {
       ++unpaired_;
       return std::nullopt;
     }
-    Complete one{witness.exchange,
-                 WitnessReason::kControl,
-                 std::string(witness.route),
-                 std::string(endpoint),
-                 1,
-                 {},
-                 {}};
+    Complete one;
+    one.exchange = witness.exchange;
+    one.reason = WitnessReason::kControl;
+    one.route = std::string(witness.route);
+    one.endpoint = std::string(endpoint);
     for (const Path& path : paths) one.same_system[path] = 1;
     const std::uint64_t mark = mark_of(witness.exchange);
     const std::uint64_t known = recent_ ? (*recent_)[(mark >> 1) % kRecent] : 0;
@@ -112,6 +156,13 @@ std::optional<NoiseFold::Complete> NoiseFold::add(const model::VerdictRecord& wi
   for (const Path& path : paths) {
     ++(run.side() == WitnessSide::kSame ? sum.same_system : sum.other_system)[path];
   }
+  if (raced != races_.end()) {
+    sum.race = raced->second;
+    const bool is_same = run.side() == WitnessSide::kSame;
+    if (run.number() + 1 == run.of()) {
+      note_last(witness, is_same ? "a" : "b", is_same ? sum.same_last : sum.other_last);
+    }
+  }
   if (waiting.runs.size() < std::size_t{2} * run.of()) return std::nullopt;
   std::optional<Complete> out;
   if (waiting.is_spoiled) {
@@ -126,12 +177,15 @@ std::optional<NoiseFold::Complete> NoiseFold::add(const model::VerdictRecord& wi
 void NoiseFold::clear_counts() {
   counts_.clear();
   pairs_.clear();
+  overlaps_.clear();
 }
 
 void NoiseFold::clear() {
   clear_counts();
   waiting_.clear();
   order_.clear();
+  races_.clear();
+  races_order_.clear();
   recent_.reset();
 }
 

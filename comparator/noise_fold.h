@@ -14,7 +14,9 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "comparator/noise.h"
 #include "core/model/record.h"
@@ -36,6 +38,7 @@ class NoiseFold {
   static constexpr std::size_t kRecent = 65'536;    // live VERDICTs that are remembered
   static constexpr std::size_t kWaitingMax = 8192;  // exchanges with witnesses to be paired
   static constexpr std::size_t kPathsMax = 256;     // of one exchange; more are left out
+  static constexpr std::size_t kRacesMax = 8192;    // exchanges that overlapped a write
 
   struct Path {
     std::string path, kind, transition;
@@ -54,11 +57,18 @@ class NoiseFold {
     // In how many answers each differed from the recorded one.
     std::map<Path, unsigned> same_system;  // of the system that answered the client, or its twin
     std::map<Path, unsigned> other_system;
+    // Of a confirmation: the write that the exchange overlapped, and by path what the last answer
+    // of each system differed in from the recorded one, as text; none where it did not.
+    model::Race race;
+    std::map<std::string, std::string> same_last, other_last;
+    // Whether the last answers of both systems were the same there.
+    bool agreed_at(const std::string& path) const;
   };
 
   // A live VERDICT was folded. Not usable: nothing is to be learnt from it. The control that waited
-  // for it, if any.
-  std::optional<Complete> note_live(ExchangeId exchange, bool is_usable);
+  // for it, if any. What overlapped a write is no control pair: both systems may have been right.
+  std::optional<Complete> note_live(ExchangeId exchange, bool is_usable,
+                                    const model::Race& race = {});
   // `endpoint`: its learned name. The exchange, where this was the last that was missing.
   std::optional<Complete> add(const model::VerdictRecord& witness, std::string_view endpoint);
 
@@ -71,6 +81,17 @@ class NoiseFold {
   const std::map<std::pair<std::string, std::string>, std::uint64_t>& pairs() const {
     return pairs_;
   }
+  // Live comparisons of an endpoint, and those that overlapped a write.
+  struct Overlaps {
+    std::uint64_t watched = 0, overlapped = 0;
+  };
+  // `name`: of the endpoint, in LatencyCounts; valid as long as its names are.
+  void watch(std::uint64_t name, bool is_overlapped) {
+    if (overlaps_.size() <= name) overlaps_.resize(name + 1);
+    ++overlaps_[name].watched;
+    overlaps_[name].overlapped += is_overlapped ? 1 : 0;
+  }
+  const std::vector<Overlaps>& overlaps() const { return overlaps_; }
   void clear_counts();
   void clear();
   void count_unpaired() { ++unpaired_; }
@@ -83,13 +104,17 @@ class NoiseFold {
     std::set<std::uint64_t> runs;
   };
 
+  void note_race(ExchangeId exchange, const model::Race& race);
   std::uint64_t mark_of(ExchangeId exchange) const;
   Waiting& waiting_of(ExchangeId exchange);
 
   std::unique_ptr<std::array<std::uint64_t, kRecent>> recent_;
   std::map<std::pair<ExchangeId, int>, Waiting> waiting_;
   std::deque<std::pair<ExchangeId, int>> order_;
+  std::unordered_map<ExchangeId, model::Race> races_;
+  std::deque<ExchangeId> races_order_;
   std::map<NoiseKey, NoiseCounts> counts_;
+  std::vector<Overlaps> overlaps_;  // by name
   std::map<std::pair<std::string, std::string>, std::uint64_t> pairs_;
   std::uint64_t unpaired_ = 0;
 };

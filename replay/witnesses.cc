@@ -19,6 +19,8 @@ constexpr std::int64_t kWaitMaxNs = 10'000'000'000;  // in line
 constexpr std::int64_t kMirrorLagMaxNs = 2'000'000'000;
 constexpr std::int64_t kRestNs = 1'000'000'000;
 constexpr std::int64_t kTickNs = 50'000'000;
+// A write that an exchange overlapped has settled by then, on both sides.
+constexpr std::int64_t kRereadAfterNs = 1'000'000'000;
 // Questions to the twin under way; more exchanges are passed over.
 constexpr std::size_t kTwinInFlightMax = 128;
 constexpr std::size_t kSetDifferencesMax = 64;
@@ -122,7 +124,7 @@ void Witnesses::stop() {
     }
     all->clear();
   }
-  for (auto* line : {&confirmations_, &controls_}) {
+  for (auto* line : {&confirmations_, &controls_, &rereads_}) {
     for (std::size_t i = 0; i < line->size(); ++i) pass_over(PassedOver::kStopped);
     line->clear();
   }
@@ -147,7 +149,8 @@ void Witnesses::on_tick(std::int64_t mirror_lag_ns) {
 }
 
 std::int64_t Witnesses::tick_after_ns() const {
-  return confirmations_.empty() && controls_.empty() && asking_.empty() && asking_twin_.empty()
+  return confirmations_.empty() && controls_.empty() && rereads_.empty() && asking_.empty() &&
+                 asking_twin_.empty()
              ? 0
              : kTickNs;
 }
@@ -233,10 +236,25 @@ void Witnesses::ask_twin(const model::SourcedRecord& sourced) {
 
 void Witnesses::want(const model::VerdictRecord& verdict, WitnessReason reason) {
   if (verdict.request_stream.empty()) return pass_over(PassedOver::kGone);
-  auto& line = reason == WitnessReason::kControl ? controls_ : confirmations_;
+  auto& line = reason == WitnessReason::kControl ? controls_
+               : verdict.race.is_there()         ? rereads_
+                                                 : confirmations_;
   if (line.size() >= options_.queue_max) return pass_over(PassedOver::kQueueFull);
   line.push_back({verdict.exchange, std::string(verdict.request_stream), verdict.request_offset,
                   now_ns_, reason});
+}
+
+void Witnesses::wake_rereads() {
+  while (!rereads_.empty() && now_ns_ - rereads_.front().since_ns >= kRereadAfterNs) {
+    Wanted wanted = std::move(rereads_.front());
+    rereads_.pop_front();
+    if (confirmations_.size() >= options_.queue_max) {
+      pass_over(PassedOver::kQueueFull);
+      continue;
+    }
+    wanted.since_ns = now_ns_;
+    confirmations_.push_back(std::move(wanted));
+  }
 }
 
 std::optional<Witnesses::PassedOver> Witnesses::hindrance() const {
@@ -283,6 +301,7 @@ void Witnesses::dispatch() {
   for (auto* all : {&asking_, &asking_twin_}) {
     std::erase_if(*all, [](const auto& asking) { return asking->has_ended; });
   }
+  wake_rereads();
   budget_.on_time(now_ns_);
   for (auto* line : {&confirmations_, &controls_}) {
     while (!line->empty() && asking_.size() < options_.in_flight_max && !hindrance() &&
@@ -292,7 +311,8 @@ void Witnesses::dispatch() {
       start(std::move(wanted));
     }
   }
-  waiting_.store(confirmations_.size() + controls_.size(), std::memory_order_relaxed);
+  waiting_.store(confirmations_.size() + controls_.size() + rereads_.size(),
+                 std::memory_order_relaxed);
 }
 
 void Witnesses::start(Wanted wanted) {

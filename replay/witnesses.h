@@ -111,6 +111,7 @@ class Witnesses {
   void ask_twin(const model::SourcedRecord& sourced);
   void set_wants();
   void want(const model::VerdictRecord& verdict, WitnessReason reason);
+  void wake_rereads();
   void dispatch();
   void expire();
   bool may_start(const Wanted& wanted);
@@ -142,6 +143,7 @@ class Witnesses {
   SlowWatch legacy_times_;
   FairShare fair_share_;
   std::deque<Wanted> confirmations_, controls_;
+  std::deque<Wanted> rereads_;  // confirmations whose exchange overlapped a write: not yet
   std::vector<std::unique_ptr<Asking>> asking_;  // those of the twin in a list of their own
   std::vector<std::unique_ptr<Asking>> asking_twin_;
   model::RequestRecord request_;  // kept for its room

@@ -176,6 +176,14 @@ struct Difference {
   std::string transition;  // class of change: "number→string", "200→404", "" where none applies
 };
 
+// A write on the same thing, or of the same session, that was under way, or done on one side only,
+// while the two answers of an exchange were given (docs/noise.md).
+struct Race {
+  ExchangeId write;           // null: there was none
+  std::int64_t after_ns = 0;  // from the client's answer to its beginning; below 0: it began before
+  bool is_there() const { return !write.is_null(); }
+};
+
 struct VerdictRecord {
   ExchangeId exchange;
   RunId run;
@@ -197,6 +205,7 @@ struct VerdictRecord {
   std::uint16_t candidate_status = 0;
   // Which parameters the query of the request names, as a hash; 0: none, or unknown.
   std::uint32_t request_shape = 0;
+  Race race;                             // of a live comparison of a safe request
   std::int64_t legacy_duration_ns = -1;  // head sent to last byte; -1 unknown
   std::int64_t candidate_duration_ns = -1;
   std::string_view

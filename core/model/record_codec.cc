@@ -161,6 +161,28 @@ void layout(Archive& a, T& r) {
   a.reason(r.reason);
 }
 
+// The candidate's status; bit 16 of it says that the race follows.
+template <typename Archive, Is<VerdictRecord> T>
+void layout_race(Archive& a, T& r) {
+  constexpr std::uint64_t kFollows = 1ULL << 16;
+  if constexpr (std::same_as<Archive, Unpacker>) {
+    std::uint64_t read = 0;
+    a.number(read);
+    r.candidate_status = static_cast<std::uint16_t>(read);
+    r.race = Race{};
+    if (read < kFollows) return;
+    layout_exchange(a, r.race.write);
+    a.time(r.race.after_ns);
+    if (read >= 2 * kFollows || !r.race.is_there()) a.reject();
+  } else {
+    const bool follows = r.race.is_there();
+    a.number(r.candidate_status | (follows ? kFollows : 0));
+    if (!follows) return;
+    layout_exchange(a, r.race.write);
+    a.time(r.race.after_ns);
+  }
+}
+
 template <typename Archive, Is<VerdictRecord> T>
 void layout_head(Archive& a, T& r) {
   layout_exchange(a, r.exchange);
@@ -176,7 +198,7 @@ void layout_head(Archive& a, T& r) {
   a.flag(r.has_previous);
   a.choice(r.previous, Verdict::kIncomparable);
   layout_with_later(a, r.legacy_status, r.request_shape);
-  a.number(r.candidate_status);
+  layout_race(a, r);
   a.time(r.legacy_duration_ns);
   a.time(r.candidate_duration_ns);
   a.text(r.reason);
@@ -569,26 +591,6 @@ Result<RecordPeek> peek(std::string_view bytes) {
   const bool has_side = *type == RecordType::kChunk && bytes.size() > kExchangeEnd;
   found.sides = sides_of(*type, has_side ? static_cast<std::uint8_t>(bytes[kExchangeEnd]) : 0);
   return found;
-}
-
-RecordKinds kind_of(RecordType type, std::string_view bytes) {
-  if (type != RecordType::kRequest) return RecordKinds(RecordKinds::bit(type));
-  // Up to its decision, as layout_head() has it.
-  constexpr std::size_t kBeforeRoute = 2 + 4 * sizeof(std::uint64_t);
-  if (bytes.size() < kBeforeRoute) return RecordKinds::all();
-  Unpacker unpacker(bytes.substr(kBeforeRoute));
-  std::uint64_t epoch = 0;
-  System primary = System::kLegacy;
-  MirrorDecision mirror = MirrorDecision::kOff;
-  unpacker.skip_text();  // route
-  unpacker.number(epoch);
-  unpacker.choice(primary, System::kCandidate);
-  unpacker.skip_text();  // decision
-  unpacker.skip_text();  // session
-  unpacker.choice(mirror, MirrorDecision::kSkipped);
-  if (!unpacker.is_ok()) return RecordKinds::all();
-  if (mirror == MirrorDecision::kSelected) return RecordKinds::selected_requests();
-  return RecordKinds(RecordKinds::bit(type));
 }
 
 }  // namespace banyan::model

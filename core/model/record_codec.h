@@ -78,8 +78,8 @@ struct RecordPeek {
 };
 Result<RecordPeek> peek(std::string_view bytes);
 
-// Sorts of records: one per type, but two of REQUEST, whether a copy of the exchange is due or not.
-// For readers that have no use for some of them.
+// Sorts of records: one per type, but three of REQUEST: a copy of the exchange is due, it is a
+// write without one, or neither. For readers that have no use for some of them.
 class RecordKinds {
  public:
   constexpr RecordKinds() = default;  // none
@@ -88,11 +88,12 @@ class RecordKinds {
     RecordKinds kinds;
     for (const RecordType type : types) {
       kinds.bits_ |= bit(type);
-      if (type == RecordType::kRequest) kinds.bits_ |= kSelectedBit;
+      if (type == RecordType::kRequest) kinds.bits_ |= kSelectedBit | kUncopiedWriteBit;
     }
     return kinds;
   }
   static constexpr RecordKinds selected_requests() { return RecordKinds(kSelectedBit); }
+  static constexpr RecordKinds uncopied_writes() { return RecordKinds(kUncopiedWriteBit); }
 
   constexpr RecordKinds operator|(RecordKinds other) const {
     return RecordKinds(bits_ | other.bits_);
@@ -106,7 +107,8 @@ class RecordKinds {
   static constexpr std::uint32_t bit(RecordType type) {
     return std::uint32_t{1} << static_cast<unsigned>(type);
   }
-  static constexpr std::uint32_t kSelectedBit = 1;  // No type has the number 0.
+  static constexpr std::uint32_t kSelectedBit = 1;              // No type has the number 0 …
+  static constexpr std::uint32_t kUncopiedWriteBit = 1U << 31;  // … or 31.
   std::uint32_t bits_ = 0;
 };
 // The one kind of a record of this type; all() where it is too damaged to tell.

@@ -95,6 +95,45 @@ TEST_F(ComparatorTest, JoinsInEitherOrderAndTellsWhichSideIsLegacy) {
   EXPECT_EQ(all[2].legacy_status, 201);
 }
 
+// A write that is not copied, and one that is.
+TEST_F(ComparatorTest, AReadThatOverlapsAWriteSaysSo) {
+  const auto comparator = start();
+  const auto write = [&](std::uint64_t counter, MirrorDecision mirror, std::string_view target) {
+    auto record = support::request(exchange_id(counter), "orders", mirror);
+    record.method = "PUT";
+    record.is_write = true;
+    record.target = target;
+    record.started.wall_ns += 1'000'000;
+    log_.append(record);
+  };
+  write(1, MirrorDecision::kOff, "/orders/17");
+  write(2, MirrorDecision::kSelected, "/stock/3");
+  exchange(3, "{}");
+  log_.append(support::response(exchange_id(1)));
+  log_.append(support::response(exchange_id(2)));
+  log_.append(support::shadow(exchange_id(2)));
+  // Half a minute later.
+  auto request = support::request(exchange_id(4));
+  auto response = support::response(exchange_id(4));
+  auto shadow = support::shadow(exchange_id(4));
+  for (Instant* at : {&request.started, &response.started, &response.answer.ended, &shadow.sent,
+                      &shadow.answer.ended}) {
+    at->wall_ns += 30'000'000'000;
+  }
+  log_.append(request);
+  log_.append(response);
+  log_.append(shadow);
+  ASSERT_TRUE(reaches(3));
+  const auto all = verdicts();
+  EXPECT_EQ(all[0].exchange, exchange_id(3));
+  EXPECT_EQ(all[0].race.write, exchange_id(1));
+  EXPECT_EQ(all[0].race.after_ns, -19'000'000);
+  EXPECT_FALSE(all[1].race.is_there()) << "a write";
+  EXPECT_FALSE(all[2].race.is_there()) << "long after";
+  comparator->stop();
+  EXPECT_EQ(comparator->stats().raced, 1U);
+}
+
 // In the other system's place, so that "missing" means that the witness lacks something.
 TEST_F(ComparatorTest, AWitnessIsComparedWithTheRecordedAnswerInItsPlace) {
   ComparatorLimits limits;

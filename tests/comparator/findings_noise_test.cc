@@ -47,8 +47,15 @@ class FindingsNoiseTest : public FindingsFixture {
     record.run = run;
     record.endpoint = endpoint;
     record.differences = std::move(differences);
+    record.race = race_;
     record.legacy_duration_ns = record.candidate_duration_ns = 1'000'000;
     log_.append(record);
+  }
+  // It overlapped a write.
+  void live_with_race(std::uint64_t exchange, std::vector<model::Difference> differences) {
+    race_ = {exchange_id(100'000 + exchange), -2'000'000};
+    verdict(exchange, RunId(), std::move(differences));
+    race_ = {};
   }
   void live(std::uint64_t exchange, std::vector<model::Difference> differences) {
     verdict(exchange, RunId(), std::move(differences));
@@ -65,6 +72,13 @@ class FindingsNoiseTest : public FindingsFixture {
   void control(std::uint64_t exchange, const std::vector<model::Difference>& differences) {
     verdict(exchange, RunId::control(WitnessOf::kLegacy), differences);
   }
+  static model::Difference price(std::string_view candidate) {
+    model::Difference one = at("body:$.price");
+    one.candidate = std::string(candidate);
+    return one;
+  }
+
+  model::Race race_;
 };
 
 const model::Difference kPrice = [] {
@@ -219,6 +233,75 @@ TEST_F(FindingsNoiseTest, ErasureLeavesNoPathThatNobodyShows) {
   EXPECT_TRUE(list().empty());
   live(2, {kPrice});
   EXPECT_EQ(only().noise.held, 0U);
+}
+
+TEST_F(FindingsNoiseTest, WhatOverlapsAWriteAndAgreesWhenAskedAgainIsARace) {
+  for (std::uint64_t i = 1; i <= 1000; ++i) live(i, {});
+  for (std::uint64_t i = 1001; i <= 1004; ++i) live_with_race(i, {price("2")});
+  confirm(1001, {}, {});                      // the candidate had not yet done the write
+  confirm(1002, {price("2")}, {price("2")});  // legacy had not
+  EXPECT_EQ(only().judged.standing, Standing::kUndecided);
+  confirm(1003, {price("3")}, {price("3")});  // another write came
+  confirm(1004, {}, {});
+  Finding finding = only();
+  EXPECT_EQ(finding.judged.standing, Standing::kRace);
+  EXPECT_EQ(finding.noise.raced, 4U);
+  EXPECT_EQ(finding.noise.confirmations(), 0U);
+  EXPECT_EQ(finding.noise.watched, 1004U);
+  EXPECT_EQ(finding.noise.overlapped, 4U);
+  EXPECT_EQ(finding.noise.race.exchange, exchange_id(1004));
+  EXPECT_EQ(finding.noise.race.write, exchange_id(101'004));
+  EXPECT_TRUE(counts_as_noise(finding));
+  reopen();
+  EXPECT_EQ(only().judged.standing, Standing::kRace);
+  // One that is still there when asked again.
+  live_with_race(1005, {price("2")});
+  confirm(1005, {}, {price("2")});
+  EXPECT_EQ(only().judged.standing, Standing::kUndecided);
+  ASSERT_TRUE(store_->erase({exchange_id(1004)}, {}).ok());
+  EXPECT_TRUE(only().noise.race.exchange.is_null());
+}
+
+TEST_F(FindingsNoiseTest, WhereTheLastAnswersDisagreeItIsNoRace) {
+  for (std::uint64_t i = 1; i <= 5; ++i) live_with_race(i, {price("2")});
+  confirm(1, {price("3")}, {price("4")});  // two other values
+  confirm(2, {price("3")}, {});
+  confirm(3, {price("long…")}, {price("long…")});  // shown in part: nobody knows
+  confirm(4, {}, {price("2")});
+  const Finding finding = only();
+  EXPECT_EQ(finding.noise.raced, 0U);
+  EXPECT_EQ(finding.noise.legacy_changed, 3U);
+  EXPECT_EQ(finding.noise.held, 1U);
+}
+
+TEST_F(FindingsNoiseTest, AnExchangeThatOverlappedAWriteIsNoControlPair) {
+  live_with_race(1, {kPrice});
+  control(1, {});
+  control(2, {kPrice});
+  live_with_race(2, {});
+  live(3, {kPrice});
+  control(3, {});
+  EXPECT_EQ(only().noise.pairs, 1U);
+  EXPECT_EQ(only().noise.candidate_only, 1U);
+}
+
+TEST(NoiseFoldTest, RemembersABoundedNumberOfRaces) {
+  NoiseFold fold;
+  const auto raced = [&](std::uint64_t id) {
+    std::optional<NoiseFold::Complete> out;
+    for (const auto side : {WitnessSide::kSame, WitnessSide::kOther}) {
+      auto record = support::verdict(exchange_id(id), Verdict::kEqual);
+      record.run = RunId::confirmation(WitnessOf::kLegacy, side, 0, 1);
+      out = fold.add(record, kEndpoint);
+    }
+    return out && out->race.is_there();
+  };
+  for (std::uint64_t i = 1; i <= NoiseFold::kRacesMax + 1; ++i) {
+    fold.note_live(exchange_id(i), true, {exchange_id(100'000), 0});
+  }
+  EXPECT_FALSE(raced(1));
+  EXPECT_TRUE(raced(2));
+  EXPECT_TRUE(raced(NoiseFold::kRacesMax + 1));
 }
 
 TEST(NoiseFoldTest, KeepsABoundedNumberOfExchangesWaiting) {

@@ -101,6 +101,77 @@ TEST(NoiseTest, WhatOnlyTheCandidateDoesIsNeverFlaky) {
   EXPECT_EQ(standing_of(confirmed(0, 50)), Standing::kUndecided);
 }
 
+NoiseCounts raced(std::uint64_t races, std::uint64_t overlapped, std::uint64_t watched) {
+  NoiseCounts counts;
+  counts.raced = races;
+  counts.overlapped = overlapped;
+  counts.watched = watched;
+  return counts;
+}
+
+TEST(NoiseTest, MismatchesThatAllOverlapWritesAndClearAreRaces) {
+  EXPECT_EQ(standing_of(raced(3, 20, 1000)), Standing::kRace);
+  EXPECT_EQ(standing_of(raced(2, 20, 1000)), Standing::kUndecided) << "too few";
+  NoiseCounts counts = raced(9, 20, 1000);
+  counts.cleared = 1;
+  EXPECT_EQ(standing_of(counts), Standing::kRace);
+  counts.cleared = 2;
+  EXPECT_NE(standing_of(counts), Standing::kRace) << "these overlapped none";
+}
+
+TEST(NoiseTest, WhatHeldOnceIsNeverARace) {
+  NoiseCounts counts = raced(1000, 20, 10'000);
+  counts.held = 1;
+  EXPECT_EQ(standing_of(counts), Standing::kUndecided);
+  counts.held = 2;
+  EXPECT_EQ(standing_of(counts), Standing::kRegression);
+}
+
+// A fault that comes and goes where nearly everything overlaps a write.
+TEST(NoiseTest, WhatOverlapsWritesAsOftenAsAllElseIsNoRace) {
+  EXPECT_EQ(standing_of(raced(50, 1000, 1000)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(raced(50, 960, 1000)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(raced(5, 500, 1000)), Standing::kUndecided);
+  EXPECT_EQ(standing_of(raced(12, 500, 1000)), Standing::kRace);
+  EXPECT_EQ(standing_of(raced(50, 0, 0)), Standing::kUndecided) << "nobody counted";
+  // Half overlap one by chance, and half of the fault does.
+  NoiseCounts counts = raced(20, 500, 1000);
+  counts.cleared = 20;
+  EXPECT_EQ(standing_of(counts), Standing::kUndecided);
+}
+
+TEST(NoiseTest, ARaceIsToldWithItsWrite) {
+  NoiseCounts counts = raced(5, 20, 1000);
+  counts.race = {ExchangeId{0, 1}, ExchangeId{0, 2}, -3'140'000};
+  EXPECT_EQ(noise_sentence(counts, judge_noise(counts)),
+            "5 of 5 asked again overlapped a write and agreed then (2 % of all comparisons overlap "
+            "one), such as 00000000000000000000000000000001 with the write "
+            "00000000000000000000000000000002 that began 3.1 ms before the client's answer");
+}
+
+// Differences that fall on a share of all requests whatever writes do.
+TEST(NoiseTest, AFaultThatComesAndGoesIsNotHiddenByChanceOverlaps) {
+  std::mt19937_64 random(7);
+  const auto happens = [&](double chance) {
+    return std::uniform_real_distribution<>(0, 1)(random) < chance;
+  };
+  for (const double overlap : {0.02, 0.2, 0.5, 0.9, 0.99}) {
+    int races = 0;
+    for (int run = 0; run < 200; ++run) {
+      NoiseCounts counts;
+      for (int i = 0; i < 2000; ++i) {
+        const bool is_overlapped = happens(overlap);
+        ++counts.watched;
+        counts.overlapped += is_overlapped ? 1 : 0;
+        if (!happens(0.02)) continue;
+        ++(is_overlapped ? counts.raced : counts.cleared);
+      }
+      races += standing_of(counts) == Standing::kRace ? 1 : 0;
+    }
+    EXPECT_EQ(races, 0) << overlap;
+  }
+}
+
 TEST(NoiseTest, PairsDecideAsTheTableSays) {
   EXPECT_EQ(standing_of(pairs(1000, 0, 11, 0)), Standing::kUndecided);
   EXPECT_EQ(standing_of(pairs(1000, 0, 12, 0)), Standing::kRegression);

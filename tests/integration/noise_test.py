@@ -5,6 +5,7 @@
 import itertools
 import json
 import re
+import threading
 import unittest
 
 from harness import BanyanTest, Origin, wait_until
@@ -146,6 +147,64 @@ class TwinTest(NoiseCase):
         evidence = {f["path"]: f["evidence"] for f in self.banyan.json("findings", "list")["findings"]}
         self.assertEqual((30, 0), (evidence["body:$.price"]["candidate_only"], evidence["body:$.price"]["both"]))
         self.assertEqual((0, 30), (evidence["body:$.nonce"]["candidate_only"], evidence["body:$.nonce"]["both"]))
+
+
+class RaceTest(BanyanTest):
+    """The candidate does a write later than legacy, and is asked for the same thing in between."""
+
+    extra = ROUTES.replace("[noise]", 'sticky = "cookie:session"\n[noise]') + "control = 0\nlegacy_floor = 200\n"
+
+    def setUp(self):
+        super().setUp()
+        self.writes = {}  # target: may the candidate do it
+        self.stores = {"legacy": {}, "candidate": {}}
+        self.legacy.answer = lambda request: self.answer("legacy", request)
+        self.candidate.answer = lambda request: self.answer("candidate", request)
+
+    def answer(self, system, request):
+        target, store = request["target"], self.stores[system]
+        if request["method"] == "PUT":
+            if system == "candidate":
+                self.writes[target].wait(20)
+            store[target] = request["body"].decode()
+        return 200, {"Content-Type": "application/json"}, json.dumps({"name": store.get(target, "")}).encode()
+
+    def findings(self):
+        return self.banyan.json("findings", "list")["findings"]
+
+    def test_what_a_write_explains_is_a_race_and_hidden_but_not_dropped(self):
+        self.banyan.start()
+        for number in range(80):
+            self.banyan.request("GET", "/item/%d" % (1000 + number))
+        for number in range(5):
+            target = "/item/%d" % number
+            self.writes[target] = threading.Event()
+            self.banyan.request("PUT", target, b"new", {"Cookie": "session=writer"})
+            wait_until(lambda: self.candidate.seen(lambda r: r["target"] == target), "the write is copied")
+            # Of another session: the copies of one keep their order.
+            self.banyan.request("GET", target, None, {"Cookie": "session=reader"})
+            wait_until(lambda: self.candidate.seen(lambda r: r["target"] == target and r["method"] == "GET"),
+                       "the read is copied")
+            self.writes[target].set()
+        wait_until(lambda: [(f["standing"], f["evidence"]["raced"]) for f in self.findings()] == [("race", 5)],
+                   "all were asked again")
+        finding = self.findings()[0]
+        self.assertEqual(("GET /item/{}", "body:$.name"), (finding["endpoint"], finding["path"]))
+        evidence = finding["evidence"]
+        self.assertEqual((5, 0, 5), (evidence["raced"], evidence["held"], evidence["overlapped"]))
+        self.assertLess(evidence["race"]["after_ms"], 0)
+        self.assertIn("overlapped a write", evidence["text"])
+        listed = self.banyan.cli("findings", "list").stdout
+        self.assertNotIn("body:$.name", listed)
+        self.assertIn("1 more is noise or races with writes (--all shows them)", listed)
+        self.assertIn("race", self.banyan.cli("findings", "list", "--all").stdout)
+        raced = [record for record in self.banyan.records() if record["type"] == "VERDICT" and record.get("race")]
+        self.assertEqual(5, len(raced))
+        self.assertEqual(5, self.metric_raced())
+
+    def metric_raced(self):
+        text = self.banyan.api("GET", "/metrics")[1].decode()
+        return float(re.search(r"^banyan_compare_raced_total (\S+)$", text, re.MULTILINE).group(1))
 
 
 if __name__ == "__main__":

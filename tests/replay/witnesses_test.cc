@@ -39,6 +39,7 @@ class WitnessesTest : public ReplayFixture {
     record.endpoint = request.is_write ? "POST /write" : "GET /read";
     record.request_stream = "main";
     record.request_offset = offset;
+    record.race = race_;
     if (verdict == Verdict::kDifferent) {
       model::Difference one;
       one.path = std::string(path);
@@ -46,6 +47,7 @@ class WitnessesTest : public ReplayFixture {
     }
     log_.append(record);
   }
+  model::Race race_;
   std::uint64_t passed_over(const std::string& reason) {
     const auto stats = mirror_->stats().witnesses.passed_over;
     const auto found = stats.find(reason);
@@ -72,6 +74,19 @@ TEST_F(WitnessesTest, BothSystemsAreAskedTwiceForWhatDiffered) {
   EXPECT_EQ(candidate_->count(), 2U);
   EXPECT_EQ(legacy_->seen().front().field("Banyan-Shadow"), "1");
   EXPECT_EQ(mirror_->stats().mirrored, 0U);
+}
+
+TEST_F(WitnessesTest, WhatOverlappedAWriteIsAskedAgainWhenThatHasSettled) {
+  start();
+  race_ = {support::exchange_id(77), 0};
+  exchange(1);
+  race_ = {};
+  ASSERT_TRUE(wait_for([&] { return mirror_->stats().witnesses.waiting == 1; }));
+  exchange(2, Verdict::kDifferent, false, "body:$.b");
+  ASSERT_TRUE(wait_for([&] { return shadows().size() == 4; }));
+  for (const auto& shadow : shadows()) EXPECT_EQ(shadow.exchange, support::exchange_id(2));
+  clock_.advance_ns(1'000'000'000);
+  ASSERT_TRUE(wait_for([&] { return shadows().size() == 8; }));
 }
 
 TEST_F(WitnessesTest, EqualOnesWritesAndEarlierGenerationsAreLeftAlone) {

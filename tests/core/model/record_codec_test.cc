@@ -91,6 +91,8 @@ std::vector<AnyRecord> samples() {
   verdict.request_offset = Offset{77};
   verdict.legacy_status = 65535;
   verdict.request_shape = 0xffffffff;
+  verdict.candidate_status = 65535;
+  verdict.race = {ExchangeId{1, 2}, -5};
   verdict.reason = "gap";
   verdict.differences = {
       {"body:$.a[]", "body:$.a[3]", DifferenceKind::kStatus, "1", "2", "rule", "t"}, {}};
@@ -427,7 +429,32 @@ TEST(RecordCodecTest, WhatWasMeasuredIsWrittenAsEncodeDoes) {
   }
 }
 
-TEST(RecordCodecTest, AKindIsATypeOrARequestThatHasACopy) {
+TEST(RecordCodecTest, ARaceTakesRoomOnlyWhereThereIsOneAndNamesAWrite) {
+  VerdictRecord verdict;
+  verdict.exchange = kExchange;
+  verdict.candidate_status = 200;
+  const std::string plain = bytes_of(verdict);
+  verdict.race = {ExchangeId{7, 8}, -5};
+  const std::string raced = bytes_of(verdict);
+  // One byte more for the status, 16 for the exchange and 8 for the time.
+  EXPECT_EQ(raced.size(), plain.size() + 25);
+  const auto decoded = decode(raced);
+  ASSERT_TRUE(decoded.ok());
+  const auto& read = std::get<VerdictRecord>(*decoded);
+  EXPECT_EQ(read.candidate_status, 200U);
+  EXPECT_EQ(read.race.write, (ExchangeId{7, 8}));
+  EXPECT_EQ(read.race.after_ns, -5);
+  const std::size_t at = raced.find("\xC8\x81\x04");
+  ASSERT_NE(at, std::string::npos);
+  std::string nobody = raced;
+  std::fill_n(nobody.begin() + static_cast<std::ptrdiff_t>(at) + 3, 16, '\0');
+  EXPECT_FALSE(decode(nobody).ok());
+  std::string unknown = raced;
+  unknown[at + 2] = 0x08;
+  EXPECT_FALSE(decode(unknown).ok());
+}
+
+TEST(RecordCodecTest, AKindIsATypeOrASortOfRequest) {
   for (const AnyRecord& record : samples()) {
     const std::string bytes = bytes_of(record);
     const RecordType type = peek(bytes)->type;
@@ -437,6 +464,7 @@ TEST(RecordCodecTest, AKindIsATypeOrARequestThatHasACopy) {
       EXPECT_EQ(kind.meets(RecordKinds::of({one})), one == type) << other;
     }
     EXPECT_FALSE(kind.meets(RecordKinds::selected_requests()));  // None of the samples is.
+    EXPECT_EQ(kind.meets(RecordKinds::uncopied_writes()), type == RecordType::kRequest);
     EXPECT_TRUE(kind.meets(RecordKinds::all()));
     EXPECT_FALSE(kind.meets({}));
   }
@@ -447,6 +475,12 @@ TEST(RecordCodecTest, AKindIsATypeOrARequestThatHasACopy) {
   EXPECT_TRUE(kind.meets(RecordKinds::selected_requests()));
   EXPECT_TRUE(kind.meets(RecordKinds::of({RecordType::kRequest})));
   EXPECT_FALSE(kind.meets(RecordKinds::of({RecordType::kResponse, RecordType::kGap})));
+  EXPECT_FALSE(kind.meets(RecordKinds::uncopied_writes()));
+  request.mirror = MirrorDecision::kOff;
+  request.is_write = false;
+  const std::string read = bytes_of(request);
+  EXPECT_TRUE(kind_of(RecordType::kRequest, read).meets(RecordKinds::of({RecordType::kRequest})));
+  EXPECT_FALSE(kind_of(RecordType::kRequest, read).meets(RecordKinds::uncopied_writes()));
   // Where it cannot be told, nobody passes over it.
   const std::size_t decision = bytes.find(request.session) + request.session.size();
   for (std::size_t size = 2; size < bytes.size(); ++size) {
