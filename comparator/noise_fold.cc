@@ -38,7 +38,7 @@ void note_last(const model::VerdictRecord& witness, std::string_view side,
   for (const model::Difference& one : witness.differences) {
     if (!one.rule.empty()) continue;
     if (one.transition == kNotListed || last.size() >= NoiseFold::kPathsMax) {
-      last[{}] = side;
+      last.insert_or_assign(std::string(), std::string(side));
       return;
     }
     std::string& text = last[known_path(one.path)];
