@@ -12,6 +12,7 @@
 #include "comparator/json_diff.h"
 #include "comparator/lifted_json.h"
 #include "comparator/markup_diff.h"
+#include "comparator/message_types.h"
 #include "comparator/parsed_strings.h"
 #include "comparator/transition.h"
 #include "comparator/wire_value.h"
@@ -109,9 +110,14 @@ JsonRoom& json_room() {
 
 class BodyDiff {
  public:
-  BodyDiff(const LiftedAnswer& legacy, const LiftedAnswer& candidate, const RuleSet& rules,
-           DifferenceSink& sink, FieldCoverage* coverage = nullptr)
-      : legacy_(legacy), candidate_(candidate), rules_(rules), sink_(sink), coverage_(coverage) {}
+  BodyDiff(const LiftedAnswer& legacy, const LiftedAnswer& candidate, std::string_view target,
+           const RuleSet& rules, DifferenceSink& sink, FieldCoverage* coverage = nullptr)
+      : legacy_(legacy),
+        candidate_(candidate),
+        target_(target),
+        rules_(rules),
+        sink_(sink),
+        coverage_(coverage) {}
 
   std::string run() {
     if (is_empty(legacy_) && is_empty(candidate_)) return {};
@@ -297,12 +303,45 @@ class BodyDiff {
     const WireBody left = body(legacy_, a);
     const WireBody right = body(candidate_, b);
     const std::size_t bytes_max = rules_.options().body_bytes_max;
-    const auto both = read_wire(form, left, right, bytes_max);
+    const WireTypes types = types_of(form);
+    auto both = read_wire(form, left, right, bytes_max, types);
+    if (!both.ok() && both.error().code != ErrorCode::kExhausted && types.message != nullptr) {
+      both = read_wire(form, left, right, bytes_max, {});
+    }
     if (both.ok()) return values(both->legacy, both->candidate);
+    if (both.error().code == ErrorCode::kExhausted) {
+      emit(DifferenceKind::kValue, size_text(a.size()),
+           size_text(b.size()) + ": " + both.error().message, "not localised");
+      return true;
+    }
     const auto alone = [&](const WireBody& side) {
       return is_read(check_wire(form, side, bytes_max));
     };
     return unread(alone(left), a, alone(right), b, true);
+  }
+
+  // What a descriptor set says of the bodies: by the method, else by the name that the content type
+  // gives, as some servers do.
+  WireTypes types_of(WireForm form) const {
+    WireTypes out;
+    out.all = rules_.options().messages.get();
+    if (out.all == nullptr || legacy_.status / 100 != 2) return out;
+    out.message = out.all->answer_of(target_);
+    if (out.message != nullptr || form == WireForm::kGrpc) return out;
+    const auto type = http::find_header(legacy_.fields, "content-type").value_or("");
+    for (const std::string_view part : split(type, ';')) {
+      const std::string_view named = trim(part);
+      const std::size_t equals = named.find('=');
+      const std::string_view name = named.substr(0, equals);
+      if (equals == std::string_view::npos ||
+          !(equal_ignoring_case(name, "proto") || equal_ignoring_case(name, "messagetype"))) {
+        continue;
+      }
+      std::string_view value = named.substr(equals + 1);
+      if (value.size() > 1 && value.front() == '"') value = value.substr(1, value.size() - 2);
+      out.message = out.all->find(value);
+    }
+    return out;
   }
 
   // Likewise as HTML. Every text is some HTML, so that one side says so is not enough.
@@ -408,6 +447,7 @@ class BodyDiff {
 
   const LiftedAnswer& legacy_;
   const LiftedAnswer& candidate_;
+  const std::string_view target_;
   const RuleSet& rules_;
   DifferenceSink& sink_;
   FieldCoverage* const coverage_;  // null where differences are asked for
@@ -428,15 +468,15 @@ bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate) 
 }
 
 std::string compare_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,
-                           const RuleSet& rules, DifferenceSink& sink) {
-  return BodyDiff(legacy, candidate, rules, sink).run();
+                           std::string_view target, const RuleSet& rules, DifferenceSink& sink) {
+  return BodyDiff(legacy, candidate, target, rules, sink).run();
 }
 
-void cover_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate, const RuleSet& rules,
-                  FieldCoverage& coverage) {
+void cover_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,
+                  std::string_view target, const RuleSet& rules, FieldCoverage& coverage) {
   if (!rules.whole_body().empty()) coverage.add("body");
   DifferenceSink unused(rules.options());
-  (void)BodyDiff(legacy, candidate, rules, unused, &coverage).run();
+  (void)BodyDiff(legacy, candidate, target, rules, unused, &coverage).run();
 }
 
 }  // namespace banyan::comparator

@@ -19,12 +19,13 @@ inline constexpr std::size_t kJsonNodesMax = 500'000;
 // at content codings: compare those first.
 bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate);
 
-// Answers "" where it could compare, else the reason why not ("body_not_recorded").
+// `target` is what was asked for. Answers "" where it could compare, else the reason why not
+// ("body_not_recorded").
 std::string compare_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,
-                           const RuleSet& rules, DifferenceSink& sink);
+                           std::string_view target, const RuleSet& rules, DifferenceSink& sink);
 
 // Notes which fields of both bodies the rules cover, in the form in which they are compared.
-void cover_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate, const RuleSet& rules,
-                  FieldCoverage& coverage);
+void cover_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,
+                  std::string_view target, const RuleSet& rules, FieldCoverage& coverage);
 
 }  // namespace banyan::comparator

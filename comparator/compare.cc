@@ -51,7 +51,8 @@ Comparison finish(DifferenceSink& sink, std::string reason) {
 
 Comparison compare_answers(const CompiledRules& rules, std::string_view route,
                            std::string_view method, const LiftedAnswer& legacy,
-                           const LiftedAnswer& candidate, std::int64_t now_wall_ns) {
+                           const LiftedAnswer& candidate, std::int64_t now_wall_ns,
+                           std::string_view target) {
   const bool has_legacy = legacy.status != 0;
   const bool has_candidate = candidate.status != 0;
   if (!has_legacy && !has_candidate) return incomparable("no_usable_answer");
@@ -84,7 +85,7 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
     compare_fields(FieldPlace::kHeader, legacy.fields, candidate.fields, set, sink);
   }
   std::string reason;
-  if (has_body) reason = compare_bodies(legacy, candidate, set, sink);
+  if (has_body) reason = compare_bodies(legacy, candidate, target, set, sink);
   if (!same_trailers) {
     compare_fields(FieldPlace::kTrailer, legacy.trailers, candidate.trailers, set, sink);
   }
@@ -93,7 +94,7 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
 
 void cover_answers(const CompiledRules& rules, std::string_view route, std::string_view method,
                    const LiftedAnswer& legacy, const LiftedAnswer& candidate,
-                   FieldCoverage& coverage) {
+                   FieldCoverage& coverage, std::string_view target) {
   const RuleSet set(rules, route);
   if (!set.status().empty()) coverage.add("status");
   cover_fields(FieldPlace::kHeader, legacy.fields, set, coverage);
@@ -101,7 +102,7 @@ void cover_answers(const CompiledRules& rules, std::string_view route, std::stri
   cover_fields(FieldPlace::kTrailer, legacy.trailers, set, coverage);
   cover_fields(FieldPlace::kTrailer, candidate.trailers, set, coverage);
   const bool is_covering_body = !set.body().empty() || !set.whole_body().empty();
-  if (method != "HEAD" && is_covering_body) cover_bodies(legacy, candidate, set, coverage);
+  if (method != "HEAD" && is_covering_body) cover_bodies(legacy, candidate, target, set, coverage);
 }
 
 }  // namespace banyan::comparator

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Two answers to one verdict: lift, align, tolerate. Pure; any thread. What time it is decides
-// which rules have expired.
+// which rules have expired, and the
+// target of the request what its answers hold.
 #pragma once
 
 #include <cstdint>
@@ -52,13 +53,14 @@ struct Comparison {
 
 Comparison compare_answers(const CompiledRules& rules, std::string_view route,
                            std::string_view method, const LiftedAnswer& legacy,
-                           const LiftedAnswer& candidate, std::int64_t now_wall_ns = 0);
+                           const LiftedAnswer& candidate, std::int64_t now_wall_ns = 0,
+                           std::string_view target = {});
 
 class FieldCoverage;
 // Notes which fields of two answers `rules` cover, whether they differ or not.
 void cover_answers(const CompiledRules& rules, std::string_view route, std::string_view method,
                    const LiftedAnswer& legacy, const LiftedAnswer& candidate,
-                   FieldCoverage& coverage);
+                   FieldCoverage& coverage, std::string_view target = {});
 
 // True from that moment on; `expires_wall_ns` 0 never comes.
 inline bool has_expired(std::int64_t expires_wall_ns, std::int64_t now_wall_ns) {

@@ -178,8 +178,8 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   const LiftedAnswer& legacy = shadow_is_legacy ? lifted_shadow_ : lifted_primary_;
   const LiftedAnswer& candidate = shadow_is_legacy ? lifted_primary_ : lifted_shadow_;
   answers_ = Answers{&legacy, &candidate};
-  draft.comparison =
-      compare_answers(*rules_, draft.route, exchange.method, legacy, candidate, wall_ns_);
+  draft.comparison = compare_answers(*rules_, draft.route, exchange.method, legacy, candidate,
+                                     wall_ns_, exchange.target);
   const bool is_copy_less = shadow_.answer.status != 0 && shadow_.cause == kDroppedSecret;
   if (is_copy_less && draft.comparison.verdict == Verdict::kDifferent) {
     draft.comparison = Comparison{};

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace banyan::comparator {
+
+class MessageTypes;
 
 struct ToleranceOptions {
   std::string path;
@@ -51,6 +54,7 @@ struct ComparatorOptions {
   std::uint64_t body_bytes_max = 16ULL << 20;  // larger bodies: digest only
   std::size_t differences_max = 1000;  // of one verdict; past it the rest are counted as one
   std::size_t shown_bytes_max = 256;   // of a value in a difference
+  std::shared_ptr<const MessageTypes> messages = {};  // of Protocol Buffers; null: none is known
 };
 
 }  // namespace banyan::comparator

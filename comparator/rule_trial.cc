@@ -110,7 +110,7 @@ class Trial {
       return;
     }
     const Comparison with = compare_answers(*with_, draft.route, exchange.method, *answers.legacy,
-                                            *answers.candidate, now_wall_ns_);
+                                            *answers.candidate, now_wall_ns_, exchange.target);
     ++report_.after[static_cast<std::size_t>(with.verdict)];
     if (with.verdict != before) note_changed(exchange, before, with.verdict);
     note_hidden(draft, with);
@@ -118,7 +118,7 @@ class Trial {
     coverage_.begin_pair(draft.route);
     if (answers.legacy->status != 0 && answers.candidate->status != 0) {
       cover_answers(*rule_, draft.route, exchange.method, *answers.legacy, *answers.candidate,
-                    coverage_);
+                    coverage_, exchange.target);
     }
     coverage_.end_pair();
   }

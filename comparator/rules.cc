@@ -8,6 +8,7 @@
 #include <cmath>
 #include <utility>
 
+#include "comparator/message_types.h"
 #include "core/base/bytes.h"
 #include "core/base/hash.h"
 #include "core/base/text.h"
@@ -253,6 +254,7 @@ std::uint64_t version_of(const ComparatorOptions& options) {
   writer.u64(options.body_bytes_max);
   writer.u64(options.differences_max);
   writer.u64(options.shown_bytes_max);
+  if (options.messages != nullptr) writer.u64(options.messages->signature());
   for (const CompareRuleOptions& rule : options.rules) {
     writer.varint(rule.routes.size());
     for (const auto& route : rule.routes) writer.bytes(route);

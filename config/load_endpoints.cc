@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "comparator/message_types.h"
 #include "comparator/path_templates.h"
 #include "config/loaders.h"
 #include "config/openapi.h"
@@ -13,11 +14,12 @@ namespace banyan::config {
 namespace {
 
 constexpr std::size_t kFilesMax = 16;
+constexpr const char* kDescriptorHint =
+    "a descriptor set of at most 16 MiB, as `protoc --include_imports --descriptor_set_out=FILE` "
+    "or "
+    "`buf build -o FILE` writes it";
 
-}  // namespace
-
-void load_endpoints(TableReader& root, Config& config) {
-  TableReader table = root.table("endpoints");
+void load_openapi(TableReader& table, Config& config) {
   std::vector<std::string> files;
   table.read_strings("openapi", files);
   const Node* place = table.node().find("openapi");
@@ -40,6 +42,42 @@ void load_endpoints(TableReader& root, Config& config) {
     table.problems().error(
         *place, table.name_of_key("openapi") + ": there are more than 5000 paths in all");
   }
+}
+
+// The sets are taken as they are: a file that changes counts from the next reload on.
+void load_descriptors(TableReader& table, Config& config) {
+  std::vector<std::string> files;
+  table.read_strings("descriptors", files);
+  if (files.empty()) return;
+  const Node& place = *table.node().find("descriptors");
+  const std::string key = table.name_of_key("descriptors");
+  if (files.size() > kFilesMax) {
+    table.problems().error(place, key + " names at most 16 files");
+    files.resize(kFilesMax);
+  }
+  std::vector<comparator::DescriptorSet> sets;
+  for (const std::string& file : files) {
+    auto bytes = FileSystem::posix().read_file(file, comparator::kDescriptorSetBytesMax);
+    if (!bytes.ok()) {
+      table.problems().error(place, key + ": " + bytes.error().message, kDescriptorHint);
+      return;
+    }
+    sets.push_back({file, *std::move(bytes)});
+  }
+  auto messages = comparator::MessageTypes::read(sets);
+  if (!messages.ok()) {
+    table.problems().error(place, key + ": " + messages.error().message, kDescriptorHint);
+    return;
+  }
+  config.comparator.messages = *std::move(messages);
+}
+
+}  // namespace
+
+void load_endpoints(TableReader& root, Config& config) {
+  TableReader table = root.table("endpoints");
+  load_openapi(table, config);
+  load_descriptors(table, config);
   table.finish();
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "comparator/message_types.h"
 #include "comparator/path_templates.h"
 #include "config/config.h"
 
@@ -117,6 +118,38 @@ TEST(OpenApiTest, FilesOfTheConfigAreRead) {
     }
     EXPECT_TRUE(is_told) << named;
   }
+  std::filesystem::remove_all(directory);
+}
+
+TEST(DescriptorsTest, FilesOfTheConfigAreRead) {
+  std::string directory = testing::TempDir() + "banyan-descriptors-XXXXXX";
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  const std::string bad = directory + "/bad.pb";
+  std::ofstream(bad) << "nothing";
+  const std::string shop = BANYAN_SOURCE_DIR "/tests/cases/descriptors/shop.pb";
+  const auto load = [](const std::string& files) {
+    return load_text(
+        "[systems.legacy]\nurls = [\"http://a\"]\n[systems.candidate]\nurls = [\"http://b\"]\n"
+        "[[listeners]]\naddress = \"127.0.0.1:0\"\n[endpoints]\ndescriptors = [" +
+            files + "]\n",
+        "b.toml", {});
+  };
+  const auto quoted = [](const std::string& file) { return "\"" + file + "\""; };
+  const auto good = load(quoted(shop));
+  ASSERT_NE(good.config.comparator.messages, nullptr);
+  EXPECT_NE(good.config.comparator.messages->answer_of("/shop.v1.Orders/Get"), nullptr);
+  EXPECT_EQ(load("").config.comparator.messages, nullptr);
+  for (const std::string& named : {bad, directory + "/none.pb"}) {
+    bool is_told = false;
+    for (const Diagnostic& found : load(quoted(shop) + ", " + quoted(named)).diagnostics) {
+      is_told |= found.message.find(named) != std::string::npos && found.line == 8 &&
+                 found.hint.find("--include_imports") != std::string::npos;
+    }
+    EXPECT_TRUE(is_told) << named;
+  }
+  std::string many = quoted(shop);
+  for (int i = 0; i < 16; ++i) many += ", " + quoted(shop);
+  EXPECT_FALSE(load(many).ok());
   std::filesystem::remove_all(directory);
 }
 
