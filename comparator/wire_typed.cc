@@ -346,7 +346,9 @@ Result<WireReader::Values> WireReader::read_any(const WireMessages& legacy,
   Values out;
   out.legacy.resize(legacy.size());
   out.candidate.resize(candidate.size());
-  for (auto& [url, group] : groups) {
+  for (auto& entry : groups) {
+    const std::string& url = entry.first;
+    Group& group = entry.second;
     const MessageType* type =
         types_ == nullptr ? nullptr : types_->find(url.substr(url.rfind('/') + 1));
     if (depth >= kWireDepthMax) type = nullptr;
