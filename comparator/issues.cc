@@ -129,8 +129,8 @@ std::optional<std::vector<std::string>> cause_of(const FindingNames& finding) {
   const Place place = place_of(finding.path);
   std::vector<std::string> cause = {std::string(finding.kind), std::string(finding.transition),
                                     std::string(place.part), place.leaf};
-  const bool is_untold =
-      finding.transition == "not localised" || finding.transition == "not listed";
+  const bool is_untold = finding.transition == "not localised" ||
+                         finding.transition == "not listed" || finding.transition == "not aligned";
   if (finding.kind == "no_answer" || finding.kind == "unparseable" || is_untold) {
     return std::nullopt;
   }

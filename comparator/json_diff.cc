@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "comparator/array_similarity.h"
 #include "comparator/meaning_hash.h"
 #include "comparator/transition.h"
 #include "core/base/unicode.h"
@@ -368,12 +369,35 @@ void JsonDiff::ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b) 
     if (!keyed.keeps_order()) order(legacy, candidate, {});
     return paired(a, b, keyed);
   }
-  // Nothing changed: some are gone, or have come, or both at opposite ends.
+  // Nothing changed: some are gone, or have come.
   const bool is_one_sided = same.only_legacy.empty() || same.only_candidate.empty();
-  if (!same.pairs.empty() && same.keeps_order() && (is_one_sided || is_page_moved(a, b, same))) {
+  if (!same.pairs.empty() && same.keeps_order() && is_one_sided) return paired(a, b, same);
+  // One that changed where it stands needs no search.
+  if (a.nodes.size() == 1 && b.nodes.size() == 1) return positional(legacy, candidate, a, b);
+  similar(legacy, candidate, a, b, same);
+}
+
+void JsonDiff::similar(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b,
+                       const Pairing& same) {
+  Pairing like = same;
+  const bool is_searched = pair_by_similarity(a, b, like);
+  // Or both at opposite ends.
+  if (like.pairs.size() == same.pairs.size() && is_page_moved(a, b, same)) {
     return paired(a, b, same);
   }
+  const std::size_t shorter = std::min(a.nodes.size(), b.nodes.size());
+  const bool is_mostly_same = same.keeps_order() && same.pairs.size() * 2 >= shorter;
+  if (like.pairs.size() > same.pairs.size() || is_mostly_same) {
+    pair_gaps(a, b, like);
+    if (!like.keeps_order()) order(legacy, candidate, {});
+    return paired(a, b, like);
+  }
   positional(legacy, candidate, a, b);
+  // What rules cover needs no alignment.
+  if (is_searched || !sink_.has_uncovered()) return;
+  emit(DifferenceKind::kOrder, std::to_string(a.nodes.size()) + " items",
+       std::to_string(b.nodes.size()) + " items, compared by position: too much to search", {},
+       "not aligned");
 }
 
 void JsonDiff::positional(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b) {

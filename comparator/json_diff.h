@@ -45,6 +45,9 @@ class JsonDiff {
   void object(NodeIndex legacy, NodeIndex candidate);
   void array(NodeIndex legacy, NodeIndex candidate);
   void ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b);
+  // Where nothing names the items; `same` are those that are equal.
+  void similar(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b,
+               const Pairing& same);
   void unordered(NodeIndex legacy, NodeIndex candidate, const Items& a, const Items& b,
                  const BodyRule& rule);
   // Descends into pairs and reports what has no partner.

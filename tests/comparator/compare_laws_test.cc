@@ -260,5 +260,37 @@ TEST(CompareLawTest, AnInjectedEditIsFoundAndNothingElse) {
   }
 }
 
+// Records without a key: one leaf is changed and the item moved.
+TEST(CompareLawTest, AnItemThatMovedAndChangedIsFoundAndNothingElse) {
+  const unsigned start = seed();
+  SCOPED_TRACE("seed " + std::to_string(start));
+  Generator generator(start);
+  const auto rules = rules_of({});
+  for (int i = 0; i < kCases / 4; ++i) {
+    Value list;
+    list.type = Type::kArray;
+    const std::size_t count = 3 + generator.below(30);
+    for (std::size_t k = 0; k < count; ++k) {
+      Value& item = list.items.emplace_back(Value::of_type(Type::kObject));
+      item.members.emplace_back("day", generator.number(static_cast<int>(k * 3)));
+      item.members.emplace_back("amount", generator.number(static_cast<int>(generator.below(9))));
+      item.members.emplace_back("state", generator.text("s" + std::to_string(k % 3)));
+      item.members.emplace_back("note", generator.text("n" + std::to_string(k)));
+    }
+    const std::string before = written(list);
+    const std::size_t from = generator.below(count);
+    std::size_t to = generator.below(count);
+    while (to == from) to = generator.below(count);
+    Value moved = list.items[from];
+    moved.members[generator.below(4)].second = generator.number(100'000);
+    list.items.erase(list.items.begin() + static_cast<std::ptrdiff_t>(from));
+    list.items.insert(list.items.begin() + static_cast<std::ptrdiff_t>(to), moved);
+    const Comparison got = compare(*rules, before, generator.respelled(list));
+    ASSERT_EQ(got.differences.size(), 2U) << before << "\n" << written(list);
+    EXPECT_EQ(to_string(got.differences[0].kind), "order");
+    EXPECT_TRUE(got.differences[1].at.starts_with("body:$[" + std::to_string(from) + "]."));
+  }
+}
+
 }  // namespace
 }  // namespace banyan::comparator

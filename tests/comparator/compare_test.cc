@@ -126,6 +126,34 @@ TEST(CompareBoundsTest, DoesNotSearchArraysPastTheirMaximum) {
   EXPECT_EQ(past.verdict, Verdict::kDifferent);
 }
 
+TEST(CompareBoundsTest, SaysThatItemsWereNotAligned) {
+  // In groups of thirty that are alike, so that all pairs of a group are scored.
+  const auto list = [](int count, int shift) {
+    std::string out = "[";
+    for (int i = 0; i < count; ++i) {
+      const int from = (i + shift) % count;
+      const std::string group = std::to_string(from / 30);
+      out += std::string(i > 0 ? "," : "") + R"({"u":)" + std::to_string(from * 2 + shift % 2);
+      for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+        out += std::string(",\"") + name + "\":" + group;
+      }
+      out += "}";
+    }
+    return out + "]";
+  };
+  ComparatorOptions options;
+  options.differences_max = 20'000;
+  const Comparison at = compare(options, list(900, 0), list(900, 301));
+  EXPECT_EQ(at.differences[0].kind, DifferenceKind::kOrder);
+  EXPECT_EQ(at.differences.size(), 901U);
+  const Comparison past = compare(options, list(1500, 0), list(1500, 301));
+  EXPECT_EQ(past.differences.back().transition, "not aligned");
+  EXPECT_EQ(past.differences.back().path, "body:$");
+  // Where a rule covers all there is to tell, that is all.
+  options.rules.push_back({{}, {"body:$[].*"}, {}, {}});
+  EXPECT_EQ(compare(options, list(1500, 0), list(1500, 301)).verdict, Verdict::kTolerated);
+}
+
 // Wide objects with nothing in common must not cost the square of their width.
 TEST(CompareBoundsTest, ComparesWideObjectsInLinearTime) {
   const auto wide = [](char name, int first) {
