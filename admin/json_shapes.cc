@@ -131,11 +131,13 @@ void write_standing(json::JsonWriter& json, const comparator::Finding& finding) 
     json.member("write", counts.race.write.to_string());
     json.member("after_ms", static_cast<double>(counts.race.after_ns) / 1e6).end_object();
   }
+  if (counts.sides.candidate + counts.sides.legacy + counts.sides.again > 0) {
+    json.key("sides").begin_object().member("shape", counts.shape);
+    json.member("candidate", counts.sides.candidate).member("legacy", counts.sides.legacy);
+    json.member("again", counts.sides.again).member("log_evidence", counts.log_sides).end_object();
+  }
   json.member("log_evidence", judged.log_evidence);
-  const bool needs_pairs = judged.needs == comparator::Needs::kPairs;
-  json.member("needs", judged.needs == comparator::Needs::kNothing ? ""
-                       : needs_pairs                               ? "pairs"
-                                                                   : "confirmations");
+  json.member("needs", to_string(judged.needs));
   json.member("needed", judged.needed);
   json.member("text", comparator::noise_sentence(counts, judged)).end_object();
 }

@@ -102,9 +102,13 @@ struct FindingsStore::Impl {
   Result<std::map<std::string, NoiseFold::Paths>> shown_by(ExchangeId exchange);
   Status write_noise();
   Status write_races();
+  // findings_shapes.cc
+  Status create_shapes_table();
+  Status write_shapes();
+  Status move_shapes(const std::string& from, const std::string& to);
   Status move_noise(const std::string& from, const std::string& to);
   Status erase_noise(const std::vector<std::string>& names);
-  // Gives each its standing; all paths of its route are judged together.
+  // findings_standing.cc. Gives each its standing; all paths of its route are judged together.
   Status judge(std::vector<Finding>& of) const;
   // Ids of findings that count as noise, as a JSON array.
   Result<std::string> noise_ids() const;
@@ -149,6 +153,9 @@ FindingNames names_of(const store::Statement& row);
 FindingState state_of(std::int64_t stored, std::int64_t until_wall_ns, std::int64_t now_wall_ns);
 // The first column of the first row; 0 where there is none.
 Result<std::int64_t> number_of(store::Database& database, std::string_view sql);
+// Of one route, in findings_shapes.cc.
+Status load_shapes(store::Database& database, const std::string& route,
+                   std::map<NoiseKey, std::map<std::string, SideCounts>>& out);
 // A file that only an older version wrote lacks the later tables.
 Result<bool> has_table(store::Database& database, std::string_view name);
 

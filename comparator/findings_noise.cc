@@ -62,18 +62,25 @@ unsigned count_in(const std::map<NoiseFold::Path, unsigned>& seen, const NoiseFo
 
 }  // namespace
 
-Status FindingsStore::Impl::create_noise_tables() { return database->execute(kSchema); }
+Status FindingsStore::Impl::create_noise_tables() {
+  BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
+  return create_shapes_table();
+}
 
 Status FindingsStore::Impl::fold_witness(const model::VerdictRecord& witness) {
   if (witness.has_previous) return {};
   witnesses.fetch_add(1, std::memory_order_relaxed);
-  const auto asked = noise.add(witness, name_of(witness.endpoint));
+  const std::string endpoint = name_of(witness.endpoint);
+  noise.add_shapes_again(witness, endpoint);
+  const auto asked = noise.add(witness, endpoint);
   unpaired.store(noise.unpaired(), std::memory_order_relaxed);
   return asked ? settle(*asked) : Status();
 }
 
 Status FindingsStore::Impl::note_live(const model::VerdictRecord& verdict) {
   const bool is_usable = !verdict.of.is_erased && verdict.verdict != Verdict::kIncomparable;
+  // What overlapped a write is the same thing before and after it.
+  if (is_usable && !verdict.has_previous && !verdict.race.is_there()) noise.add_shapes(verdict);
   const auto asked = noise.note_live(verdict.exchange, is_usable, verdict.race);
   return asked ? settle(*asked) : Status();
 }
@@ -174,6 +181,7 @@ Status FindingsStore::Impl::write_noise() {
                                .bind(4, count.overlapped)
                                .run());
   }
+  BANYAN_RETURN_IF_ERROR(write_shapes());
   if (noise.counts().empty()) {
     noise.clear_counts();
     return {};
@@ -266,7 +274,7 @@ Status FindingsStore::Impl::move_noise(const std::string& from, const std::strin
     if (!statement.ok()) return statement.error();
     BANYAN_RETURN_IF_ERROR(statement->bind(1, from).bind(2, to).run());
   }
-  return {};
+  return move_shapes(from, to);
 }
 
 // A path may be what was erased: only those stay that a finding still names.
@@ -275,13 +283,14 @@ Status FindingsStore::Impl::erase_noise(const std::vector<std::string>& names) {
     for (const char* sql : {"DELETE FROM noise_pairs WHERE endpoint = ?1",
                             "DELETE FROM noise_paths WHERE endpoint = ?1",
                             "DELETE FROM noise_overlaps WHERE endpoint = ?1",
-                            "DELETE FROM noise_races WHERE endpoint = ?1"}) {
+                            "DELETE FROM noise_races WHERE endpoint = ?1",
+                            "DELETE FROM noise_shapes WHERE endpoint = ?1"}) {
       auto statement = database->prepare(sql);
       if (!statement.ok()) return statement.error();
       BANYAN_RETURN_IF_ERROR(statement->bind(1, name).run());
     }
   }
-  for (const std::string table : {"noise_paths", "noise_races"}) {
+  for (const std::string table : {"noise_paths", "noise_races", "noise_shapes"}) {
     BANYAN_RETURN_IF_ERROR(
         database->execute("DELETE FROM " + table +
                           " AS n WHERE NOT EXISTS (SELECT 1 FROM findings AS f WHERE "
@@ -289,168 +298,6 @@ Status FindingsStore::Impl::erase_noise(const std::vector<std::string>& names) {
                           "(f.path = n.path OR (f.endpoint = '*' AND lower(f.path) = n.path)))"));
   }
   return {};
-}
-
-namespace {
-
-struct RouteNoise {
-  std::map<NoiseKey, std::size_t> places;  // in `counts`
-  std::vector<NoiseCounts> counts;
-  std::vector<NoiseJudgement> judged;
-  std::map<std::string, std::uint64_t> pairs;  // by endpoint
-  std::map<std::string, NoiseFold::Overlaps> overlaps;
-};
-
-// Header fields are of every endpoint.
-Status load_overlaps(store::Database& database, const std::string& route, RouteNoise& out) {
-  auto rows =
-      database.prepare("SELECT endpoint, watched, overlapped FROM noise_overlaps WHERE route = ?1");
-  if (!rows.ok()) return rows.error();
-  rows->bind(1, route);
-  NoiseFold::Overlaps& all = out.overlaps[std::string(kEveryEndpoint)];
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
-    const NoiseFold::Overlaps one{rows->unsigned_integer(1), rows->unsigned_integer(2)};
-    out.overlaps[std::string(rows->text(0))] = one;
-    all.watched += one.watched;
-    all.overlapped += one.overlapped;
-  }
-}
-
-// Each has its place in noise_paths, if only with zeros.
-Status load_races(store::Database& database, const std::string& route, RouteNoise& out) {
-  auto rows = database.prepare(
-      "SELECT endpoint, path, kind, transition, raced, exchange, write, after_ns FROM noise_races "
-      "WHERE route = ?1");
-  if (!rows.ok()) return rows.error();
-  rows->bind(1, route);
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
-    const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
-                       std::string(rows->text(2)), std::string(rows->text(3))};
-    const auto place = out.places.find(key);
-    if (place == out.places.end()) continue;
-    NoiseCounts& counts = out.counts[place->second];
-    counts.raced = rows->unsigned_integer(4);
-    counts.race.exchange = ExchangeId::parse(rows->text(5)).value_or(ExchangeId());
-    counts.race.write = ExchangeId::parse(rows->text(6)).value_or(ExchangeId());
-    counts.race.after_ns = rows->integer(7);
-  }
-}
-
-Status load_noise(store::Database& database, const std::string& route, RouteNoise& out) {
-  auto pairs = database.prepare("SELECT endpoint, pairs FROM noise_pairs WHERE route = ?1");
-  if (!pairs.ok()) return pairs.error();
-  pairs->bind(1, route);
-  for (;;) {
-    auto row = pairs->step();
-    if (!row.ok()) return row.error();
-    if (!*row) break;
-    out.pairs[std::string(pairs->text(0))] = pairs->unsigned_integer(1);
-  }
-  BANYAN_RETURN_IF_ERROR(load_overlaps(database, route, out));
-  auto rows = database.prepare(
-      "SELECT endpoint, path, kind, both, candidate_only, legacy_only, held, cleared, "
-      "legacy_changed, asked, transition FROM noise_paths WHERE route = ?1");
-  if (!rows.ok()) return rows.error();
-  rows->bind(1, route);
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) break;
-    NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
-                 std::string(rows->text(2)), std::string(rows->text(10))};
-    NoiseCounts counts;
-    if (const auto found = out.pairs.find(key.endpoint); found != out.pairs.end()) {
-      counts.pairs = found->second;
-    }
-    if (const auto found = out.overlaps.find(key.endpoint); found != out.overlaps.end()) {
-      counts.watched = found->second.watched;
-      counts.overlapped = found->second.overlapped;
-    }
-    counts.both = rows->unsigned_integer(3);
-    counts.candidate_only = rows->unsigned_integer(4);
-    counts.legacy_only = rows->unsigned_integer(5);
-    counts.held = rows->unsigned_integer(6);
-    counts.cleared = rows->unsigned_integer(7);
-    counts.legacy_changed = rows->unsigned_integer(8);
-    counts.asked = static_cast<unsigned>(std::clamp<std::int64_t>(rows->integer(9), 1, 15));
-    out.places[std::move(key)] = out.counts.size();
-    out.counts.push_back(counts);
-  }
-  BANYAN_RETURN_IF_ERROR(load_races(database, route, out));
-  out.judged = judge_noise(out.counts);
-  return {};
-}
-
-}  // namespace
-
-Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
-  for (const char* table : {"noise_pairs", "noise_paths", "noise_overlaps", "noise_races"}) {
-    auto is_there = has_table(*database, table);
-    if (!is_there.ok()) return is_there.error();
-    if (!*is_there) return {};
-  }
-  std::map<std::string, RouteNoise> routes;
-  for (Finding& finding : of) {
-    auto [found, is_new] = routes.try_emplace(finding.route);
-    RouteNoise& route = found->second;
-    if (is_new) BANYAN_RETURN_IF_ERROR(load_noise(*database, finding.route, route));
-    bool is_known = false;
-    for (const std::string_view transition :
-         {std::string_view(finding.transition), kEveryTransition}) {
-      const auto place =
-          route.places.find({finding.route, finding.endpoint, known_path(finding.path),
-                             finding.kind, std::string(transition)});
-      if (place == route.places.end()) continue;
-      is_known = true;
-      finding.noise = route.counts[place->second];
-      finding.judged = route.judged[place->second];
-      if (speaks_for_itself(finding.noise, finding.judged.standing)) break;
-    }
-    if (is_known) continue;
-    if (const auto pairs = route.pairs.find(finding.endpoint); pairs != route.pairs.end()) {
-      finding.noise.pairs = pairs->second;
-    }
-    finding.judged = judge_noise(finding.noise);
-  }
-  return {};
-}
-
-Result<std::string> FindingsStore::Impl::noise_ids() const {
-  auto rows = database->prepare(
-      "SELECT id, route, endpoint, path, kind, transition FROM findings WHERE state <> 2 AND "
-      "uncovered > 0");
-  if (!rows.ok()) return rows.error();
-  std::vector<Finding> all;
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) break;
-    Finding& one = all.emplace_back();
-    one.id = std::string(rows->text(0));
-    one.route = std::string(rows->text(1));
-    one.endpoint = std::string(rows->text(2));
-    one.path = std::string(rows->text(3));
-    one.kind = std::string(rows->text(4));
-    one.transition = std::string(rows->text(5));
-  }
-  BANYAN_RETURN_IF_ERROR(judge(all));
-  std::string out = "[";
-  for (const Finding& one : all) {
-    // Hex digits, so nothing is to be escaped.
-    if (counts_as_noise(one)) out += (out.size() == 1 ? "\"" : ",\"") + one.id + "\"";
-  }
-  return out + "]";
-}
-
-FindingsStore::WitnessCounts FindingsStore::witness_counts() const {
-  return {impl_->witnesses.load(std::memory_order_relaxed),
-          impl_->unpaired.load(std::memory_order_relaxed)};
 }
 
 }  // namespace banyan::comparator

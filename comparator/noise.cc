@@ -20,6 +20,7 @@ constexpr double kUpperQuantile = 1.959964;  // of the normal distribution, 95 %
 constexpr double kRuleOfThree = 3;
 // More than that nobody waits for; the word then is without a number.
 constexpr std::uint64_t kNeededMax = 1'000'000;
+constexpr std::uint64_t kSidesNeededMax = 1000;
 
 // ln E of confirmations; see the header.
 double log_of_confirmations(std::uint64_t held, std::uint64_t others, unsigned asked) {
@@ -127,8 +128,16 @@ double log_confirmations_wanted(const NoiseCounts& counts) {
   return legacy_was_seen_to_change(counts) ? by_alpha : std::min(by_alpha, by_posterior);
 }
 
+bool is_regression_by_sides(const NoiseCounts& counts) {
+  return counts.log_sides >= -std::log(kRegressionAlpha);
+}
+
+bool is_suspected_by_sides(const NoiseCounts& counts) {
+  return counts.log_sides >= std::log(kSidesSuspicion);
+}
+
 bool is_regression(const NoiseCounts& counts, const NoiseJudgement& judged) {
-  return judged.log_pairs >= -std::log(kRegressionAlpha) ||
+  return is_regression_by_sides(counts) || judged.log_pairs >= -std::log(kRegressionAlpha) ||
          judged.log_confirmations >= log_confirmations_wanted(counts);
 }
 
@@ -194,6 +203,15 @@ void measure_needs(const NoiseCounts& counts, double log_wanted, NoiseJudgement&
   judged.needed = pairs;
 }
 
+// How many more exchanges in which only the candidate shows it.
+void measure_sides(const NoiseCounts& counts, double log_wanted, NoiseJudgement& judged) {
+  SideCounts more = counts.sides;
+  judged.needs = Needs::kExchanges;
+  for (judged.needed = 0; judged.needed < kSidesNeededMax; ++judged.needed, ++more.candidate) {
+    if (log_of_sides(more, counts.watched, counts.asked_again()) >= log_wanted) return;
+  }
+}
+
 void append_part(std::string& out, const std::string& part) {
   if (!out.empty()) out += "; ";
   out += part;
@@ -219,6 +237,20 @@ std::string race_sentence(const NoiseCounts& counts) {
          (counts.race.after_ns < 0 ? " before" : " after") + " the client's answer";
 }
 
+std::string sides_sentence(const NoiseCounts& counts) {
+  const std::string candidate = std::to_string(counts.sides.candidate);
+  const std::string legacy = std::to_string(counts.sides.legacy);
+  const std::string again = std::to_string(counts.sides.again) + " of " +
+                            std::to_string(counts.asked_again()) + " answers to witnesses";
+  if (counts.shape.empty()) {
+    return "the candidate changes it so in " + candidate +
+           " live exchanges, the other way round it is in " + legacy + ", and legacy does it in " +
+           again;
+  }
+  return "only the candidate shows the shape '" + counts.shape + "' in " + candidate +
+         " live exchanges, only legacy in " + legacy + ", and in " + again;
+}
+
 std::string several(std::uint64_t count, const char* one, const char* many) {
   return std::to_string(count) + " " + (count == 1 ? one : many);
 }
@@ -227,6 +259,28 @@ std::string several(std::uint64_t count, const char* one, const char* many) {
 
 bool is_decided(Standing standing) {
   return standing != Standing::kSuspect && standing != Standing::kUndecided;
+}
+
+bool stands_as_field(const NoiseCounts& own, Standing standing, const NoiseCounts& field,
+                     Standing field_standing) {
+  if (standing == Standing::kRegression) return false;
+  return !speaks_for_itself(own, standing) || is_suspected_by_sides(field) ||
+         (!is_decided(standing) && field_standing == Standing::kRegression);
+}
+
+void NoiseCounts::weigh_transition(std::uint64_t seen, std::uint64_t mirrored) {
+  // Races change what is there from one answer to the next; what they leave is not told apart.
+  if (raced > 0) return;
+  shape.clear();
+  sides = {seen, mirrored, both + legacy_only + legacy_changed};
+  log_sides = log_of_sides(sides, watched, asked_again());
+}
+
+void NoiseCounts::weigh_shapes(const std::map<std::string, SideCounts>& shapes) {
+  ShapeEvidence found = judge_shapes(shapes, watched, asked_again());
+  shape = std::move(found.shape);
+  sides = found.counts;
+  log_sides = found.log_evidence;
 }
 
 bool speaks_for_itself(const NoiseCounts& counts, Standing standing) {
@@ -247,6 +301,16 @@ std::string_view to_string(Standing standing) {
   return "suspect";
 }
 
+std::string_view to_string(Needs needs) {
+  switch (needs) {
+    case Needs::kNothing: return "";
+    case Needs::kPairs: return "pairs";
+    case Needs::kConfirmations: return "confirmations";
+    case Needs::kExchanges: return "exchanges";
+  }
+  return "";
+}
+
 NoiseJudgement judge_noise(const NoiseCounts& counts) {
   NoiseJudgement judged;
   judged.log_pairs = log_of_pairs(counts);
@@ -264,6 +328,8 @@ NoiseJudgement judge_noise(const NoiseCounts& counts) {
   measure_pairs(counts, judged);
   if (is_regression(counts, judged)) {
     judged.standing = Standing::kRegression;
+  } else if (is_suspected_by_sides(counts)) {
+    judged.standing = Standing::kUndecided;
   } else if (is_blind(counts)) {
     judged.standing = Standing::kBlind;
   } else if (is_noise(judged)) {
@@ -275,7 +341,9 @@ NoiseJudgement judge_noise(const NoiseCounts& counts) {
   } else if (counts.is_tested()) {
     judged.standing = Standing::kUndecided;
   }
-  if (judged.standing == Standing::kSuspect || judged.standing == Standing::kUndecided) {
+  if (judged.standing == Standing::kUndecided && is_suspected_by_sides(counts)) {
+    measure_sides(counts, -std::log(kRegressionAlpha), judged);
+  } else if (judged.standing == Standing::kSuspect || judged.standing == Standing::kUndecided) {
     measure_needs(counts, log_confirmations_wanted(counts), judged);
   }
   return judged;
@@ -289,6 +357,12 @@ std::vector<NoiseJudgement> judge_noise(const std::vector<NoiseCounts>& paths) {
     out.push_back(judge_noise(counts));
     if (counts.is_tested()) logs.push_back(out.back().log_evidence);
   }
+  const auto sided =
+      static_cast<double>(std::count_if(paths.begin(), paths.end(), [](const NoiseCounts& counts) {
+        return counts.sides.candidate + counts.sides.legacy > 0 && counts.asked_again() > 0;
+      }));
+  const double log_sides_least =
+      std::max(-std::log(kRegressionAlpha), std::log(std::max(1.0, sided) / kFalseDiscoveryRate));
   std::sort(logs.begin(), logs.end(), std::greater<>());
   // The largest k whose k-th strongest evidence reaches K / (rate * k).
   double log_least = std::numeric_limits<double>::infinity();
@@ -301,8 +375,15 @@ std::vector<NoiseJudgement> judge_noise(const std::vector<NoiseCounts>& paths) {
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     NoiseJudgement& judged = out[i];
-    if (judged.standing != Standing::kRegression || judged.log_evidence >= log_least) continue;
+    if (judged.standing != Standing::kRegression || paths[i].log_sides >= log_sides_least) continue;
+    const bool has_witnesses = judged.log_pairs >= -std::log(kRegressionAlpha) ||
+                               judged.log_confirmations >= log_confirmations_wanted(paths[i]);
+    if (has_witnesses && judged.log_evidence >= log_least) continue;
     judged.standing = Standing::kUndecided;
+    if (!has_witnesses) {
+      measure_sides(paths[i], log_sides_least, judged);
+      continue;
+    }
     measure_needs(paths[i], std::log(all / kFalseDiscoveryRate), judged);
   }
   return out;
@@ -324,12 +405,15 @@ std::string noise_sentence(const NoiseCounts& counts, const NoiseJudgement& judg
                          std::to_string(counts.both));
   }
   if (counts.raced > 0) append_part(out, race_sentence(counts));
+  if (is_suspected_by_sides(counts)) append_part(out, sides_sentence(counts));
   if (out.empty()) out = "seen in live traffic only, not asked again so far";
-  if (judged.needs != Needs::kNothing && judged.needed > 0 && judged.needed < kNeededMax) {
+  const std::uint64_t needed_max = judged.needs == Needs::kExchanges ? kSidesNeededMax : kNeededMax;
+  if (judged.needs != Needs::kNothing && judged.needed > 0 && judged.needed < needed_max) {
     append_part(
         out, "needs about " + std::to_string(judged.needed) +
                  (judged.needs == Needs::kPairs ? " more pairs in which only the candidate differs"
-                                                : " more that hold"));
+                  : judged.needs == Needs::kExchanges ? " more such exchanges"
+                                                      : " more that hold"));
   }
   return out;
 }

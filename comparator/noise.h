@@ -20,14 +20,21 @@
 //   That races are what a place differs by has to be shown against chance: of its confirmations far
 //   more have to be races than comparisons of the endpoint overlap a write at all.
 //
-// Both are valid at any time one looks. Pure; any thread.
+// - Sides (noise_sides.h): live traffic alone, without any witness, once legacy was asked again
+// often
+//   enough to rule out that time does it.
+//
+// All are valid at any time one looks. Pure; any thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "comparator/noise_sides.h"
 #include "core/base/ids.h"
 
 namespace banyan::comparator {
@@ -63,9 +70,23 @@ struct NoiseCounts {
   std::uint64_t raced = 0;
   // Live comparisons of the endpoint, and those of them that overlapped a write.
   std::uint64_t watched = 0, overlapped = 0;
-  NoiseRace race;  // the latest; null where there is none
+  std::uint64_t confirmed_around = 0;  // answers of legacy to all confirmations of the endpoint
+  NoiseRace race;                      // the latest; null where there is none
+  // Of one transition against its mirror image; of every one, the shape that speaks most against
+  // the candidate.
+  SideCounts sides;
+  std::string shape;     // "" where `sides` are of the transition
+  double log_sides = 0;  // ln E; of every transition: of all shapes together
 
   std::uint64_t confirmations() const { return held + cleared + legacy_changed; }
+  // Answers of legacy to witnesses that could have shown it.
+  std::uint64_t asked_again() const {
+    return pairs + std::max(confirmed_around, confirmed_answers());
+  }
+  std::uint64_t confirmed_answers() const { return asked * (confirmations() + raced); }
+  // Live exchanges that show the transition, and those that show its mirror image.
+  void weigh_transition(std::uint64_t seen, std::uint64_t mirrored);
+  void weigh_shapes(const std::map<std::string, SideCounts>& shapes);
   bool is_tested() const {
     return both + candidate_only + legacy_only > 0 || confirmations() + raced > 0;
   }
@@ -75,7 +96,14 @@ struct NoiseCounts {
 // legacy never showed it. Else the path and kind with every transition speak for it.
 bool speaks_for_itself(const NoiseCounts& counts, Standing standing);
 
-enum class Needs { kNothing, kPairs, kConfirmations };
+// Whether a finding stands as its field does with every transition: its own transition says too
+// little, or the field is a regression where that is undecided, or the shapes of the field's
+// values, which only all transitions together show, speak against the candidate.
+bool stands_as_field(const NoiseCounts& own, Standing standing, const NoiseCounts& field,
+                     Standing field_standing);
+
+enum class Needs { kNothing, kPairs, kConfirmations, kExchanges };
+std::string_view to_string(Needs needs);  // "pairs" …, "" for nothing
 
 struct NoiseJudgement {
   Standing standing = Standing::kSuspect;
@@ -104,6 +132,8 @@ inline constexpr double kBlindShare = 0.9;
 inline constexpr std::uint64_t kBlindPairsMin = 20;
 inline constexpr double kFlakyShare = 0.9;  // of confirmations that did not hold
 inline constexpr std::uint64_t kFlakyConfirmationsMin = 3;
+// Of sides: more than that and no place is called noise, blind, flaky or race.
+inline constexpr double kSidesSuspicion = 20;
 inline constexpr double kRaceShare = 0.9;  // of exchanges asked again; and none of them held
 inline constexpr std::uint64_t kRacesMin = 3;
 inline constexpr double kRaceAlpha = 1e-3;  // that so many overlapped a write by chance
@@ -111,7 +141,8 @@ inline constexpr double kRaceAlpha = 1e-3;  // that so many overlapped a write b
 // One path alone.
 NoiseJudgement judge_noise(const NoiseCounts& counts);
 // All paths of one route together: of the regressions, those stand that keep the share of false
-// ones below kFalseDiscoveryRate (e-BH); the others are undecided.
+// ones below kFalseDiscoveryRate (e-BH), or whose sides alone do, of all that have some; the others
+// are undecided.
 std::vector<NoiseJudgement> judge_noise(const std::vector<NoiseCounts>& paths);
 
 // "asked again for 3 exchanges: held in 3; …" One plain sentence, no full stop.

@@ -31,6 +31,10 @@ NoiseFold::Paths paths_of(const model::VerdictRecord& witness) {
   return out;
 }
 
+bool has_shapes(const model::Difference& one) {
+  return one.rule.empty() && one.kind == DifferenceKind::kValue && one.transition != kNotListed;
+}
+
 // What one answer differs in, by path; "" where that is not all. Of a value that is shown in part
 // nobody knows whether it is another one's: `side` tells them apart.
 void note_last(const model::VerdictRecord& witness, std::string_view side,
@@ -174,10 +178,52 @@ std::optional<NoiseFold::Complete> NoiseFold::add(const model::VerdictRecord& wi
   return out;
 }
 
+ShapeTally* NoiseFold::shapes_at(std::string_view route, std::string_view endpoint,
+                                 const std::string& path) {
+  const NoiseKey key{std::string(route), std::string(is_field(path) ? kEveryEndpoint : endpoint),
+                     path, std::string(to_string(DifferenceKind::kValue)),
+                     std::string(kEveryTransition)};
+  const auto found = shapes_.find(key);
+  if (found != shapes_.end()) return &found->second;
+  return shapes_.size() < kShapePlacesMax ? &shapes_[key] : nullptr;
+}
+
+void NoiseFold::add_shapes(const model::VerdictRecord& live) {
+  std::map<std::string, ShapeSides> places;
+  for (const model::Difference& one : live.differences) {
+    if (!has_shapes(one)) continue;
+    places[known_path(one.path)].add(one.legacy, one.candidate);
+    if (places.size() >= kPathsMax) break;
+  }
+  for (auto& [path, sides] : places) {
+    sides.drop_common();
+    if (sides.legacy.empty() && sides.candidate.empty()) continue;
+    if (ShapeTally* const tally = shapes_at(live.route, live.endpoint, path)) tally->add(sides);
+  }
+}
+
+// A witness of legacy stands in the candidate's place where legacy answered the client.
+void NoiseFold::add_shapes_again(const model::VerdictRecord& witness, std::string_view endpoint) {
+  if (witness.run.whom() == WitnessOf::kCandidate || is_spoiled(witness)) return;
+  const bool is_same = witness.run.side() == WitnessSide::kSame;
+  std::set<std::pair<std::string, std::string>> shown;
+  for (const model::Difference& one : witness.differences) {
+    if (!has_shapes(one)) continue;
+    const std::string own = shape_of(is_same ? one.candidate : one.legacy);
+    if (own == shape_of(is_same ? one.legacy : one.candidate)) continue;
+    shown.emplace(known_path(one.path), own);
+    if (shown.size() >= kPathsMax) break;
+  }
+  for (const auto& [path, shape] : shown) {
+    if (ShapeTally* const tally = shapes_at(witness.route, endpoint, path)) tally->add_again(shape);
+  }
+}
+
 void NoiseFold::clear_counts() {
   counts_.clear();
   pairs_.clear();
   overlaps_.clear();
+  shapes_.clear();
 }
 
 void NoiseFold::clear() {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "comparator/noise.h"
+#include "comparator/noise_sides.h"
 #include "core/model/record.h"
 
 namespace banyan::comparator {
@@ -92,6 +93,11 @@ class NoiseFold {
     overlaps_[name].overlapped += is_overlapped ? 1 : 0;
   }
   const std::vector<Overlaps>& overlaps() const { return overlaps_; }
+  // Shapes of values by place, in every transition; past the bound of places none are added.
+  static constexpr std::size_t kShapePlacesMax = 20'000;
+  void add_shapes(const model::VerdictRecord& live);
+  void add_shapes_again(const model::VerdictRecord& witness, std::string_view endpoint);
+  const std::map<NoiseKey, ShapeTally>& shapes() const { return shapes_; }
   void clear_counts();
   void clear();
   void count_unpaired() { ++unpaired_; }
@@ -104,6 +110,7 @@ class NoiseFold {
     std::set<std::uint64_t> runs;
   };
 
+  ShapeTally* shapes_at(std::string_view route, std::string_view endpoint, const std::string& path);
   void note_race(ExchangeId exchange, const model::Race& race);
   std::uint64_t mark_of(ExchangeId exchange) const;
   Waiting& waiting_of(ExchangeId exchange);
@@ -115,6 +122,7 @@ class NoiseFold {
   std::deque<ExchangeId> races_order_;
   std::map<NoiseKey, NoiseCounts> counts_;
   std::vector<Overlaps> overlaps_;  // by name
+  std::map<NoiseKey, ShapeTally> shapes_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> pairs_;
   std::uint64_t unpaired_ = 0;
 };

@@ -56,6 +56,9 @@ void RecentWrites::drop_oldest() {
     const auto found = latest_.find(oldest.links[i].key);
     if (found != latest_.end() && found->second == first_) latest_.erase(found);
   }
+  if (const auto found = sessions_.find(oldest.session); found != sessions_.end()) {
+    if (--found->second == 0) sessions_.erase(found);
+  }
   if (is_open(oldest)) --open_;
   numbers_.erase(oldest.exchange);
   writes_.pop_front();
@@ -83,6 +86,8 @@ void RecentWrites::begin(const model::RequestRecord& write) {
   if (!path.empty()) link(made, number, xxh3_64(path, kWholeSeed));
   if (const std::uint64_t session = session_of(write.session); session != 0) {
     link(made, number, session);
+    made.session = session;
+    ++sessions_[session];
   }
 }
 
@@ -138,7 +143,10 @@ model::Race RecentWrites::race_of(const Read& read) const {
       if (prefix != path) look(read, xxh3_64(prefix, kWholeSeed), nearest);
     });
   }
-  if (read.session != 0) look(read, read.session, nearest);
+  const auto session = sessions_.find(read.session);
+  if (session != sessions_.end() && session->second <= kSessionWritesMax) {
+    look(read, read.session, nearest);
+  }
   return nearest;
 }
 

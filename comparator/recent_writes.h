@@ -25,6 +25,9 @@ class RecentWrites {
   static constexpr std::size_t kSegmentsMax =
       8;                                        // of a path; below them only the whole path counts
   static constexpr std::size_t kLooksMax = 32;  // writes of one thing that one read is held against
+  // Who writes more often than that in kKeptNs is not one person (an address that many share, say):
+  // of such a session only paths count.
+  static constexpr std::size_t kSessionWritesMax = 32;
   // A write whose end nobody told, and any write, is forgotten after that.
   static constexpr std::int64_t kKeptNs = 60'000'000'000;
   // What is not copied reaches the other system, if ever, by a road of its own, within that.
@@ -70,6 +73,7 @@ class RecentWrites {
     ExchangeId exchange;
     std::int64_t began_ns = 0, answered_ns = kOpen, copied_ns = kOpen;
     bool has_copy = false;
+    std::uint64_t session = 0;
     std::array<Link, kLinksMax> links{};
     std::size_t links_count = 0;
   };
@@ -86,6 +90,7 @@ class RecentWrites {
   std::uint64_t first_ = 1;                                  // number of writes_.front()
   std::unordered_map<std::uint64_t, std::uint64_t> latest_;  // number, by key
   std::unordered_map<ExchangeId, std::uint64_t> numbers_;
+  std::unordered_map<std::uint64_t, std::size_t> sessions_;  // their writes
   std::size_t open_ = 0;
   std::uint64_t pushed_out_ = 0;
 };

@@ -44,35 +44,6 @@ std::optional<std::pair<std::size_t, std::size_t>> host_of(std::string_view url)
   return std::pair(start, std::min(url.find_first_of("/?#", start), url.size()));
 }
 
-// What a value looks like; the same words for both sides, and never a part of the value but the
-// version of a UUID.
-std::string format_of(const Leaf& leaf) {
-  if (leaf.type == LeafType::kNull) return "null";
-  if (leaf.type == LeafType::kBoolean) return "boolean";
-  const auto number = read_number(leaf.text);
-  if (leaf.type == LeafType::kNumber) {
-    return number && number->is_integer() ? "integer" : "decimal";
-  }
-  const std::string_view text = leaf.text;
-  if (text.empty()) return "empty";
-  if (const char version = uuid_version(text); version != '\0') {
-    return std::string("uuid ") + version;
-  }
-  if (number) return number->is_integer() ? "digits" : "decimal digits";
-  if (const auto time = read_time(text)) {
-    return "time " + std::to_string(static_cast<int>(time->form));
-  }
-  if (host_of(text)) return "url";
-  if (text.size() >= 16 && is_of(text, kHex)) return "hex " + std::to_string(text.size());
-  const std::size_t at = text.find('@');
-  const bool has_blank = text.find_first_of(" \t\r\n") != std::string_view::npos;
-  if (at != std::string_view::npos && at > 0 && !has_blank &&
-      text.find('.', at) != std::string_view::npos) {
-    return "email";
-  }
-  return has_blank ? "text" : "word";
-}
-
 bool are_within_skew(const Leaf& a, const Leaf& b, std::int64_t skew_ns) {
   const auto x = read_time(a.text);
   const auto y = read_time(b.text);
@@ -154,6 +125,33 @@ bool are_mapped_urls(std::string_view a, std::string_view b, const Map& hosts) {
 }
 
 }  // namespace
+
+std::string format_of(const Leaf& leaf) {
+  if (leaf.type == LeafType::kNull) return "null";
+  if (leaf.type == LeafType::kBoolean) return "boolean";
+  const auto number = read_number(leaf.text);
+  if (leaf.type == LeafType::kNumber) {
+    return number && number->is_integer() ? "integer" : "decimal";
+  }
+  const std::string_view text = leaf.text;
+  if (text.empty()) return "empty";
+  if (const char version = uuid_version(text); version != '\0') {
+    return std::string("uuid ") + version;
+  }
+  if (number) return number->is_integer() ? "digits" : "decimal digits";
+  if (const auto time = read_time(text)) {
+    return "time " + std::to_string(static_cast<int>(time->form));
+  }
+  if (host_of(text)) return "url";
+  if (text.size() >= 16 && is_of(text, kHex)) return "hex " + std::to_string(text.size());
+  const std::size_t at = text.find('@');
+  const bool has_blank = text.find_first_of(" \t\r\n") != std::string_view::npos;
+  if (at != std::string_view::npos && at > 0 && !has_blank &&
+      text.find('.', at) != std::string_view::npos) {
+    return "email";
+  }
+  return has_blank ? "text" : "word";
+}
 
 bool covers_kind(Kind rule, DifferenceKind difference) {
   const bool is_of_presence =

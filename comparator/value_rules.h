@@ -48,6 +48,9 @@ struct ValueRule {
   bool covers_below() const { return kind <= Kind::kIgnoreAll; }
 };
 
+// What a value looks like; the same words for both sides, and never a part of the value but the
+// version of a UUID.
+std::string format_of(const Leaf& leaf);
 // Whether a rule of what lies below a field (covers_below()) covers a difference of the field
 // itself.
 bool covers_kind(ValueRule::Kind rule, DifferenceKind difference);

@@ -3,6 +3,7 @@
 // Answers of witnesses, folded into counts by path.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "comparator/findings.h"
 #include "comparator/noise_fold.h"
+#include "core/base/text.h"
 #include "tests/comparator/findings_fixture.h"
 #include "tests/support/records.h"
 
@@ -283,6 +285,90 @@ TEST_F(FindingsNoiseTest, AnExchangeThatOverlappedAWriteIsNoControlPair) {
   control(3, {});
   EXPECT_EQ(only().noise.pairs, 1U);
   EXPECT_EQ(only().noise.candidate_only, 1U);
+}
+
+// A token that is another one each time, of `digits` hex digits.
+std::string token(std::uint64_t number, std::size_t digits) {
+  std::string out = hex_of_u64(number * 0x9E3779B97F4A7C15U);
+  while (out.size() < digits) out += out;
+  return "\"" + out.substr(0, digits) + "\"";
+}
+
+model::Difference tokens(std::uint64_t number, std::size_t legacy, std::size_t candidate) {
+  model::Difference one;
+  one.path = one.at = "body:$.token";
+  one.kind = DifferenceKind::kValue;
+  one.legacy = token(2 * number, legacy);
+  one.candidate = token(2 * number + 1, candidate);
+  return one;
+}
+
+TEST_F(FindingsNoiseTest, AFieldThatIsAnotherEachTimeStillHasItsShape) {
+  for (std::uint64_t i = 1; i <= 25; ++i) {
+    live(i, {tokens(i, 32, 32)});
+    control(i, {tokens(i, 32, 32)});
+  }
+  EXPECT_EQ(only().judged.standing, Standing::kBlind);
+  // The candidate's tokens become shorter.
+  for (std::uint64_t i = 26; i <= 33; ++i) live(i, {tokens(i, 32, 16)});
+  Finding finding = only();
+  EXPECT_EQ(finding.judged.standing, Standing::kUndecided);
+  EXPECT_EQ(finding.judged.needs, Needs::kExchanges);
+  EXPECT_GT(finding.judged.needed, 0U);
+  for (std::uint64_t i = 34; i <= 60; ++i) live(i, {tokens(i, 32, 16)});
+  finding = only();
+  EXPECT_EQ(finding.judged.standing, Standing::kRegression);
+  EXPECT_EQ(finding.noise.shape, "hex 16");
+  EXPECT_EQ(finding.noise.sides.candidate, 35U);
+  EXPECT_EQ(finding.noise.sides.legacy, 0U);
+  EXPECT_NE(noise_sentence(finding.noise, finding.judged).find("the shape 'hex 16' in 35 live"),
+            std::string::npos);
+  reopen();
+  EXPECT_EQ(only().judged.standing, Standing::kRegression);
+  ASSERT_TRUE(store_->erase({}, {std::string(kEndpoint)}).ok());
+  live(100, {tokens(100, 32, 16)});
+  EXPECT_EQ(only().noise.sides.candidate, 0U);
+}
+
+TEST_F(FindingsNoiseTest, ShapesThatLegacyShowsAsWellSayNothing) {
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    const std::size_t size = i % 2 == 0 ? 16 : 32;
+    live(i, {tokens(i, size, 48 - size)});
+    control(i, {tokens(i, size, 48 - size)});
+  }
+  const Finding finding = only();
+  EXPECT_EQ(finding.judged.standing, Standing::kBlind);
+  EXPECT_LE(finding.noise.log_sides, 0);
+}
+
+// What legacy says later, its witness says as well.
+TEST_F(FindingsNoiseTest, AShapeThatComesWithTimeIsLegacysToo) {
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    live(i, {tokens(i, 32, 16)});
+    if (i % 5 == 0) control(i, {tokens(i, 32, 16)});
+  }
+  EXPECT_NE(only().judged.standing, Standing::kRegression);
+}
+
+TEST_F(FindingsNoiseTest, ATransitionWithoutItsMirrorImageIsTheCandidates) {
+  model::Difference cut = kPrice;
+  cut.transition = "truncated";
+  model::Difference grown = kPrice;
+  grown.transition = "extended";
+  for (std::uint64_t i = 1; i <= 400; ++i) {
+    live(i, i % 4 == 0   ? std::vector{cut}
+            : i % 4 == 1 ? std::vector{grown}
+                         : std::vector<model::Difference>());
+    control(i, {});
+  }
+  for (const Finding& finding : list()) EXPECT_LT(finding.noise.log_sides, 0);
+  for (std::uint64_t i = 401; i <= 800; ++i) {
+    live(i, i % 2 == 0 ? std::vector{cut} : std::vector<model::Difference>());
+  }
+  for (const Finding& finding : list()) {
+    if (finding.transition != "truncated") continue;
+    EXPECT_GT(finding.noise.log_sides, std::log(1000));
+  }
 }
 
 TEST(NoiseFoldTest, RemembersABoundedNumberOfRaces) {

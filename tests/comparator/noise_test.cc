@@ -101,6 +101,49 @@ TEST(NoiseTest, WhatOnlyTheCandidateDoesIsNeverFlaky) {
   EXPECT_EQ(standing_of(confirmed(0, 50)), Standing::kUndecided);
 }
 
+// A field that is noisy in many ways, and one of them the candidate's own.
+TEST(NoiseTest, AnUndecidedTransitionStandsAsAFieldThatIsARegression) {
+  const NoiseCounts counts = confirmed(1);
+  NoiseCounts field;
+  const auto as_field = [&](Standing own, Standing of_field) {
+    return stands_as_field(counts, own, field, of_field);
+  };
+  EXPECT_TRUE(as_field(Standing::kUndecided, Standing::kRegression));
+  EXPECT_FALSE(as_field(Standing::kUndecided, Standing::kNoise));
+  EXPECT_FALSE(as_field(Standing::kFlaky, Standing::kRegression));
+  EXPECT_TRUE(stands_as_field(NoiseCounts(), Standing::kSuspect, field, Standing::kNoise));
+  field.log_sides = 5;
+  EXPECT_TRUE(as_field(Standing::kBlind, Standing::kUndecided)) << "shapes";
+  EXPECT_FALSE(as_field(Standing::kRegression, Standing::kUndecided));
+}
+
+TEST(NoiseTest, SidesOverManyPlacesWantMore) {
+  NoiseCounts counts = pairs(100, 100, 0, 0);
+  counts.watched = 100;
+  counts.shape = "hex 16";
+  counts.sides = {13, 0, 0};
+  counts.log_sides = log_of_sides(counts.sides, 100, 100);
+  EXPECT_EQ(standing_of(counts), Standing::kRegression);
+  EXPECT_EQ(judge_noise(std::vector{counts}).front().standing, Standing::kRegression);
+  NoiseCounts even = counts;
+  even.sides = {50, 50, 0};
+  even.log_sides = -5;
+  std::vector<NoiseCounts> many(500, even);
+  many.push_back(counts);
+  EXPECT_EQ(judge_noise(many).back().standing, Standing::kUndecided);
+  EXPECT_EQ(judge_noise(many).back().needs, Needs::kExchanges);
+  EXPECT_EQ(judge_noise(many).front().standing, Standing::kBlind);
+}
+
+TEST(NoiseTest, WhatMayBeTheCandidatesOwnShapeIsNotHidden) {
+  NoiseCounts counts = pairs(600, 100, 0, 0);
+  EXPECT_EQ(standing_of(counts), Standing::kNoise);
+  counts.log_sides = std::log(19.9);
+  EXPECT_EQ(standing_of(counts), Standing::kNoise);
+  counts.log_sides = std::log(20.1);
+  EXPECT_EQ(standing_of(counts), Standing::kUndecided);
+}
+
 NoiseCounts raced(std::uint64_t races, std::uint64_t overlapped, std::uint64_t watched) {
   NoiseCounts counts;
   counts.raced = races;

@@ -15,6 +15,7 @@
 #include "comparator/compare.h"
 #include "comparator/noise.h"
 #include "comparator/noise_fold.h"
+#include "comparator/noise_sides.h"
 #include "core/base/check.h"
 #include "core/json/value.h"
 
@@ -190,12 +191,21 @@ class Planted {
         for (const Key& key : differences(plain, faulty)) places_.insert(key.path);
       }
       const Answer legacy = noisy(plain);
-      const Keys live = differences(legacy, noisy(faulty));
+      std::map<std::string, ShapeSides> shapes;
+      const Keys live = differences(legacy, noisy(faulty), &shapes);
+      for (auto& [path, sides] : shapes) {
+        sides.drop_common();
+        shapes_[path].add(sides);
+      }
       if (!live.empty()) ++out.differing;
       for (const Key& key : live) ++tally_[key].raw;
-      const Keys twin = differences(legacy, noisy(plain));
+      const Answer twin_answer = noisy(plain);
+      const Keys twin = differences(legacy, twin_answer);
       for (const Key& key : twin) ++tally_[key].noise;  // Diffy asks for every request
-      if (chance(run_.control_share)) count_pair(live, twin);
+      if (chance(run_.control_share)) {
+        count_pair(live, twin);
+        shapes_again(legacy, twin_answer);
+      }
       confirms_left = std::min(confirms_left + run_.confirm_share / kAsked, 1.0 * kConfirmBurst);
       if (!live.empty() && confirms_left >= 1) {
         confirms_left -= 1;
@@ -238,7 +248,8 @@ class Planted {
     return answer;
   }
 
-  Keys differences(const Answer& legacy, const Answer& candidate) {
+  Keys differences(const Answer& legacy, const Answer& candidate,
+                   std::map<std::string, ShapeSides>* shapes = nullptr) {
     const auto lifted = [](const Answer& answer, std::string& body) {
       body.clear();
       json::write(answer.body, body);
@@ -256,8 +267,39 @@ class Planted {
     for (const auto& difference : compare_answers(*rules_, "orders", "GET", a, b).differences) {
       NoiseFold::add(out, difference.path, std::string(to_string(difference.kind)),
                      difference.transition);
+      if (shapes == nullptr || difference.kind != DifferenceKind::kValue) continue;
+      (*shapes)[difference.path].add(difference.legacy, difference.candidate);
     }
     return out;
+  }
+
+  void shapes_again(const Answer& legacy, const Answer& again) {
+    std::map<std::string, ShapeSides> shapes;
+    differences(legacy, again, &shapes);
+    for (auto& [path, sides] : shapes) {
+      sides.drop_common();
+      for (const std::string& shape : sides.candidate) shapes_[path].add_again(shape);
+    }
+  }
+
+  // As findings_standing.cc does.
+  void weigh() {
+    for (auto& [key, tally] : tally_) {
+      NoiseCounts& counts = tally.counts;
+      counts.pairs = pairs_;
+      counts.watched = run_.requests;
+      counts.confirmed_around = confirmed_;
+      Key mirrored = key;
+      if (key.transition == kEveryTransition) {
+        const auto shapes = shapes_.find(key.path);
+        if (key.kind == "value" && shapes != shapes_.end()) {
+          counts.weigh_shapes(shapes->second.shapes());
+        }
+      } else if (mirror_change(mirrored.kind, mirrored.transition)) {
+        const auto other = tally_.find(mirrored);
+        counts.weigh_transition(tally.raw, other == tally_.end() ? 0 : other->second.raw);
+      }
+    }
   }
 
   void count_pair(const Keys& live, const Keys& twin) {
@@ -272,10 +314,13 @@ class Planted {
   }
 
   void confirm(const Keys& live, const Answer& legacy, const Answer& plain, const Answer& faulty) {
+    confirmed_ += kAsked;
     std::vector<Keys> again_legacy;
     std::vector<Keys> again_candidate;
     for (unsigned i = 0; i < kAsked; ++i) {
-      again_legacy.push_back(differences(legacy, noisy(plain)));
+      const Answer again = noisy(plain);
+      again_legacy.push_back(differences(legacy, again));
+      shapes_again(legacy, again);
       again_candidate.push_back(differences(legacy, noisy(faulty)));
     }
     for (const Key& key : live) {
@@ -293,25 +338,26 @@ class Planted {
   }
 
   void score(PlantedResult& out) {
+    weigh();
     std::vector<NoiseCounts> counts;
-    for (auto& [key, tally] : tally_) {
-      tally.counts.pairs = pairs_;
-      counts.push_back(tally.counts);
-    }
+    for (const auto& [key, tally] : tally_) counts.push_back(tally.counts);
     const std::vector<NoiseJudgement> judged = judge_noise(counts);
     std::map<Key, Standing> standings;
     for (const auto& [key, tally] : tally_) standings[key] = judged[standings.size()].standing;
     for (const auto& [key, tally] : tally_) {
       const bool is_fault = places_.contains(key.path);
       Key general = key;
-      general.transition = kEveryTransition;
+      general.transition = std::string(kEveryTransition);
       if (key == general) {
         score_by_diffy(tally, is_fault, out);
         continue;
       }
       if (tally.raw == 0) continue;  // no finding: only legacy differs from itself
       Standing standing = standings.at(key);
-      if (!speaks_for_itself(tally.counts, standing)) standing = standings.at(general);
+      const Standing field = standings.at(general);
+      if (stands_as_field(tally.counts, standing, tally_.at(general).counts, field)) {
+        standing = field;
+      }
       const bool is_regression = standing == Standing::kRegression;
       if (is_fault) {
         out.is_found |= is_regression;
@@ -336,8 +382,9 @@ class Planted {
   std::mt19937_64 random_;
   std::shared_ptr<const CompiledRules> rules_;
   std::map<Key, Tally> tally_;
-  std::set<std::string> places_;  // paths at which the fault shows
-  std::uint64_t pairs_ = 0;
+  std::set<std::string> places_;              // paths at which the fault shows
+  std::map<std::string, ShapeTally> shapes_;  // of values, by path
+  std::uint64_t pairs_ = 0, confirmed_ = 0;
   std::string legacy_body_, candidate_body_;
 };
 

@@ -103,6 +103,19 @@ TEST_F(RecentWritesTest, TheSameSessionCountsWhateverThePath) {
   EXPECT_FALSE(is_raced("/orders", 1, 2));
 }
 
+TEST_F(RecentWritesTest, WhoWritesAllTheTimeIsNotOnePerson) {
+  for (std::uint64_t i = 1; i <= RecentWrites::kSessionWritesMax; ++i) {
+    begin(i, 0, "/cart", MirrorDecision::kSelected, "s1");
+  }
+  EXPECT_TRUE(is_raced("/orders", 1, 2, "s1"));
+  begin(100, 0, "/cart", MirrorDecision::kSelected, "s1");
+  EXPECT_FALSE(is_raced("/orders", 1, 2, "s1"));
+  EXPECT_TRUE(is_raced("/cart", 1, 2, "s1"));
+  begin(101, RecentWrites::kKeptNs / kMs + 1, "/cart", MirrorDecision::kSelected, "s1");
+  EXPECT_TRUE(
+      is_raced("/orders", RecentWrites::kKeptNs / kMs + 2, RecentWrites::kKeptNs / kMs + 3, "s1"));
+}
+
 TEST_F(RecentWritesTest, TheNearestIsNamedAndNobodyRacesWithItself) {
   for (const std::uint64_t id : {1, 2, 3})
     begin(id, static_cast<std::int64_t>(id) * 10, "/orders/7");

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How findings stand: reads what findings_noise.cc and findings_shapes.cc keep, a route at a time,
+// since all its places are judged together.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "comparator/field_path.h"
+#include "comparator/findings_impl.h"
+
+namespace banyan::comparator {
+namespace {
+
+struct RouteNoise {
+  std::map<NoiseKey, std::size_t> places;  // in `counts`
+  std::vector<NoiseCounts> counts;
+  std::vector<NoiseJudgement> judged;
+  std::map<std::string, std::uint64_t> pairs;  // by endpoint
+  std::map<std::string, NoiseFold::Overlaps> overlaps;
+  std::map<std::string, std::uint64_t> confirmed;  // answers of legacy to confirmations, at least
+
+  // New ones know what is known of their endpoint.
+  NoiseCounts& at(const NoiseKey& key) {
+    const auto [found, is_new] = places.try_emplace(key, counts.size());
+    if (!is_new) return counts[found->second];
+    NoiseCounts& made = counts.emplace_back();
+    made.pairs = pairs_of(key.endpoint);
+    if (const auto of = overlaps.find(key.endpoint); of != overlaps.end()) {
+      made.watched = of->second.watched;
+      made.overlapped = of->second.overlapped;
+    }
+    if (const auto of = confirmed.find(key.endpoint); of != confirmed.end()) {
+      made.confirmed_around = of->second;
+    }
+    return made;
+  }
+  std::uint64_t pairs_of(const std::string& endpoint) const {
+    const auto found = pairs.find(endpoint);
+    return found == pairs.end() ? 0 : found->second;
+  }
+  bool has(const NoiseKey& key) const { return places.count(key) > 0; }
+};
+
+Status load_pairs(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto rows = database.prepare("SELECT endpoint, pairs FROM noise_pairs WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    out.pairs[std::string(rows->text(0))] = rows->unsigned_integer(1);
+  }
+}
+
+// Header fields are of every endpoint.
+Status load_overlaps(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto rows =
+      database.prepare("SELECT endpoint, watched, overlapped FROM noise_overlaps WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  NoiseFold::Overlaps& all = out.overlaps[std::string(kEveryEndpoint)];
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    const NoiseFold::Overlaps one{rows->unsigned_integer(1), rows->unsigned_integer(2)};
+    out.overlaps[std::string(rows->text(0))] = one;
+    all.watched += one.watched;
+    all.overlapped += one.overlapped;
+  }
+}
+
+// Each has its place in noise_paths, if only with zeros.
+Status load_races(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto rows = database.prepare(
+      "SELECT endpoint, path, kind, transition, raced, exchange, write, after_ns FROM noise_races "
+      "WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
+                       std::string(rows->text(2)), std::string(rows->text(3))};
+    const auto place = out.places.find(key);
+    if (place == out.places.end()) continue;
+    NoiseCounts& counts = out.counts[place->second];
+    counts.raced = rows->unsigned_integer(4);
+    counts.race.exchange = ExchangeId::parse(rows->text(5)).value_or(ExchangeId());
+    counts.race.write = ExchangeId::parse(rows->text(6)).value_or(ExchangeId());
+    counts.race.after_ns = rows->integer(7);
+  }
+}
+
+Status load_paths(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto rows = database.prepare(
+      "SELECT endpoint, path, kind, both, candidate_only, legacy_only, held, cleared, "
+      "legacy_changed, asked, transition FROM noise_paths WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    NoiseCounts& counts = out.at({route, std::string(rows->text(0)), std::string(rows->text(1)),
+                                  std::string(rows->text(2)), std::string(rows->text(10))});
+    counts.both = rows->unsigned_integer(3);
+    counts.candidate_only = rows->unsigned_integer(4);
+    counts.legacy_only = rows->unsigned_integer(5);
+    counts.held = rows->unsigned_integer(6);
+    counts.cleared = rows->unsigned_integer(7);
+    counts.legacy_changed = rows->unsigned_integer(8);
+    counts.asked = static_cast<unsigned>(std::clamp<std::int64_t>(rows->integer(9), 1, 15));
+  }
+}
+
+// Each place counts the confirmations that judged it; all could have shown what another one does.
+void count_confirmed(RouteNoise& out) {
+  for (const auto& [key, place] : out.places) {
+    std::uint64_t& most = out.confirmed[key.endpoint];
+    most = std::max(most, out.counts[place].confirmed_answers());
+  }
+  for (const auto& [key, place] : out.places) {
+    out.counts[place].confirmed_around = out.confirmed[key.endpoint];
+  }
+}
+
+// Where legacy was never asked again, live traffic says nothing by itself.
+bool may_weigh(const RouteNoise& route, const NoiseKey& key) {
+  return route.has(key) || route.pairs_of(key.endpoint) > 0 ||
+         route.confirmed.count(key.endpoint) > 0;
+}
+
+// What findings count: each transition, and its mirror image.
+Status weigh_transitions(store::Database& database, const std::string& route, RouteNoise& out) {
+  auto rows = database.prepare(
+      "SELECT endpoint, path, kind, transition, exchanges FROM findings WHERE route = ?1 AND "
+      "uncovered > 0");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  std::map<NoiseKey, std::uint64_t> seen;
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    const NoiseKey key{route, std::string(rows->text(0)), known_path(rows->text(1)),
+                       std::string(rows->text(2)), std::string(rows->text(3))};
+    seen[key] = rows->unsigned_integer(4);
+  }
+  for (const auto& [key, count] : seen) {
+    NoiseKey mirrored = key;
+    if (!may_weigh(out, key) || !mirror_change(mirrored.kind, mirrored.transition)) continue;
+    const auto other = seen.find(mirrored);
+    out.at(key).weigh_transition(count, other == seen.end() ? 0 : other->second);
+  }
+  return {};
+}
+
+Status weigh_shapes(store::Database& database, const std::string& route, RouteNoise& out) {
+  std::map<NoiseKey, std::map<std::string, SideCounts>> shapes;
+  BANYAN_RETURN_IF_ERROR(load_shapes(database, route, shapes));
+  for (const auto& [key, of] : shapes) {
+    if (may_weigh(out, key)) out.at(key).weigh_shapes(of);
+  }
+  return {};
+}
+
+Status load_noise(store::Database& database, const std::string& route, RouteNoise& out) {
+  BANYAN_RETURN_IF_ERROR(load_pairs(database, route, out));
+  BANYAN_RETURN_IF_ERROR(load_overlaps(database, route, out));
+  BANYAN_RETURN_IF_ERROR(load_paths(database, route, out));
+  BANYAN_RETURN_IF_ERROR(load_races(database, route, out));
+  count_confirmed(out);
+  BANYAN_RETURN_IF_ERROR(weigh_transitions(database, route, out));
+  BANYAN_RETURN_IF_ERROR(weigh_shapes(database, route, out));
+  out.judged = judge_noise(out.counts);
+  return {};
+}
+
+// Of its transition, or of the field with every one.
+void give_standing(const RouteNoise& route, Finding& finding) {
+  NoiseKey key{finding.route, finding.endpoint, known_path(finding.path), finding.kind,
+               finding.transition};
+  const auto own = route.places.find(key);
+  key.transition = std::string(kEveryTransition);
+  const auto field = route.places.find(key);
+  if (own == route.places.end() && field == route.places.end()) {
+    finding.noise.pairs = route.pairs_of(finding.endpoint);
+    finding.judged = judge_noise(finding.noise);
+    return;
+  }
+  const auto is_as_field = [&] {
+    if (field == route.places.end()) return false;
+    if (own == route.places.end()) return true;
+    return stands_as_field(route.counts[own->second], route.judged[own->second].standing,
+                           route.counts[field->second], route.judged[field->second].standing);
+  };
+  const std::size_t place = is_as_field() ? field->second : own->second;
+  finding.noise = route.counts[place];
+  finding.judged = route.judged[place];
+}
+
+}  // namespace
+
+Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
+  for (const char* table :
+       {"noise_pairs", "noise_paths", "noise_overlaps", "noise_races", "noise_shapes"}) {
+    auto is_there = has_table(*database, table);
+    if (!is_there.ok()) return is_there.error();
+    if (!*is_there) return {};
+  }
+  std::map<std::string, RouteNoise> routes;
+  for (Finding& finding : of) {
+    auto [found, is_new] = routes.try_emplace(finding.route);
+    if (is_new) BANYAN_RETURN_IF_ERROR(load_noise(*database, finding.route, found->second));
+    give_standing(found->second, finding);
+  }
+  return {};
+}
+
+Result<std::string> FindingsStore::Impl::noise_ids() const {
+  auto rows = database->prepare(
+      "SELECT id, route, endpoint, path, kind, transition FROM findings WHERE state <> 2 AND "
+      "uncovered > 0");
+  if (!rows.ok()) return rows.error();
+  std::vector<Finding> all;
+  for (;;) {
+    auto row = rows->step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    Finding& one = all.emplace_back();
+    one.id = std::string(rows->text(0));
+    one.route = std::string(rows->text(1));
+    one.endpoint = std::string(rows->text(2));
+    one.path = std::string(rows->text(3));
+    one.kind = std::string(rows->text(4));
+    one.transition = std::string(rows->text(5));
+  }
+  BANYAN_RETURN_IF_ERROR(judge(all));
+  std::string out = "[";
+  for (const Finding& one : all) {
+    // Hex digits, so nothing is to be escaped.
+    if (!counts_as_noise(one)) continue;
+    out += out.size() == 1 ? "\"" : ",\"";
+    out += one.id;
+    out += '"';
+  }
+  return out + "]";
+}
+
+FindingsStore::WitnessCounts FindingsStore::witness_counts() const {
+  return {impl_->witnesses.load(std::memory_order_relaxed),
+          impl_->unpaired.load(std::memory_order_relaxed)};
+}
+
+}  // namespace banyan::comparator
