@@ -79,7 +79,10 @@ struct Comparator::Impl {
   double control_share;
   RestedCases rested;
   RecentWrites writes;
-  Verdict last_verdict = Verdict::kEqual;     // of decide()
+  model::NoisyEndpoints noisy;
+  // Of decide(); the draft until the next one.
+  Verdict last_verdict = Verdict::kEqual;
+  const Draft* last_draft = nullptr;
   std::int64_t late_mono_ns = INT64_MIN / 2;  // of the last pass
   std::unique_ptr<model::RecordSource> source;
   std::unordered_set<CopyKey, CopyKeyHash> done;  // had a VERDICT behind the cursor at start
@@ -236,10 +239,12 @@ struct Comparator::Impl {
   // Witnesses may follow where answers differed, and where a control is drawn.
   void rest(const ExchangeCase& exchange, std::string_view response) {
     if (exchange.closing != ExchangeCase::Closing::kResponse || response.empty()) return;
-    if (last_verdict != Verdict::kDifferent &&
-        !model::is_control(exchange.exchange, control_share)) {
-      return;
-    }
+    const bool is_drawn =
+        last_verdict == Verdict::kDifferent ||
+        model::is_control(exchange.exchange, control_share) ||
+        (model::NoisyEndpoints::is_further_control(exchange.exchange, control_share) &&
+         noisy.knows(last_draft->route, last_draft->endpoint));
+    if (!is_drawn) return;
     ExchangeCase kept = exchange;
     kept.response = std::string(response);
     rested.add(std::move(kept));
@@ -285,6 +290,8 @@ struct Comparator::Impl {
     if (!draft.comparison.differences.empty()) count_use(draft.comparison.differences);
     last_verdict = draft.comparison.verdict;
     if (shadow.run.is_live() && !writes.is_empty()) find_race(exchange, draft);
+    last_draft = &draft;
+    noisy.note(shadow.run, last_verdict, draft.route, draft.endpoint);
     if (!shadow.run.is_witness()) {
       verdicts[static_cast<std::size_t>(last_verdict)].fetch_add(1, std::memory_order_relaxed);
     }

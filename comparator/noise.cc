@@ -159,8 +159,10 @@ bool is_race(const NoiseCounts& counts, const NoiseJudgement& judged) {
          judged.log_races >= -std::log(kRaceAlpha);
 }
 
-bool is_flaky(const NoiseCounts& counts) {
+// As long as pairs leave room for a fault of some size nobody knows.
+bool is_flaky(const NoiseCounts& counts, const NoiseJudgement& judged) {
   const std::uint64_t all = counts.confirmations();
+  if (counts.pairs > 0 && judged.excess_most > kFlakyExcessMax) return false;
   return all >= kFlakyConfirmationsMin && legacy_was_seen_to_change(counts) &&
          static_cast<double>(all - counts.held) >= kFlakyShare * static_cast<double>(all);
 }
@@ -336,7 +338,7 @@ NoiseJudgement judge_noise(const NoiseCounts& counts) {
     judged.standing = Standing::kNoise;
   } else if (is_race(counts, judged)) {
     judged.standing = Standing::kRace;
-  } else if (is_flaky(counts)) {
+  } else if (is_flaky(counts, judged)) {
     judged.standing = Standing::kFlaky;
   } else if (counts.is_tested()) {
     judged.standing = Standing::kUndecided;

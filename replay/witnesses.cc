@@ -182,12 +182,12 @@ void Witnesses::read() {
 
 void Witnesses::take(const model::SourcedRecord& sourced) {
   if (!model::decode_head(sourced.encoded, verdict_).ok()) return;
+  noisy_.note(verdict_.run, verdict_.verdict, verdict_.route, verdict_.endpoint);
   if (!verdict_.run.is_live() || verdict_.has_previous || verdict_.of.is_erased) return;
   if (!is_safe_endpoint(verdict_.endpoint)) return;
   budget_.on_exchange(now_ns_);
   if (verdict_.legacy_duration_ns >= 0) legacy_times_.add(verdict_.legacy_duration_ns);
-  if (!twin_ && verdict_.verdict != Verdict::kIncomparable &&
-      model::is_control(verdict_.exchange, options_.control)) {
+  if (!twin_ && verdict_.verdict != Verdict::kIncomparable && is_control_drawn()) {
     want(verdict_, WitnessReason::kControl);
   }
   if (options_.confirm == 0 || verdict_.verdict != Verdict::kDifferent) return;
@@ -198,6 +198,15 @@ void Witnesses::take(const model::SourcedRecord& sourced) {
   }
   fair_share_.note(set);
   want(verdict_, WitnessReason::kConfirmation);
+}
+
+// Further ones only at once, and from what confirmations leave: a control that waits would tell of
+// another time than the candidate's answer.
+bool Witnesses::is_control_drawn() const {
+  if (model::is_control(verdict_.exchange, options_.control)) return true;
+  return noisy_.knows(verdict_.route, verdict_.endpoint) && controls_.empty() &&
+         confirmations_.empty() && budget_.may_take_control() && !hindrance() &&
+         model::NoisyEndpoints::is_further_control(verdict_.exchange, options_.control);
 }
 
 // With a twin every drawn exchange is asked for as soon as its REQUEST is there: at the same time

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/model/record_io.h"
+#include "core/model/witness.h"
 #include "core/net/event_loop.h"
 #include "replay/mirror.h"
 #include "replay/record_fetcher.h"
@@ -110,6 +111,7 @@ class Witnesses {
   void take_request(const model::SourcedRecord& sourced);
   void ask_twin(const model::SourcedRecord& sourced);
   void set_wants();
+  bool is_control_drawn() const;
   void want(const model::VerdictRecord& verdict, WitnessReason reason);
   void wake_rereads();
   void dispatch();
@@ -142,6 +144,7 @@ class Witnesses {
   WitnessBudget budget_;
   SlowWatch legacy_times_;
   FairShare fair_share_;
+  model::NoisyEndpoints noisy_;
   std::deque<Wanted> confirmations_, controls_;
   std::deque<Wanted> rereads_;  // confirmations whose exchange overlapped a write: not yet
   std::vector<std::unique_ptr<Asking>> asking_;  // those of the twin in a list of their own

@@ -80,6 +80,16 @@ TEST(NoiseTest, WhatClearsAndWasSeenOnLegacyIsFlaky) {
   EXPECT_EQ(standing_of(confirmed(0, 1, 1)), Standing::kUndecided);
   EXPECT_EQ(standing_of(confirmed(1, 8, 1)), Standing::kFlaky);
   EXPECT_EQ(standing_of(confirmed(2, 7, 1)), Standing::kUndecided);
+  // Pairs that leave room for a fault of more than five percent.
+  NoiseCounts counts = confirmed(0, 2, 1);
+  counts.pairs = 59;
+  counts.both = 5;
+  EXPECT_EQ(standing_of(counts), Standing::kUndecided);
+  counts.pairs = 60;
+  EXPECT_EQ(standing_of(counts), Standing::kFlaky);
+  counts.candidate_only = counts.legacy_only = 20;
+  EXPECT_EQ(standing_of(counts), Standing::kUndecided);
+  EXPECT_GT(judge_noise(counts).needed, 0U);
 }
 
 // It may be that the candidate alone fails now and then.

@@ -18,6 +18,8 @@
 #include "comparator/noise_sides.h"
 #include "core/base/check.h"
 #include "core/json/value.h"
+#include "core/model/witness.h"
+#include "replay/witness_budget.h"
 
 namespace banyan::comparator {
 namespace {
@@ -180,7 +182,6 @@ class Planted {
 
   PlantedResult judge() {
     PlantedResult out;
-    double confirms_left = 0;
     for (std::size_t i = 0; i < run_.requests; ++i) {
       const std::uint64_t request = run_.seed * 1'000'000'007U + i;
       const bool is_faulty = run_.rate > 0 && is_chosen(request);
@@ -202,15 +203,13 @@ class Planted {
       const Answer twin_answer = noisy(plain);
       const Keys twin = differences(legacy, twin_answer);
       for (const Key& key : twin) ++tally_[key].noise;  // Diffy asks for every request
-      if (chance(run_.control_share)) {
+      save_budget();
+      if (is_control()) {
         count_pair(live, twin);
         shapes_again(legacy, twin_answer);
+        legacy_is_noisy_ |= !twin.empty();
       }
-      confirms_left = std::min(confirms_left + run_.confirm_share / kAsked, 1.0 * kConfirmBurst);
-      if (!live.empty() && confirms_left >= 1) {
-        confirms_left -= 1;
-        confirm(live, legacy, plain, faulty);
-      }
+      if (!live.empty() && may_confirm(live)) confirm(live, legacy, plain, faulty);
     }
     score(out);
     return out;
@@ -218,7 +217,7 @@ class Planted {
 
  private:
   static constexpr unsigned kAsked = 2;
-  static constexpr unsigned kConfirmBurst = 10;
+  static constexpr double kSavedMax = 20;  // as WitnessBudget has it
 
   struct Tally {
     NoiseCounts counts;
@@ -227,6 +226,35 @@ class Planted {
 
   bool chance(double share) {
     return share >= 1 || std::uniform_real_distribution<>(0, 1)(random_) < share;
+  }
+  // Whom controls ask: a twin, besides any budget, or legacy, within it.
+  bool has_twin() const { return run_.control_share >= 1; }
+  void save_budget() {
+    const double share = run_.confirm_share + (has_twin() ? 0 : run_.control_share);
+    budget_ = std::min(budget_ + share, kSavedMax);
+  }
+  // Those that are drawn, and more where legacy was seen to be noisy; as Witnesses draws them.
+  bool is_control() {
+    if (has_twin()) return true;
+    using model::NoisyEndpoints;
+    const double further =
+        std::min(run_.control_share * NoisyEndpoints::kFactor, NoisyEndpoints::kShareMax);
+    const bool is_drawn = chance(legacy_is_noisy_ ? further : run_.control_share);
+    if (!is_drawn || budget_ < 1 + kSavedMax / 2) return false;
+    budget_ -= 1;
+    return true;
+  }
+  // Of one set of differences ever more rarely.
+  bool may_confirm(const Keys& live) {
+    std::string text;
+    for (const Key& key : live) {
+      if (key.transition == kEveryTransition) text += key.path + '\n' + key.kind + '\n';
+    }
+    const std::uint64_t set = std::hash<std::string>()(text);
+    if (budget_ < kAsked || !fair_share_.is_due(set, random_())) return false;
+    fair_share_.note(set);
+    budget_ -= kAsked;
+    return true;
   }
   // By the request alone: who asks again gets the same.
   bool is_chosen(std::uint64_t request) const {
@@ -320,6 +348,7 @@ class Planted {
     for (unsigned i = 0; i < kAsked; ++i) {
       const Answer again = noisy(plain);
       again_legacy.push_back(differences(legacy, again));
+      legacy_is_noisy_ |= !again_legacy.back().empty();
       shapes_again(legacy, again);
       again_candidate.push_back(differences(legacy, noisy(faulty)));
     }
@@ -385,6 +414,9 @@ class Planted {
   std::set<std::string> places_;              // paths at which the fault shows
   std::map<std::string, ShapeTally> shapes_;  // of values, by path
   std::uint64_t pairs_ = 0, confirmed_ = 0;
+  double budget_ = 0;  // questions to legacy
+  bool legacy_is_noisy_ = false;
+  replay::FairShare fair_share_;
   std::string legacy_body_, candidate_body_;
 };
 

@@ -14,11 +14,13 @@
 namespace banyan::comparator {
 
 struct PlantedRun {
-  std::size_t fault = 0;        // index in planted_faults()
-  double rate = 0;              // share of requests that show it; the same ones each time asked
-  double noise = 0;             // chance of each noisy place of each answer to be something else
-  double control_share = 1;     // of requests that legacy's twin, or legacy again, is asked too
-  double confirm_share = 0.02;  // requests to legacy for confirming, by requests
+  std::size_t fault = 0;  // index in planted_faults()
+  double rate = 0;        // share of requests that show it; the same ones each time asked
+  double noise = 0;       // chance of each noisy place of each answer to be something else
+  // Of requests that legacy's twin is asked too; below 1: that legacy itself is asked again. What
+  // legacy is asked, by requests, is that and `confirm_share`, for confirming.
+  double control_share = 1;
+  double confirm_share = 0.02;
   std::size_t requests = 20'000;
   std::uint64_t seed = 1;
 };

@@ -7,7 +7,9 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
+#include "core/model/witness.h"
 #include "replay/witness_budget.h"
 #include "tests/replay/replay_fixture.h"
 
@@ -121,6 +123,28 @@ TEST_F(WitnessesTest, ControlsAskLegacyOnceWithoutRegardToTheVerdict) {
     EXPECT_EQ(shadow.run, RunId::control(WitnessOf::kLegacy));
   }
   EXPECT_EQ(candidate_->count(), 0U);
+}
+
+TEST_F(WitnessesTest, WhereLegacyIsNoisyMoreControlsAreAsked) {
+  constexpr double kShare = 0.01;
+  options_.noise.control = kShare;
+  options_.noise.confirm = 0;
+  std::vector<std::uint64_t> further;
+  for (std::uint64_t id = 1; further.size() < 2; ++id) {
+    if (model::NoisyEndpoints::is_further_control(make_read(id).exchange, kShare)) {
+      further.push_back(id);
+    }
+  }
+  start();
+  exchange(further[0], Verdict::kEqual);
+  auto noise = support::verdict(support::exchange_id(999'999), Verdict::kDifferent);
+  noise.run = RunId::control(WitnessOf::kLegacy);
+  noise.endpoint = "GET /read";
+  log_.append(noise);
+  exchange(further[1], Verdict::kEqual);
+  ASSERT_TRUE(wait_for([&] { return shadows().size() == 1; }));
+  EXPECT_EQ(shadows().front().exchange, make_read(further[1]).exchange);
+  EXPECT_EQ(mirror_->stats().witnesses.controls, 1U);
 }
 
 TEST_F(WitnessesTest, AControlNeedsThatLegacyAnsweredTheClient) {
