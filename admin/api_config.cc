@@ -10,13 +10,6 @@
 namespace banyan::admin {
 namespace {
 
-void write_strings(json::JsonWriter& json, std::string_view name,
-                   const std::vector<std::string>& values) {
-  json.key(name).begin_array();
-  for (const std::string& value : values) json.string(value);
-  json.end_array();
-}
-
 void write_problem(json::JsonWriter& json, const ConfigProblem& problem) {
   json.begin_object().member("file", problem.file).member("line", problem.line);
   json.member("column", problem.column);

@@ -43,7 +43,7 @@ HttpResponse Api::post_erasure(const Call& call) const {
   request.by = by->value_or("api");
   request.is_dry_run = dry_run->value_or(false);
   if (request.subject.empty() == request.session.empty()) {
-    return error_response(400, "invalid_argument", "name either subject or session");
+    return invalid_argument("name either subject or session");
   }
   const auto report = services_.erasure->erase(request);
   if (!report.ok()) return error_response(report.error());

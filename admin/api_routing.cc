@@ -250,7 +250,7 @@ HttpResponse Api::explain(const Call& call) const {
     if (url.empty()) url = "/";
   }
   if (url.empty() || url[0] != '/') {
-    return error_response(400, "invalid_argument", "url must be http://host/path or /path");
+    return invalid_argument("url must be http://host/path or /path");
   }
   const std::string host = to_lower(facts.host);
   facts.host = host;

@@ -16,10 +16,6 @@ namespace {
 
 HttpResponse no_rules() { return error_response(501, "no_rules", "this process keeps no rules"); }
 
-HttpResponse invalid(std::string_view message) {
-  return error_response(400, "invalid_argument", message);
-}
-
 Result<comparator::CompareRuleOptions> rule_of(const json::Value& body, const Clock& clock) {
   const auto bad = [](std::string message) {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kClient, std::move(message));
@@ -101,7 +97,8 @@ HttpResponse Api::post_rule(const Call& call) const {
   if (!cause.ok()) return error_response(cause.error());
   const auto report = trial_of(call.body);
   if (!report.ok()) return error_response(report.error());
-  if (trim(report->rule.reason).empty()) return invalid("a rule that is saved needs a reason");
+  if (trim(report->rule.reason).empty())
+    return invalid_argument("a rule that is saved needs a reason");
   HttpResponse response;
   json::JsonWriter json(response.body);
   if (report->is_refused() && !force->value_or(false)) {

@@ -19,13 +19,6 @@
 namespace banyan::admin {
 namespace {
 
-void write_strings(json::JsonWriter& json, std::string_view name,
-                   const std::vector<std::string>& values) {
-  json.key(name).begin_array();
-  for (const std::string& value : values) json.string(value);
-  json.end_array();
-}
-
 void write_system(json::JsonWriter& json, std::string_view name,
                   const std::vector<std::string>& urls, const net::Endpoints* endpoints) {
   json.key(name).begin_object();

@@ -26,10 +26,6 @@ constexpr std::size_t kCatchUpRecords = 5000;
 constexpr std::size_t kListMax = 10'000;
 constexpr std::size_t kDetailsMax = 100;  // findings told in full with their issue
 
-HttpResponse invalid(std::string_view message, std::string_view hint = {}) {
-  return error_response(400, "invalid_argument", message, hint);
-}
-
 Result<std::size_t> limit_of(const Target& target, std::size_t otherwise, std::size_t most) {
   const std::string_view text = target.parameter("limit");
   if (text.empty()) return otherwise;
@@ -187,7 +183,7 @@ HttpResponse Api::get_findings(const Call& call) const {
   filter.route = call.target.parameter("route");
   if (const std::string_view state = call.target.parameter("state"); !state.empty()) {
     filter.state = parse_finding_state(state);
-    if (!filter.state) return invalid("state must be open, accepted or bug");
+    if (!filter.state) return invalid_argument("state must be open, accepted or bug");
   }
   const Status caught_up = catch_up_findings();
   if (!caught_up.ok()) return error_response(caught_up.error());
@@ -223,11 +219,11 @@ HttpResponse Api::patch_finding(const Call& call) const {
   const auto state = string_member(call.body, "state", 20);
   if (!state.ok()) return error_response(state.error());
   const auto parsed = parse_finding_state(state->value_or(""));
-  if (!parsed) return invalid("state must be open, accepted or bug");
+  if (!parsed) return invalid_argument("state must be open, accepted or bug");
   const auto cause = cause_of(call.body);
   if (!cause.ok()) return error_response(cause.error());
   if (*parsed == comparator::FindingState::kAccepted && trim(cause->reason).empty()) {
-    return invalid("accepting a finding needs a reason");
+    return invalid_argument("accepting a finding needs a reason");
   }
   const auto until = string_member(call.body, "until", 64);
   if (!until.ok()) return error_response(until.error());
@@ -250,7 +246,7 @@ HttpResponse Api::patch_finding(const Call& call) const {
 HttpResponse Api::get_exchange(const Call& call) const {
   const auto exchange = ExchangeId::parse(call.captures.at(0));
   if (!exchange || exchange->is_null()) {
-    return invalid("an exchange id is 32 hex digits, not all of them 0");
+    return invalid_argument("an exchange id is 32 hex digits, not all of them 0");
   }
   std::optional<model::Cursor::Place> hint;
   // Only a hint: without it the log is searched.
@@ -289,21 +285,21 @@ HttpResponse Api::post_replay(const Call& call) const {
 HttpResponse Api::get_replay(const Call& call) const {
   if (services_.runs == nullptr) return no_runs();
   const auto id = parse_u64(call.captures.at(0));
-  if (!id) return invalid("a replay's id is a number");
+  if (!id) return invalid_argument("a replay's id is a number");
   return run_response(services_.runs->get(*id));
 }
 
 HttpResponse Api::cancel_replay(const Call& call) const {
   if (services_.runs == nullptr) return no_runs();
   const auto id = parse_u64(call.captures.at(0));
-  if (!id) return invalid("a replay's id is a number");
+  if (!id) return invalid_argument("a replay's id is a number");
   return run_response(services_.runs->cancel(*id));
 }
 
 HttpResponse Api::resume_replay(const Call& call) const {
   if (services_.runs == nullptr) return no_runs();
   const auto id = parse_u64(call.captures.at(0));
-  if (!id) return invalid("a replay's id is a number");
+  if (!id) return invalid_argument("a replay's id is a number");
   return run_response(services_.runs->resume(*id));
 }
 
@@ -332,9 +328,9 @@ void Api::note_readiness(const std::vector<comparator::Finding>& findings) const
 HttpResponse Api::get_report(const Call& call) const {
   std::string_view name = call.target.parameter("format");
   const auto format = parse_report_format(name.empty() ? "json" : name);
-  if (!format) return invalid("format must be text, json, html, markdown or junit");
+  if (!format) return invalid_argument("format must be text, json, html, markdown or junit");
   const std::string_view gate = call.target.parameter("gate");
-  if (!gate.empty() && gate != "ready") return invalid("gate must be ready");
+  if (!gate.empty() && gate != "ready") return invalid_argument("gate must be ready");
   const Status caught_up = catch_up_findings();
   if (!caught_up.ok()) return error_response(caught_up.error());
   comparator::FindingFilter filter;

@@ -130,6 +130,10 @@ int status_of(ErrorCode code) {
   return 500;
 }
 
+HttpResponse invalid_argument(std::string_view message, std::string_view hint) {
+  return error_response(400, "invalid_argument", message, hint);
+}
+
 HttpResponse error_response(const Error& error) {
   return error_response(status_of(error.code), to_string(error.code), error.message,
                         error.may_retry ? "try again" : "");

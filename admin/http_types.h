@@ -50,6 +50,8 @@ Result<Target> parse_target(std::string_view target);
 HttpResponse error_response(int status, std::string_view code, std::string_view message,
                             std::string_view hint = {});
 HttpResponse error_response(const Error& error);
+// 400 "invalid_argument".
+HttpResponse invalid_argument(std::string_view message, std::string_view hint = {});
 int status_of(ErrorCode code);
 
 }  // namespace banyan::admin

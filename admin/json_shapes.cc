@@ -7,17 +7,10 @@
 namespace banyan::admin {
 namespace {
 
-void write_dials(json::JsonWriter& json, const model::Dials& dials) {
+void write_dial_members(json::JsonWriter& json, const model::Dials& dials) {
   json.member("candidate_percent", percent_of_share(dials.candidate_share));
   json.member("mirror_percent", percent_of_share(dials.mirror_share));
   json.member("mirror_writes", dials.mirror_writes);
-}
-
-void write_strings(json::JsonWriter& json, std::string_view name,
-                   const std::vector<std::string>& values) {
-  json.key(name).begin_array();
-  for (const std::string& value : values) json.string(value);
-  json.end_array();
 }
 
 void write_time(json::JsonWriter& json, std::string_view name, std::int64_t wall_ns) {
@@ -29,6 +22,13 @@ void write_time(json::JsonWriter& json, std::string_view name, std::int64_t wall
 }
 
 }  // namespace
+
+void write_strings(json::JsonWriter& json, std::string_view name,
+                   const std::vector<std::string>& values) {
+  json.key(name).begin_array();
+  for (const std::string& value : values) json.string(value);
+  json.end_array();
+}
 
 double seconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
 double percent_of_share(std::uint32_t share) { return static_cast<double>(share) / 100.0; }
@@ -84,14 +84,14 @@ std::string_view to_string(replay::RunState state) {
 
 void write_dials(json::JsonWriter& json, std::string_view name, const model::Dials& dials) {
   json.key(name).begin_object();
-  write_dials(json, dials);
+  write_dial_members(json, dials);
   json.end_object();
 }
 
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,
                  const ledger::Account& account, std::string_view readiness) {
   json.begin_object().member("name", route.name);
-  write_dials(json, route.dials);
+  write_dial_members(json, route.dials);
   json.member("stage", route.stage);
   write_dials(json, "configured", route.configured);
   json.member("conflict", route.conflict).member("rolled_back", route.is_rolled_back);

@@ -30,6 +30,9 @@ std::string_view to_string(replay::RunOnly only);
 std::optional<replay::RunOnly> parse_run_only(std::string_view text);
 std::string_view to_string(replay::RunState state);
 
+void write_strings(json::JsonWriter& json, std::string_view name,
+                   const std::vector<std::string>& values);
+
 // Each writes one object.
 void write_dials(json::JsonWriter& json, std::string_view name, const model::Dials& dials);
 void write_route(json::JsonWriter& json, const routing::RouteStatus& route,

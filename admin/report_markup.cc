@@ -28,7 +28,7 @@ std::string cut(std::string_view text) {
 }
 std::string html(std::string_view text) { return escape_for_html(cut(text)); }
 std::string code(std::string_view text) { return "<code>" + html(text) + "</code>"; }
-std::string number(std::uint64_t value) {
+std::string cell(std::uint64_t value) {
   return "<td class=\"n\">" + std::to_string(value) + "</td>";
 }
 
@@ -83,7 +83,7 @@ void add_html_readiness(const ReportData& data, std::string& out) {
   for (const ReadinessRow& row : readiness_rows(data)) {
     out += "<tr><td>" + (row.is_route ? html(row.name) : std::string()) + "</td><td>" +
            (row.is_route ? std::string() : code(row.name)) + "</td><td>" + html(row.word) +
-           "</td>" + number(row.pairs) + number(row.mismatches) + "<td>" + html(row.rate_below) +
+           "</td>" + cell(row.pairs) + cell(row.mismatches) + "<td>" + html(row.rate_below) +
            "</td><td>" + html(row.missing) + "</td><td>" + html(row.uncovered) + "</td></tr>\n";
   }
   out += "</table>\n";
@@ -96,8 +96,8 @@ void add_html_issues(const ReportData& data, std::string& out) {
       "<th>open<th>exchanges</tr>\n";
   for (const comparator::Issue& issue : data.issues) {
     out += "<tr><td>" + code(issue.id) + "</td><td>" + html(issue.label) + "</td><td>" +
-           html(extent_text(issue)) + "</td>" + number(issue.finding_count) + number(issue.open) +
-           number(issue.exchanges) + "</tr>\n";
+           html(extent_text(issue)) + "</td>" + cell(issue.finding_count) + cell(issue.open) +
+           cell(issue.exchanges) + "</tr>\n";
   }
   out += "</table>\n";
 }
@@ -112,8 +112,8 @@ void add_html_findings(const ReportData& data, std::string& out) {
                                          : "tolerated by " + html(finding.tolerated_by)) +
            "</td><td>" + html(finding.route) + "</td><td>" + code(finding.endpoint) + "</td><td>" +
            code(finding.path) + "</td><td>" + html(finding.kind) + " " + html(finding.transition) +
-           "</td>" + number(finding.exchanges) + "<td>" + code(finding.example_legacy) +
-           "</td><td>" + code(finding.example_candidate) + "</td><td>" +
+           "</td>" + cell(finding.exchanges) + "<td>" + code(finding.example_legacy) + "</td><td>" +
+           code(finding.example_candidate) + "</td><td>" +
            (finding.exemplars.empty() ? std::string() : code(finding.exemplars[0])) +
            "</td></tr>\n";
   };
@@ -148,9 +148,9 @@ std::string render_html(const ReportData& data) {
       "</tr>\n";
   for (const ReportRow& row : account_rows(data)) {
     out += "<tr><td>" + html(row.name) + "</td><td>" + html(row.stage) + "</td><td>" +
-           html(row.candidate) + "</td><td>" + html(row.mirror) + "</td>" + number(row.admitted) +
-           number(row.mirrored) + number(row.skipped) + number(row.dropped) + number(row.equal) +
-           number(row.tolerated) + number(row.different) + number(row.incomparable) + "</tr>\n";
+           html(row.candidate) + "</td><td>" + html(row.mirror) + "</td>" + cell(row.admitted) +
+           cell(row.mirrored) + cell(row.skipped) + cell(row.dropped) + cell(row.equal) +
+           cell(row.tolerated) + cell(row.different) + cell(row.incomparable) + "</tr>\n";
   }
   out += "</table>\n";
   add_html_readiness(data, out);

@@ -8,10 +8,10 @@ namespace {
 using comparator::EndpointLatency;
 using comparator::Finding;
 
-constexpr std::size_t kShown = 120;  // bytes of a recorded value
+constexpr std::size_t kTextShown = 120;  // bytes of a recorded value
 constexpr std::size_t kReasonShown = 512;
 
-std::string safe(std::string_view text) { return escape_for_terminal(text, kShown); }
+std::string safe(std::string_view text) { return escape_for_terminal(text, kTextShown); }
 
 std::string value_text(std::string_view value) {
   return value.empty() ? std::string("(nothing)") : safe(value);

@@ -17,7 +17,7 @@
 namespace banyan::app {
 namespace {
 
-constexpr std::int64_t kPatienceNs = 600'000'000'000;
+constexpr std::int64_t kErasePatienceNs = 600'000'000'000;
 
 void print(const Globals& globals, const admin::ErasureReport& report) {
   if (globals.is_json) return print_json_line(report.to_json());
@@ -96,7 +96,7 @@ int log_erase(const Globals& globals, const EraseOptions& options) {
     if (!options.subject.empty()) json.member("subject", options.subject);
     if (!options.session.empty()) json.member("session", options.session);
     json.member("dry_run", options.is_dry_run).member("by", request.by).end_object();
-    auto answer = ApiClient(target).request("POST", "/erasures", body, kPatienceNs);
+    auto answer = ApiClient(target).request("POST", "/erasures", body, kErasePatienceNs);
     if (answer.ok()) return print_answer(globals, *answer);
     if (!globals.admin_url.empty()) return fail_with(answer.error());
   }

@@ -29,7 +29,7 @@ using interchange::Exchange;
 using interchange::ExchangeReader;
 using interchange::Format;
 
-constexpr std::int64_t kFlushPatienceNs = 60'000'000'000;
+constexpr std::int64_t kImportFlushNs = 60'000'000'000;
 // A lane takes what the largest exchange makes (two bodies, and what is sealed of them) on top of
 // what waits between two flushes.
 constexpr std::uint64_t kLaneBytes = 512ULL << 20;
@@ -160,7 +160,7 @@ class Import {
 
   // What was appended is durable behind this, also where the import ended early.
   Status close() {
-    const Status flushed = recorder_->flush(kFlushPatienceNs);
+    const Status flushed = recorder_->flush(kImportFlushNs);
     sink_.reset();
     recorder_->stop();
     return flushed;
@@ -202,7 +202,7 @@ class Import {
   Status keep_room() {
     if (appender_->bytes() - flushed_ < kFlushBytes) return {};
     flushed_ = appender_->bytes();
-    return recorder_->flush(kFlushPatienceNs);
+    return recorder_->flush(kImportFlushNs);
   }
 
   void show_progress(const ImportFile& file) const {

@@ -12,12 +12,7 @@ namespace banyan::app {
 namespace {
 
 // Reading a config, names and disks can take their time.
-constexpr std::int64_t kPatienceNs = 60'000'000'000;
-
-int number(const json::Value& object, std::string_view member) {
-  const json::Value* found = object.find(member);
-  return found == nullptr ? 0 : std::atoi(found->text.c_str());
-}
+constexpr std::int64_t kReloadPatienceNs = 60'000'000'000;
 
 // As `check` prints them.
 void print_problems(const json::Value& report) {
@@ -26,8 +21,8 @@ void print_problems(const json::Value& report) {
   for (const json::Value& problem : problems->items) {
     config::Diagnostic found;
     found.file = problem.string_or("file", "");
-    found.line = number(problem, "line");
-    found.column = number(problem, "column");
+    found.line = static_cast<int>(problem.number_or("line", 0));
+    found.column = static_cast<int>(problem.number_or("column", 0));
     found.is_warning = problem.string_or("severity", "") == "warning";
     found.message = problem.string_or("message", "");
     found.offending = problem.string_or("offending", "");
@@ -63,7 +58,7 @@ int exit_code_of_refusal(int status, const json::Value& report) {
 int reload(const Globals& globals) {
   if (globals.admin_url.empty() && !is_readable(globals)) return kConfigInvalid;
   ApiClient client(target_of(globals));
-  const auto answer = client.request("POST", "/reload", R"({"by":"cli"})", kPatienceNs);
+  const auto answer = client.request("POST", "/reload", R"({"by":"cli"})", kReloadPatienceNs);
   if (!answer.ok()) {
     complain(answer.error().message);
     return kNotReachable;

@@ -14,8 +14,8 @@
 #include "app/exit_codes.h"
 #include "app/offline_log.h"
 #include "comparator/comparator.h"
-#include "comparator/saved_rules.h"
 #include "comparator/findings.h"
+#include "comparator/saved_rules.h"
 #include "config/config.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
@@ -26,7 +26,7 @@ namespace banyan::app {
 namespace {
 
 constexpr const char* kGateReady = "ready";
-constexpr std::int64_t kFlushPatienceNs = 30'000'000'000;
+constexpr std::int64_t kReportFlushNs = 30'000'000'000;
 
 // The server's answer; nullopt where none runs (or --data-dir asks for the files).
 Result<std::optional<ApiAnswer>> ask_server(const Globals& globals, const std::string& path) {
@@ -196,14 +196,6 @@ Result<Rendered> render(const Globals& globals, const ReportOptions& options) {
   return rendered;
 }
 
-Result<std::int64_t> time_or(const std::string& text, const char* flag, std::int64_t fallback) {
-  if (text.empty()) return fallback;
-  if (const auto time = parse_time(text, SystemClock::instance().wall_ns())) return *time;
-  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal,
-                    std::string(flag) + ": \"" + escape_for_terminal(text) +
-                        "\" is not a time (RFC 3339, or -15m)");
-}
-
 void print_recompared(const Globals& globals, const comparator::RecompareReport& report,
                       bool is_dry) {
   static constexpr const char* kNames[] = {"equal", "tolerated", "different", "incomparable"};
@@ -330,7 +322,7 @@ int compare(const Globals& globals, const CompareOptions& options) {
   if (is_terminal) std::fprintf(stderr, "\r\033[K");
   if (!report.ok()) return fail_with(report.error());
   if (recorder) {
-    if (const Status flushed = recorder->flush(kFlushPatienceNs); !flushed.ok()) {
+    if (const Status flushed = recorder->flush(kReportFlushNs); !flushed.ok()) {
       return fail_with(flushed.error());
     }
     sink.reset();

@@ -25,7 +25,7 @@
 namespace banyan::app {
 namespace {
 
-constexpr std::int64_t kPatienceNs = 120'000'000'000;
+constexpr std::int64_t kTrialPatienceNs = 120'000'000'000;
 
 Error usage(std::string message) {
   return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal, std::move(message));
@@ -77,13 +77,6 @@ std::optional<comparator::ComparatorOptions> config_rules(const Globals& globals
     std::fprintf(stderr, "%s\n", diagnostic.to_text().c_str());
   }
   return std::nullopt;
-}
-
-Result<std::int64_t> time_or(const std::string& text, const char* flag, std::int64_t fallback) {
-  if (text.empty()) return fallback;
-  if (const auto time = parse_time(text, SystemClock::instance().wall_ns())) return *time;
-  return usage(std::string(flag) + ": \"" + escape_for_terminal(text) +
-               "\" is not a time (RFC 3339, or -15m)");
 }
 
 // On the files of the data directory.
@@ -234,7 +227,7 @@ int show_added(const Globals& globals, const ApiAnswer& answer) {
 Result<std::optional<ApiAnswer>> ask(const Globals& globals, std::string_view method,
                                      const std::string& path, const std::string& body = {}) {
   if (!globals.data_dir.empty() && globals.admin_url.empty()) return std::optional<ApiAnswer>();
-  auto answer = ApiClient(target_of(globals)).request(method, path, body, kPatienceNs);
+  auto answer = ApiClient(target_of(globals)).request(method, path, body, kTrialPatienceNs);
   if (answer.ok()) return std::optional<ApiAnswer>(*std::move(answer));
   if (!globals.admin_url.empty()) return answer.error();
   return std::optional<ApiAnswer>();

@@ -29,12 +29,6 @@ extern "C" void on_interrupt(int) {
   if (g_interrupts > 1) _exit(kInterrupted);
 }
 
-double number(const json::Value& object, std::string_view member) {
-  const json::Value* found = object.find(member);
-  if (found == nullptr || found->type != json::Value::Type::kNumber) return 0;
-  return std::strtod(found->text.c_str(), nullptr);
-}
-
 bool is_true(const json::Value& object, std::string_view member) {
   return shown(object, member) == "yes";
 }
@@ -45,7 +39,7 @@ std::string in_short(double seconds) {
 
 std::string per_second(const json::Value& object, std::string_view member) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f/s", number(object, member));
+  std::snprintf(text, sizeof text, "%.1f/s", object.number_or(member, 0));
   return text;
 }
 
@@ -56,10 +50,10 @@ void print_line(const char* what, const std::string& text) {
 std::string in_words(const json::Value& address) {
   std::string line =
       escape_for_terminal(shown(address, "address")) + "  " + shown(address, "state");
-  if (const double left = number(address, "ejected_for"); left > 0) {
+  if (const double left = address.number_or("ejected_for", 0); left > 0) {
     line += " for " + in_short(left);
   }
-  if (number(address, "share") < 1) line += " at " + shown(address, "share");
+  if (address.number_or("share", 0) < 1) line += " at " + shown(address, "share");
   line += ", " + shown(address, "in_flight") + " in flight, " + shown(address, "requests") +
           " requests, " + shown(address, "failures") + " failed";
   if (const std::string health = shown(address, "health"); health == "healthy") {
@@ -134,7 +128,7 @@ void print_mirror(const json::Value& mirror) {
   std::string line = per_second(mirror, "mirrored_per_second") + ", " + shown(mirror, "pending") +
                      " pending (" + shown(mirror, "pending_writes") + " writes), " +
                      shown(mirror, "in_flight") + " in flight, lag " +
-                     in_short(number(mirror, "lag"));
+                     in_short(mirror.number_or("lag", 0));
   if (is_true(mirror, "paused")) line += ", PAUSED";
   if (const std::string why = shown(mirror, "waiting_for"); !why.empty()) {
     line += ", waits for " + why;
@@ -152,9 +146,9 @@ void print_comparator(const json::Value& comparator) {
 }
 
 void print_log(const json::Value& log) {
-  std::string line = format_size(static_cast<std::uint64_t>(number(log, "bytes"))) + " in " +
+  std::string line = format_size(static_cast<std::uint64_t>(log.number_or("bytes", 0))) + " in " +
                      shown(log, "segments") + " segments, last sync " +
-                     in_short(number(log, "last_sync"));
+                     in_short(log.number_or("last_sync", 0));
   if (const std::string failure = shown(log, "failure"); !failure.empty()) {
     line += ", FAILED: " + failure;
   }
@@ -176,7 +170,7 @@ void print_routes(const json::Value& routes) {
 void print_status(const json::Value& status) {
   std::printf("banyan %s, %s, up %s, log epoch %s\n", shown(status, "version").c_str(),
               is_true(status, "ready") ? "ready" : "NOT READY",
-              in_short(number(status, "uptime")).c_str(), shown(status, "epoch").c_str());
+              in_short(status.number_or("uptime", 0)).c_str(), shown(status, "epoch").c_str());
   if (const json::Value* config = status.find("config"); config != nullptr && config->is_object()) {
     print_config(*config);
   }

@@ -73,6 +73,14 @@ Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals) {
   return std::unique_ptr<model::LogAccess>(*std::move(log));
 }
 
+Result<std::int64_t> time_or(const std::string& text, const char* flag, std::int64_t fallback) {
+  if (text.empty()) return fallback;
+  if (const auto time = parse_time(text, SystemClock::instance().wall_ns())) return *time;
+  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal,
+                    std::string(flag) + ": \"" + escape_for_terminal(text) +
+                        "\" is not a time (RFC 3339, or -15m)");
+}
+
 std::string by_whom() {
   char name[256] = {};
   return getlogin_r(name, sizeof(name) - 1) == 0 ? std::string(name)

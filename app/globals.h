@@ -30,6 +30,9 @@ Target target_of(const Globals& globals);
 // The log of that data directory, offline or beside a server, with the keys that the config names.
 Result<std::unique_ptr<model::LogAccess>> open_log_of(const Globals& globals);
 
+// The time that a flag names, for people ("-15m") or RFC 3339; `fallback` where it is "".
+Result<std::int64_t> time_or(const std::string& text, const char* flag, std::int64_t fallback);
+
 // Whoever runs this command, for what is recorded of changes.
 std::string by_whom();
 

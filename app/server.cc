@@ -38,7 +38,7 @@
 namespace banyan::app {
 namespace {
 
-constexpr std::int64_t kFlushPatienceNs = 5'000'000'000;
+constexpr std::int64_t kStopFlushNs = 5'000'000'000;
 constexpr std::int64_t kMirrorStopPatienceNs = 1'000'000'000;
 
 // How long the start waits for names to resolve; what has not by then does so while serving.
@@ -512,7 +512,7 @@ void Server::stop() {
   impl_->runs.reset();
   impl_->warden->stop();
   if (impl_->comparator) impl_->comparator->stop();
-  if (const Status flushed = impl_->recorder->flush(kFlushPatienceNs); !flushed.ok()) {
+  if (const Status flushed = impl_->recorder->flush(kStopFlushNs); !flushed.ok()) {
     obs::log_error("recorder", "the log could not be flushed: " + flushed.error().message);
   }
   impl_->ledger->stop();

@@ -17,7 +17,7 @@
 namespace banyan::app {
 namespace {
 
-constexpr std::uint64_t kAnswerBytesMax = 16ULL << 20;
+constexpr std::uint64_t kProbeBytesMax = 16ULL << 20;
 constexpr std::size_t kReadBytes = 64 * 1024;
 
 Error unavailable(std::string message) {
@@ -145,7 +145,7 @@ Result<ProbeAnswer> SystemProbe::ask(std::string_view method, std::int64_t patie
     const bool is_end = got.outcome != net::ReceiveOutcome::kBytes;
     if (is_end && received_bytes == 0) return unavailable("it closes without an answer");
     received_bytes += got.bytes.size();
-    if (received_bytes > kAnswerBytesMax) return unavailable("its answer to / is very large");
+    if (received_bytes > kProbeBytesMax) return unavailable("its answer to / is very large");
     std::string_view input = got.bytes;
     for (bool needs_more = false; !needs_more;) {
       switch (is_end ? reader.finish_at_close() : reader.next(input)) {

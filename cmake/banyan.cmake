@@ -25,6 +25,11 @@ if(BANYAN_FUZZ)
   target_compile_options(banyan_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+if(BANYAN_LUMPS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A type of one file's own is in a file with others there, and still nobody else's.
+  target_compile_options(banyan_flags INTERFACE -Wno-subobject-linkage)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
@@ -48,6 +53,9 @@ function(banyan_room name dir)
     add_library(banyan_${name} STATIC ${sources})
     target_link_libraries(banyan_${name} PUBLIC ${rooms} ${ARG_LIBS} PRIVATE banyan_flags)
     target_include_directories(banyan_${name} PUBLIC "${CMAKE_SOURCE_DIR}")
+    # What the sources of a room keep to themselves has names of its own there, so they can be one.
+    set_target_properties(banyan_${name} PROPERTIES
+      UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE 8)
   else()
     add_library(banyan_${name} INTERFACE)
     target_link_libraries(banyan_${name} INTERFACE ${rooms} ${ARG_LIBS})

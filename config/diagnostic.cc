@@ -56,6 +56,11 @@ std::string shown_line(std::string line) {
 
 }  // namespace
 
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kShownMax = 200;
+  return "\"" + escape_for_terminal(text, kShownMax) + "\"";
+}
+
 std::string_view name_of(Node::Kind kind) {
   switch (kind) {
     case Node::Kind::kTable: return "a table";

@@ -34,6 +34,8 @@ struct Node::Member {
   Node node;
 };
 std::string_view name_of(Node::Kind kind);  // "a string"
+// In quotes for a message, escaped and cut.
+std::string quoted(std::string_view text);
 
 inline constexpr std::size_t kConfigBytesMax = 4ULL << 20;
 

@@ -20,8 +20,6 @@ Node place_of(const Node& root, std::string_view name) {
   return *at;
 }
 
-std::string quoted(std::string_view text) { return "\"" + escape_for_terminal(text, 200) + "\""; }
-
 class Checker {
  public:
   Checker(const Node& root, Problems& problems) : root_(root), problems_(problems) {}

@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::uint64_t kReferencedFileBytesMax = 64 * 1024;
 
-std::string quoted(std::string_view text) { return "\"" + escape_for_terminal(text, 100) + "\""; }
-
 std::string range_text(double min, double max, std::string (*show)(double)) {
   return "must lie between " + show(min) + " and " + show(max);
 }

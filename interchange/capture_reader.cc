@@ -20,10 +20,6 @@ constexpr std::size_t kConnectionsMax = 10'000;
 constexpr std::uint64_t kHeldBytesMax = 512ULL << 20;
 constexpr std::size_t kLineBytesMax = 16ULL << 20;
 
-Error malformed(std::string message) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kClient, std::move(message));
-}
-
 class CaptureReader final : public ExchangeReader {
  public:
   explicit CaptureReader(BufferedInput& input) : input_(input) {}

@@ -20,6 +20,9 @@ struct ExchangeLimits {
   static constexpr std::size_t kItemBytesMax = 256ULL << 20;
 };
 
+// kDamaged: a file that is not what its format says. Readers put the place in front.
+Error malformed(std::string message);
+
 // kDamaged says what is wrong and where in the exchange it stands.
 Status check_exchange(const Exchange& exchange);
 

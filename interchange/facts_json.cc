@@ -13,7 +13,7 @@ namespace {
 using json::JsonWriter;
 using json::Value;
 
-Error malformed(const std::string& where, std::string_view what) {
+Error malformed_at(const std::string& where, std::string_view what) {
   return make_error(ErrorCode::kDamaged, ErrorOrigin::kClient, where + " " + std::string(what));
 }
 
@@ -71,7 +71,7 @@ Result<std::int64_t> read_integer(const Value& object, std::string_view name,
   const bool is_negative = text.starts_with('-');
   const auto number = parse_u64(is_negative ? text.substr(1) : text);
   if (value->type != Value::Type::kNumber || !number || *number > (1ULL << 62)) {
-    return malformed(where + "." + std::string(name), "is not a whole number");
+    return malformed_at(where + "." + std::string(name), "is not a whole number");
   }
   const auto integer = static_cast<std::int64_t>(*number);
   return is_negative ? -integer : integer;
@@ -81,7 +81,7 @@ Result<std::uint8_t> read_version(const Value& object, const std::string& where)
   auto number = read_integer(object, "version", where);
   if (!number.ok()) return number.error();
   if (*number != 0 && *number != 1 && *number != 20) {
-    return malformed(where + ".version", "is none of 0, 1 and 20");
+    return malformed_at(where + ".version", "is none of 0, 1 and 20");
   }
   return static_cast<std::uint8_t>(*number);
 }
@@ -93,19 +93,19 @@ Status read_body(const Value& object, const std::string& where, StoredBody& out)
                     : body->string_or("held", "") == "part" ? std::optional(Held::kPart)
                     : body->string_or("held", "") == "none" ? std::optional(Held::kNone)
                                                             : std::nullopt;
-  if (!held) return malformed(where + ".body.held", "is none of all, part and none");
+  if (!held) return malformed_at(where + ".body.held", "is none of all, part and none");
   out.held = *held;
   auto length = read_integer(*body, "length", where + ".body");
   if (!length.ok()) return length.error();
-  if (*length < 0) return malformed(where + ".body.length", "is below zero");
+  if (*length < 0) return malformed_at(where + ".body.length", "is below zero");
   out.is_redacted = body->bool_or("redacted", false);
   if (auto found = read_bytes(*body, "bytes", out.bytes); !found.ok()) {
-    return malformed(where + ".body.bytes_base64", "is not base64");
+    return malformed_at(where + ".body.bytes_base64", "is not base64");
   }
   out.length = static_cast<std::uint64_t>(*length);
   if (out.held == Held::kNone) out.bytes.clear();
   if (out.held == Held::kAll && !out.is_redacted && out.length != out.bytes.size()) {
-    return malformed(where + ".body.length", "is " + std::to_string(out.length) +
+    return malformed_at(where + ".body.length", "is " + std::to_string(out.length) +
                                                  ", but the body that is told to be whole "
                                                  "has " +
                                                  std::to_string(out.bytes.size()) + " bytes");
@@ -115,7 +115,7 @@ Status read_body(const Value& object, const std::string& where, StoredBody& out)
 
 Status read_answer(const Value& object, const std::string& where, StoredAnswer& out) {
   const auto system = parse_system(object.string_or("system", "legacy"));
-  if (!system) return malformed(where + ".system", "is neither legacy nor candidate");
+  if (!system) return malformed_at(where + ".system", "is neither legacy nor candidate");
   out.system = *system;
   auto version = read_version(object, where);
   auto first = read_integer(object, "first_byte_ns", where);
@@ -140,13 +140,13 @@ Status read_outcome(const Value& object, Exchange& out) {
                   {OutcomeKind::kBanyan, OutcomeKind::kAborted, OutcomeKind::kUnknown});
   const auto forwarded = value_named(object.string_or("forwarded", ""),
                                      {Forwarded::kNothing, Forwarded::kPart, Forwarded::kWhole});
-  if (!kind) return malformed(where + ".kind", "is none of banyan, aborted and unknown");
-  if (!forwarded) return malformed(where + ".forwarded", "is none of nothing, part and whole");
+  if (!kind) return malformed_at(where + ".kind", "is none of banyan, aborted and unknown");
+  if (!forwarded) return malformed_at(where + ".forwarded", "is none of nothing, part and whole");
   auto status = read_integer(object, "status", where);
   auto ended = read_integer(object, "ended_ns", where);
   if (!status.ok()) return status.error();
   if (!ended.ok()) return ended.error();
-  if (*status < 0 || *status > 999) return malformed(where + ".status", "is no status");
+  if (*status < 0 || *status > 999) return malformed_at(where + ".status", "is no status");
   StoredOutcome outcome;
   outcome.kind = *kind;
   outcome.forwarded = *forwarded;
@@ -174,7 +174,7 @@ Status read_response(const Value& object, Exchange& out) {
   const auto delivery =
       value_named(object.string_or("delivery", "whole"),
                   {Delivery::kWhole, Delivery::kTruncated, Delivery::kClientLeft});
-  if (!delivery) return malformed("response.delivery", "is not known");
+  if (!delivery) return malformed_at("response.delivery", "is not known");
   out.delivery = *delivery;
   return {};
 }
@@ -182,7 +182,7 @@ Status read_response(const Value& object, Exchange& out) {
 Status read_shadow(const Value& object, Exchange& out) {
   auto status = read_integer(object, "status", "shadow");
   if (!status.ok()) return status.error();
-  if (*status < 0 || *status > 999) return malformed("shadow.status", "is no status");
+  if (*status < 0 || *status > 999) return malformed_at("shadow.status", "is no status");
   StoredAnswer shadow;
   BANYAN_RETURN_IF_ERROR(read_answer(object, "shadow", shadow));
   shadow.status = static_cast<std::uint16_t>(*status);
@@ -197,9 +197,9 @@ Status read_identity(const Value& facts, Exchange& out) {
   const auto mirror =
       value_named(facts.string_or("mirror", "off"),
                   {MirrorDecision::kOff, MirrorDecision::kSelected, MirrorDecision::kSkipped});
-  if (!id) return malformed("exchange", "is no exchange id of 32 hex digits");
-  if (!primary) return malformed("primary", "is neither legacy nor candidate");
-  if (!mirror) return malformed("mirror", "is not known");
+  if (!id) return malformed_at("exchange", "is no exchange id of 32 hex digits");
+  if (!primary) return malformed_at("primary", "is neither legacy nor candidate");
+  if (!mirror) return malformed_at("mirror", "is not known");
   auto started = read_integer(facts, "started_ns", "");
   if (!started.ok()) return started.error();
   out.id = *id;
@@ -233,7 +233,7 @@ void write_fields(JsonWriter& json, std::string_view key, const Fields& fields) 
 Status read_fields(const Value* list, const std::string& where, Fields& out) {
   out.clear();
   if (list == nullptr) return {};
-  if (list->type != Value::Type::kArray) return malformed(where, "is not an array");
+  if (list->type != Value::Type::kArray) return malformed_at(where, "is not an array");
   out.reserve(list->items.size());
   for (std::size_t i = 0; i < list->items.size(); ++i) {
     const Value& item = list->items[i];
@@ -242,15 +242,15 @@ Status read_fields(const Value* list, const std::string& where, Fields& out) {
     const Value* value = item.find("value");
     const Value* encoded = item.find("_value_base64");
     if (name == nullptr || name->type != Value::Type::kString) {
-      return malformed(place, "has no name");
+      return malformed_at(place, "has no name");
     }
     if (encoded == nullptr && (value == nullptr || value->type != Value::Type::kString)) {
-      return malformed(place, "has no value");
+      return malformed_at(place, "has no value");
     }
     Field field{name->text, encoded == nullptr ? value->text : std::string()};
     if (encoded != nullptr) {
       auto bytes = bytes_of_base64(encoded->text);
-      if (!bytes) return malformed(place + "._value_base64", "is not base64");
+      if (!bytes) return malformed_at(place + "._value_base64", "is not base64");
       field.value = *std::move(bytes);
     }
     out.push_back(std::move(field));
@@ -269,7 +269,7 @@ void write_bytes(JsonWriter& json, std::string_view name, std::string_view bytes
 Result<bool> read_bytes(const Value& object, std::string_view name, std::string& out) {
   if (const Value* encoded = object.find(std::string(name) + "_base64")) {
     auto bytes = bytes_of_base64(encoded->text);
-    if (!bytes) return malformed(std::string(name) + "_base64", "is not base64");
+    if (!bytes) return malformed_at(std::string(name) + "_base64", "is not base64");
     out = *std::move(bytes);
     return true;
   }
@@ -309,9 +309,9 @@ void write_facts(JsonWriter& json, const Exchange& exchange, const FactsStyle& s
 }
 
 Status read_facts(const Value& facts, Exchange& out) {
-  if (!facts.is_object()) return malformed("it", "is not an object");
+  if (!facts.is_object()) return malformed_at("it", "is not an object");
   if (facts.string_or("schema", "") != kFactsSchema) {
-    return malformed("schema", "is not \"" + std::string(kFactsSchema) +
+    return malformed_at("schema", "is not \"" + std::string(kFactsSchema) +
                                    "\": another version of Banyan wrote it");
   }
   BANYAN_RETURN_IF_ERROR(read_identity(facts, out));

@@ -6,6 +6,7 @@
 
 #include "core/base/text.h"
 #include "core/http/message.h"
+#include "interchange/exchange_check.h"
 #include "interchange/facts_json.h"
 #include "interchange/http_payload.h"
 
@@ -16,10 +17,6 @@ using json::Value;
 
 constexpr double kNsPerMs = 1e6;
 constexpr double kTimeMsMax = 1e12;
-
-Error malformed(std::string message) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kClient, std::move(message));
-}
 
 std::string escape_invisible(std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";

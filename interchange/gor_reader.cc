@@ -21,10 +21,6 @@ constexpr std::size_t kWaitingMax = 10'000;
 constexpr std::uint64_t kWaitingBytesMax = 256ULL << 20;
 constexpr std::size_t kIdBytesMax = 256;
 
-Error malformed(std::string message) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kClient, std::move(message));
-}
-
 struct Payload {
   GorType type = GorType::kRequest;
   std::string_view id;

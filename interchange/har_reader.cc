@@ -17,10 +17,6 @@ namespace {
 
 using json::Value;
 
-Error malformed(std::string message) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kClient, std::move(message));
-}
-
 Status read_own_entry(const Value& entry, const Value& facts, Exchange& out) {
   const Value* request = entry.find("request");
   if (request == nullptr) return malformed("request is missing");

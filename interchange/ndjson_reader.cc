@@ -14,10 +14,6 @@ namespace {
 
 using json::Value;
 
-Error malformed(std::string message) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kClient, std::move(message));
-}
-
 // The body's text, where it is one; the facts hold it otherwise.
 void read_content(const Value& message, std::string& out) {
   out.clear();

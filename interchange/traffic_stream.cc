@@ -11,7 +11,7 @@ using Kind = TrafficObservation::Kind;
 // Far more than one part holds (about a megabyte of traffic).
 constexpr std::size_t kObservationsMax = 100'000;
 
-Error malformed(std::string_view what) {
+Error no_message(std::string_view what) {
   return make_error(ErrorCode::kDamaged, ErrorOrigin::kClient,
                     "it is no TrafficStream message: " + std::string(what));
 }
@@ -82,10 +82,10 @@ Status parse_traffic_stream(std::string_view bytes, TrafficStream& out) {
       case 1: out.connection_id = field.bytes; break;
       case 5: out.node_id = field.bytes; break;
       case 2: {
-        if (out.observations.size() >= kObservationsMax) return malformed("too many observations");
+        if (out.observations.size() >= kObservationsMax) return no_message("too many observations");
         TrafficObservation observation;
         if (!field.is_bytes || !parse_observation(field.bytes, observation)) {
-          return malformed("an observation is damaged");
+          return no_message("an observation is damaged");
         }
         out.observations.push_back(observation);
         break;
@@ -99,9 +99,9 @@ Status parse_traffic_stream(std::string_view bytes, TrafficStream& out) {
       default: break;
     }
   }
-  if (!reader.ok()) return malformed("the message is cut or damaged");
-  if (out.connection_id.empty()) return malformed("it has no connection");
-  if (!has_number) return malformed("it has no number");
+  if (!reader.ok()) return no_message("the message is cut or damaged");
+  if (out.connection_id.empty()) return no_message("it has no connection");
+  if (!has_number) return no_message("it has no number");
   return {};
 }
 

@@ -20,6 +20,9 @@ struct Checkpoint {
   std::unique_ptr<LedgerFold> fold;
 };
 
+// kDamaged, of a checkpoint or of the fold in it.
+Error damaged_checkpoint(std::string_view what);
+
 std::string encode_checkpoint(const model::Cursor& cursor,
                               const std::map<int, std::uint64_t>& refused, const LedgerFold& fold);
 // kDamaged for anything that is not exactly one checkpoint whose accounts balance.

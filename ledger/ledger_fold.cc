@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "core/base/bytes.h"
+#include "ledger/checkpoint.h"
 #include "ledger/ledger.h"
 
 namespace banyan::ledger {
@@ -431,23 +432,18 @@ bool read_entry(ByteReader& in, std::size_t routes, ExchangeId& exchange, OpenEn
   return true;
 }
 
-Error damaged(std::string_view what) {
-  return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
-                    "ledger checkpoint: " + std::string(what));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LedgerFold>> LedgerFold::restore(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.u32() != kFoldVersion) return damaged("written by another version");
+  if (in.u32() != kFoldVersion) return damaged_checkpoint("written by another version");
   auto fold = std::make_unique<LedgerFold>();
   Impl& impl = *fold->impl_;
   impl.since_wall_ns = in.i64();
   impl.gaps = in.varint();
   impl.ignored = in.varint();
   const std::uint64_t routes = in.varint();
-  if (routes > kRoutesMax + 1) return damaged("too many routes");
+  if (routes > kRoutesMax + 1) return damaged_checkpoint("too many routes");
   for (std::uint64_t i = 0; i < routes && in.ok(); ++i) {
     Impl::Route route;
     route.name = std::string(in.bytes());
@@ -455,7 +451,7 @@ Result<std::unique_ptr<LedgerFold>> LedgerFold::restore(std::string_view bytes) 
     read_reasons(in, route.account.mirror.skipped);
     read_reasons(in, route.account.mirror.dropped);
     if (!impl.route_index.emplace(route.name, static_cast<std::uint32_t>(i)).second) {
-      return damaged("a route stands twice");
+      return damaged_checkpoint("a route stands twice");
     }
     impl.routes.push_back(std::move(route));
   }
@@ -464,25 +460,28 @@ Result<std::unique_ptr<LedgerFold>> LedgerFold::restore(std::string_view bytes) 
   for (std::uint64_t i = 0; i < entries && in.ok(); ++i) {
     ExchangeId exchange;
     OpenEntry entry;
-    if (!read_entry(in, impl.routes.size(), exchange, entry)) return damaged("an open exchange");
+    if (!read_entry(in, impl.routes.size(), exchange, entry))
+      return damaged_checkpoint("an open exchange");
     if (impl.open.emplace(exchange, entry).second) ++open_of[entry.route];
   }
   for (std::size_t i = 0; i < open_of.size(); ++i) {
-    if (impl.routes[i].account.open != open_of[i]) return damaged("open exchanges do not add up");
+    if (impl.routes[i].account.open != open_of[i])
+      return damaged_checkpoint("open exchanges do not add up");
   }
   const std::uint64_t closed = in.varint();
-  if (closed > kClosedByGapMax) return damaged("too many exchanges closed by gaps");
+  if (closed > kClosedByGapMax) return damaged_checkpoint("too many exchanges closed by gaps");
   for (std::uint64_t i = 0; i < closed && in.ok(); ++i) {
     Impl::ClosedByGap one;
     one.exchange.high = in.u64();
     one.exchange.low = in.u64();
     const std::uint64_t route = in.varint();
-    if (route >= impl.routes.size()) return damaged("a route that does not exist");
+    if (route >= impl.routes.size()) return damaged_checkpoint("a route that does not exist");
     one.route = static_cast<std::uint32_t>(route);
     impl.closed_by_gap.push_back(one);
   }
-  if (!in.ok() || in.remaining() != 0) return damaged("cut short, or bytes behind its end");
-  if (!fold->snapshot().is_balanced()) return damaged("its totals do not balance");
+  if (!in.ok() || in.remaining() != 0)
+    return damaged_checkpoint("cut short, or bytes behind its end");
+  if (!fold->snapshot().is_balanced()) return damaged_checkpoint("its totals do not balance");
   return fold;
 }
 

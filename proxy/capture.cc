@@ -10,7 +10,7 @@ constexpr std::size_t kChunkBytesMax = 256 * 1024;
 // Small pieces are collected, so that a slow stream of lines is not a record a line.
 constexpr std::size_t kCollectedBytes = 64 * 1024;
 constexpr std::size_t kDirectBytes = 16 * 1024;
-constexpr std::size_t kKeptCapacity = 16 * 1024;
+constexpr std::size_t kKeptCaptureBytes = 16 * 1024;
 
 }  // namespace
 
@@ -166,7 +166,7 @@ model::Body Capture::finish_answer(bool is_complete) {
 }
 
 void Capture::clear() {
-  if (bytes_.capacity() > kKeptCapacity) bytes_ = std::string();
+  if (bytes_.capacity() > kKeptCaptureBytes) bytes_ = std::string();
   bytes_.clear();
   release_held();
   digest_.reset();

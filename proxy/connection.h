@@ -12,6 +12,15 @@
 
 namespace banyan::proxy {
 
+// Of a connection's or a stream's buffers; what grew larger is given back after its exchange.
+inline constexpr std::size_t kKeptCapacity = 16 * 1024;
+// What is read and thrown away behind an answer that ends the connection, so that the client gets
+// to see it (RFC 9112, section 9.6).
+inline constexpr std::int64_t kLingerNs = 2'000'000'000;
+inline constexpr std::uint64_t kLingerBytesMax = 1024 * 1024;
+// How long a stop waits for the first request of who has connected within the same time.
+inline constexpr std::int64_t kFreshNs = 500'000'000;
+
 // Loop-confined. Its worker owns it; after close() it is destroyed at the end of the turn, and the
 // only question it then answers is is_closed(). A connection that finds out what is spoken on its
 // socket gives its place to another one (Worker::replace).

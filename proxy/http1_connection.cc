@@ -11,11 +11,6 @@ namespace {
 
 // Of a client that sends on while its exchange is open; past it we stop reading.
 constexpr std::size_t kLeftoverBytesMax = 64 * 1024;
-constexpr std::size_t kKeptCapacity = 16 * 1024;
-constexpr std::uint64_t kLingerBytesMax = 1024 * 1024;
-// How long a stop waits for the first request of who has connected within the same time.
-constexpr std::int64_t kFreshNs = 500'000'000;
-constexpr std::int64_t kLingerNs = 2'000'000'000;
 
 }  // namespace
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr int kRoundsMax = 8;                       // of work in one turn; the rest is for the next
 constexpr std::int64_t kEndNoticeNs = 500'000'000;  // a generous round trip
-constexpr std::int64_t kLingerNs = 2'000'000'000;
-constexpr std::uint64_t kLingerBytesMax = 1024 * 1024;
 // Streams that wait for their next request; an idle connection keeps none.
 constexpr std::size_t kFreeStreamsMax = 32;
 // Room for the frames of a turn, likewise.

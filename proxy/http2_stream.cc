@@ -11,7 +11,6 @@
 namespace banyan::proxy {
 namespace {
 
-constexpr std::size_t kKeptCapacity = 16 * 1024;
 constexpr std::size_t kEraseBytes = 64 * 1024;
 
 void give_back(std::string& text) {

@@ -11,12 +11,6 @@
 #include "proxy/worker.h"
 
 namespace banyan::proxy {
-namespace {
-
-constexpr std::int64_t kFreshNs = 500'000'000;
-
-}  // namespace
-
 PrefaceSniffer::PrefaceSniffer(Worker& worker, net::Channel channel, Peer peer,
                                std::uint64_t number)
     : Connection(std::move(peer), number),

@@ -386,7 +386,6 @@ std::string Worker::take_head_room() {
 }
 
 void Worker::take_back_head_room(net::UpstreamCall& call) {
-  constexpr std::size_t kKeptCapacity = 16 * 1024;
   std::string body;
   std::string head;
   call.take_buffers(head, body);

@@ -20,6 +20,8 @@ inline constexpr std::uint64_t kSegmentHeaderBytes = 4096;
 inline constexpr std::size_t kBatchHeaderBytes = 128;
 inline constexpr std::size_t kBatchHeaderBytesV1 = 80;
 inline constexpr std::size_t kBatchAlignment = 8;
+inline constexpr std::size_t kCopyStepBytes =
+    1U << 20;  // of a segment that is copied, in memory at once
 inline constexpr std::size_t kBatchBytesTarget = 1U << 20;
 inline constexpr std::size_t kRecordBytesMax = 16U << 20;
 // One record and its length, and what encryption adds; a footer as well.

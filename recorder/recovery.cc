@@ -14,7 +14,6 @@ namespace banyan::recorder {
 namespace {
 
 constexpr std::uint64_t kTailCopyBytesMax = 64ULL << 20;
-constexpr std::size_t kCopyStepBytes = 1U << 20;
 
 Status make_quarantine(FileSystem& files, const std::string& stream_directory) {
   const std::string directory = stream_directory + "/quarantine";

@@ -19,7 +19,6 @@
 namespace banyan::recorder {
 namespace {
 
-constexpr std::size_t kCopyStepBytes = 1U << 20;
 constexpr std::size_t kCutBytesMax = 1U << 20;
 // Each hole costs a file; a segment in more pieces is a task for a person.
 constexpr std::size_t kHolesMax = 10'000;

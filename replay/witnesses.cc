@@ -12,13 +12,13 @@
 namespace banyan::replay {
 namespace {
 
-constexpr std::size_t kReadMax = 4096;  // records a turn
+constexpr std::size_t kReadsOfATurn = 4096;  // records a turn
 // Of an exchange, when its VERDICT comes: what legacy says of it now is about another time.
 constexpr std::int64_t kStaleNs = 30'000'000'000;
 constexpr std::int64_t kWaitMaxNs = 10'000'000'000;  // in line
 constexpr std::int64_t kMirrorLagMaxNs = 2'000'000'000;
 constexpr std::int64_t kRestNs = 1'000'000'000;
-constexpr std::int64_t kTickNs = 50'000'000;
+constexpr std::int64_t kPollNs = 50'000'000;
 // A write that an exchange overlapped has settled by then, on both sides.
 constexpr std::int64_t kRereadAfterNs = 1'000'000'000;
 // Questions to the twin under way; more exchanges are passed over.
@@ -152,12 +152,12 @@ std::int64_t Witnesses::tick_after_ns() const {
   return confirmations_.empty() && controls_.empty() && rereads_.empty() && asking_.empty() &&
                  asking_twin_.empty()
              ? 0
-             : kTickNs;
+             : kPollNs;
 }
 
 void Witnesses::read() {
   model::SourcedRecord sourced;
-  for (std::size_t i = 0; i < kReadMax; ++i) {
+  for (std::size_t i = 0; i < kReadsOfATurn; ++i) {
     auto more = source_->next(sourced);
     if (!more.ok()) {
       obs::log_warning("replay", "witnesses cannot read the log: " + more.error().message);

@@ -13,7 +13,6 @@ namespace {
 
 // Of our own requests; the library's own limit is lower than what we accept from clients.
 constexpr std::size_t kSendHeadBytesMax = 256 * 1024;
-constexpr std::size_t kSettingsMax = 32;
 
 std::string_view view(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};

@@ -3,9 +3,14 @@
 // From nghttp2's callbacks to the methods of an Http2Link. Internal.
 #pragma once
 
+#include <cstddef>
+
 struct nghttp2_session;
 
 namespace banyan::net {
+
+// Entries of one SETTINGS frame, from either side of us.
+inline constexpr std::size_t kSettingsMax = 32;
 
 class Http2Link;
 

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kDebugBytesMax = 128;  // of a GOAWAY, for people
 // What was framed is cut off the front of a body once it is this much.
-constexpr std::size_t kCompactBytes = 64 * 1024;
+constexpr std::size_t kCompactStreamBytes = 64 * 1024;
 
 nghttp2_nv pair_of(std::string_view name, std::string_view value) {
   // Secrets stay out of the tables of the compression.
@@ -117,7 +117,7 @@ std::size_t Http2Link::take_body(Http2Stream& stream, std::uint8_t* buffer, std:
   if (stream.out_at == stream.out.size()) {
     stream.out = std::string();
     stream.out_at = 0;
-  } else if (stream.out_at >= kCompactBytes && stream.out_at >= stream.out.size() / 2) {
+  } else if (stream.out_at >= kCompactStreamBytes && stream.out_at >= stream.out.size() / 2) {
     stream.out.erase(0, stream.out_at);
     stream.out_at = 0;
   }

@@ -15,7 +15,6 @@
 namespace banyan::net {
 namespace {
 
-constexpr std::size_t kSettingsMax = 32;  // entries of one frame
 // Fields go on being decoded past their limit, so that the request can be refused with a status.
 // Past so many times the limit the connection ends.
 constexpr std::size_t kFieldBombFactor = 4;

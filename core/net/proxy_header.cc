@@ -10,10 +10,6 @@
 namespace banyan::net {
 namespace {
 
-constexpr std::string_view kSignature("\r\n\r\n\0\r\nQUIT\n", 12);
-constexpr char kLocal = 0x20, kProxy = 0x21;                             // version 2, command
-constexpr char kUnspecified = 0x00, kTcpOver4 = 0x11, kTcpOver6 = 0x21;  // family, transport
-
 // An address and a port as they go over the wire.
 struct Place {
   int family = AF_UNSPEC;
@@ -31,11 +27,6 @@ struct Place {
   }
 };
 
-template <typename T>
-std::string bytes_of(const T& field) {
-  return std::string(reinterpret_cast<const char*>(&field), sizeof field);
-}
-
 Place place_of(std::string_view sockaddr_bytes) {
   Place place;
   sockaddr_storage storage{};
@@ -45,10 +36,10 @@ Place place_of(std::string_view sockaddr_bytes) {
   std::memcpy(&storage, sockaddr_bytes.data(), sockaddr_bytes.size());
   if (storage.ss_family == AF_INET) {
     const auto& four = reinterpret_cast<const sockaddr_in&>(storage);
-    place = {AF_INET, bytes_of(four.sin_addr), bytes_of(four.sin_port)};
+    place = {AF_INET, raw_bytes(four.sin_addr), raw_bytes(four.sin_port)};
   } else if (storage.ss_family == AF_INET6 && sockaddr_bytes.size() >= sizeof(sockaddr_in6)) {
     const auto& six = reinterpret_cast<const sockaddr_in6&>(storage);
-    place = {AF_INET6, bytes_of(six.sin6_addr), bytes_of(six.sin6_port)};
+    place = {AF_INET6, raw_bytes(six.sin6_addr), raw_bytes(six.sin6_port)};
   }
   return place;
 }
@@ -64,9 +55,14 @@ void write_text(const Place& client, const Place& listener, bool is_known, std::
 }
 
 void write_binary(const Place& client, const Place& listener, bool is_known, std::string& out) {
-  out = kSignature;
-  out.push_back(is_known ? kProxy : kLocal);
-  out.push_back(!is_known ? kUnspecified : client.family == AF_INET ? kTcpOver4 : kTcpOver6);
+  using V2 = ProxyV2;
+  const unsigned command = is_known ? V2::kProxy : V2::kLocal;
+  const unsigned transport = !is_known                  ? V2::kUnspecified
+                             : client.family == AF_INET ? V2::kTcp4
+                                                        : V2::kTcp6;
+  out = V2::kSignature;
+  out.push_back(static_cast<char>(V2::kVersion << 4 | command));
+  out.push_back(static_cast<char>(transport));
   std::string body;
   if (is_known) body = client.address + listener.address + client.port + listener.port;
   out.push_back('\0');

@@ -11,29 +11,16 @@
 #include <vector>
 
 #include "core/base/text.h"
+#include "core/net/proxy_header.h"
 
 namespace banyan::net {
 namespace {
 
 constexpr std::string_view kTextStart = "PROXY ";
-constexpr std::string_view kSignature("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr std::size_t kFixedBytes = 16;  // signature, version and command, family, length
-
-constexpr unsigned kVersion = 2;
-constexpr unsigned kLocal = 0;
-constexpr unsigned kProxy = 1;
-constexpr unsigned kTcp4 = 0x11;
-constexpr unsigned kTcp6 = 0x21;
-constexpr unsigned kUnspecified = 0x00;
-constexpr unsigned kUnixStream = 0x31;
 constexpr std::size_t kTcp4Bytes = 12;
 constexpr std::size_t kTcp6Bytes = 36;
 constexpr std::size_t kUnixBytes = 216;
-
-template <typename T>
-std::string bytes_of(const T& address) {
-  return std::string(reinterpret_cast<const char*>(&address), sizeof address);
-}
 
 // "0" to "65535" without leading zeros.
 std::optional<std::uint16_t> port_of(std::string_view text) {
@@ -47,7 +34,7 @@ SocketAddress address_v4(const void* address, std::uint16_t port) {
   made.sin_family = AF_INET;
   std::memcpy(&made.sin_addr, address, sizeof made.sin_addr);
   made.sin_port = htons(port);
-  return SocketAddress{bytes_of(made)};
+  return SocketAddress{raw_bytes(made)};
 }
 
 SocketAddress address_v6(const void* address, std::uint16_t port) {
@@ -55,7 +42,7 @@ SocketAddress address_v6(const void* address, std::uint16_t port) {
   made.sin6_family = AF_INET6;
   std::memcpy(&made.sin6_addr, address, sizeof made.sin6_addr);
   made.sin6_port = htons(port);
-  return SocketAddress{bytes_of(made)};
+  return SocketAddress{raw_bytes(made)};
 }
 
 unsigned byte_at(std::string_view bytes, std::size_t at) {
@@ -106,7 +93,7 @@ ProxyHeaderReader::Outcome ProxyHeaderReader::next(std::string_view& input) {
   if (problem_ != ProxyHeaderProblem::kNone) return Outcome::kRefused;
   if (bytes_.empty()) {
     if (input.empty()) return Outcome::kNeedMore;
-    if (input.front() != kTextStart.front() && input.front() != kSignature.front()) {
+    if (input.front() != kTextStart.front() && input.front() != ProxyV2::kSignature.front()) {
       return refuse(ProxyHeaderProblem::kMissing);
     }
     (void)take(input, 1);
@@ -168,12 +155,13 @@ ProxyHeaderReader::Outcome ProxyHeaderReader::read_text(std::string_view line) {
 ProxyHeaderReader::Outcome ProxyHeaderReader::next_binary(std::string_view& input) {
   if (bytes_.size() < kFixedBytes) {
     const Outcome fixed = take(input, kFixedBytes);
-    const std::size_t known = std::min(bytes_.size(), kSignature.size());
-    if (kSignature.substr(0, known) != std::string_view(bytes_).substr(0, known)) {
+    const std::size_t known = std::min(bytes_.size(), ProxyV2::kSignature.size());
+    if (ProxyV2::kSignature.substr(0, known) != std::string_view(bytes_).substr(0, known)) {
       return refuse(ProxyHeaderProblem::kMissing);
     }
     if (fixed == Outcome::kNeedMore) return Outcome::kNeedMore;
-    if (byte_at(bytes_, 12) >> 4 != kVersion) return refuse(ProxyHeaderProblem::kUnsupported);
+    if (byte_at(bytes_, 12) >> 4 != ProxyV2::kVersion)
+      return refuse(ProxyHeaderProblem::kUnsupported);
   }
   const std::size_t whole = kFixedBytes + u16_at(bytes_, 14);
   if (whole > kBinaryBytesMax) return refuse(ProxyHeaderProblem::kTooLong);
@@ -185,22 +173,22 @@ ProxyHeaderReader::Outcome ProxyHeaderReader::read_binary() {
   const unsigned command = byte_at(bytes_, 12) & 0x0f;
   const unsigned family = byte_at(bytes_, 13);
   const std::string_view body = std::string_view(bytes_).substr(kFixedBytes);
-  if (command == kLocal) return Outcome::kDone;  // Its body is to be ignored.
-  if (command != kProxy) return refuse(ProxyHeaderProblem::kUnsupported);
+  if (command == ProxyV2::kLocal) return Outcome::kDone;  // Its body is to be ignored.
+  if (command != ProxyV2::kProxy) return refuse(ProxyHeaderProblem::kUnsupported);
   std::size_t address_bytes = 0;
   switch (family) {
-    case kUnspecified: return Outcome::kDone;
-    case kTcp4: address_bytes = kTcp4Bytes; break;
-    case kTcp6: address_bytes = kTcp6Bytes; break;
-    case kUnixStream: address_bytes = kUnixBytes; break;
+    case ProxyV2::kUnspecified: return Outcome::kDone;
+    case ProxyV2::kTcp4: address_bytes = kTcp4Bytes; break;
+    case ProxyV2::kTcp6: address_bytes = kTcp6Bytes; break;
+    case ProxyV2::kUnixStream: address_bytes = kUnixBytes; break;
     default: return refuse(ProxyHeaderProblem::kUnsupported);
   }
   if (body.size() < address_bytes || !are_extensions_whole(body.substr(address_bytes))) {
     return refuse(ProxyHeaderProblem::kMalformed);
   }
-  if (family == kTcp4) {
+  if (family == ProxyV2::kTcp4) {
     client_ = address_v4(body.data(), static_cast<std::uint16_t>(u16_at(body, 8)));
-  } else if (family == kTcp6) {
+  } else if (family == ProxyV2::kTcp6) {
     client_ = address_v6(body.data(), static_cast<std::uint16_t>(u16_at(body, 32)));
   }
   return Outcome::kDone;

@@ -13,11 +13,6 @@
 namespace banyan::net {
 namespace {
 
-template <typename Address>
-std::string bytes_of(const Address& address) {
-  return std::string(reinterpret_cast<const char*>(&address), sizeof address);
-}
-
 UpstreamAddress made_of(SocketAddress socket_address, const SystemUrl& url) {
   UpstreamAddress made;
   made.text = socket_address.text();
@@ -36,11 +31,11 @@ std::optional<UpstreamAddress> address_of(const std::string& ip, const SystemUrl
   if (inet_pton(AF_INET, ip.c_str(), &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
     v4.sin_port = htons(url.port);
-    socket_address.bytes = bytes_of(v4);
+    socket_address.bytes = raw_bytes(v4);
   } else if (inet_pton(AF_INET6, ip.c_str(), &v6.sin6_addr) == 1) {
     v6.sin6_family = AF_INET6;
     v6.sin6_port = htons(url.port);
-    socket_address.bytes = bytes_of(v6);
+    socket_address.bytes = raw_bytes(v6);
   } else {
     return std::nullopt;
   }

@@ -51,6 +51,11 @@ struct SocketAddress {
   std::string host() const;  // without the port and brackets
   std::uint16_t port() const;
 };
+// The bytes of a sockaddr, or of a part of one, as the kernel lays them out.
+template <typename T>
+std::string raw_bytes(const T& part) {
+  return std::string(reinterpret_cast<const char*>(&part), sizeof part);
+}
 // Of an IP without brackets. Empty where it is none.
 SocketAddress socket_address_of(const std::string& ip, std::uint16_t port);
 // The two ends of a connected socket. Empty where it has none any more.

@@ -27,14 +27,9 @@ bool is_address(const std::string& text) {
          inet_pton(AF_INET6, text.c_str(), bytes) == 1;
 }
 
-int context_index() {
+int client_context_index() {
   static const int kIndex = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return kIndex;
-}
-
-Error library_error(std::string_view what) {
-  return make_error(ErrorCode::kInternal, ErrorOrigin::kConfig,
-                    std::string(what) + ": " + take_openssl_error());
 }
 
 }  // namespace
@@ -74,7 +69,7 @@ struct TlsClientCallbacks {
   // The library gives the session away with answer 1.
   static int on_new_session(SSL* ssl, SSL_SESSION* session) {
     const auto* owner = static_cast<const TlsClientContext*>(
-        SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index()));
+        SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), client_context_index()));
     const auto* name = static_cast<const std::string*>(SSL_get_ex_data(ssl, name_index()));
     if (name == nullptr) return 0;
     owner->impl_->keep(*name, SessionPointer(session));
@@ -169,7 +164,7 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::create(
   BANYAN_RETURN_IF_ERROR(trust(context, options, authorities));
   if (identity) BANYAN_RETURN_IF_ERROR(present(context, *identity));
   BANYAN_RETURN_IF_ERROR(offer(context, options.alpn));
-  SSL_CTX_set_ex_data(context, context_index(), made.get());
+  SSL_CTX_set_ex_data(context, client_context_index(), made.get());
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
   SSL_CTX_sess_set_new_cb(context, &TlsClientCallbacks::on_new_session);
   return std::shared_ptr<const TlsClientContext>(std::move(made));

@@ -28,6 +28,11 @@ std::string take_openssl_error() {
   return text;
 }
 
+Error library_error(std::string_view what) {
+  return make_error(ErrorCode::kInternal, ErrorOrigin::kConfig,
+                    std::string(what) + ": " + take_openssl_error());
+}
+
 std::string subject_text(X509* certificate) {
   const BioPointer bio(BIO_new(BIO_s_mem()));
   if (bio == nullptr) return {};

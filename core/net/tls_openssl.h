@@ -33,6 +33,8 @@ using SessionPointer = std::unique_ptr<SSL_SESSION, Freer<SSL_SESSION_free>>;
 
 // The newest entry of this thread's error queue in words, which is empty afterwards.
 std::string take_openssl_error();
+// kInternal of the config: what failed, and why OpenSSL says it did.
+Error library_error(std::string_view what);
 
 // A name in the form of RFC 2253: ASCII, no control bytes, specials escaped.
 std::string subject_text(X509* certificate);

@@ -23,7 +23,7 @@ constexpr long kSessionSeconds = 2 * 3600;
 constexpr std::size_t kIdentitiesMax = 256;
 
 // Where the context of a library's SSL_CTX lies.
-int context_index() {
+int server_context_index() {
   static const int kIndex = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return kIndex;
 }
@@ -36,11 +36,6 @@ std::string wire_form(const std::vector<std::string>& protocols) {
     wire.append(name);
   }
   return wire;
-}
-
-Error library_error(std::string_view what) {
-  return make_error(ErrorCode::kInternal, ErrorOrigin::kConfig,
-                    std::string(what) + ": " + take_openssl_error());
 }
 
 }  // namespace
@@ -79,7 +74,7 @@ SSL_CTX* TlsServerContext::Impl::find(std::string_view name) const {
 struct TlsServerCallbacks {
   static const TlsServerContext& of(SSL* ssl) {
     return *static_cast<const TlsServerContext*>(
-        SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index()));
+        SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), server_context_index()));
   }
 
   static int on_server_name(SSL* ssl, int*, void*) {
@@ -189,7 +184,7 @@ Result<ContextPointer> TlsServerContext::Impl::make_context(
   for (const std::size_t member : members) {
     BANYAN_RETURN_IF_ERROR(use_identity(context.get(), identities[member]));
   }
-  SSL_CTX_set_ex_data(context.get(), context_index(), const_cast<TlsServerContext*>(owner));
+  SSL_CTX_set_ex_data(context.get(), server_context_index(), const_cast<TlsServerContext*>(owner));
   SSL_CTX_set_tlsext_servername_callback(context.get(), &TlsServerCallbacks::on_server_name);
   if (!alpn.empty()) {
     SSL_CTX_set_alpn_select_cb(context.get(), &TlsServerCallbacks::on_alpn, nullptr);
