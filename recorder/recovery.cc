@@ -7,7 +7,6 @@
 
 #include "core/base/clock.h"
 #include "core/obs/log.h"
-#include "recorder/read_ahead.h"
 #include "recorder/segment_reader.h"
 
 namespace banyan::recorder {
@@ -63,13 +62,49 @@ struct Scan {
   Chain chain{};  // of the last batch
   std::uint64_t records = 0;
   std::uint64_t damaged_ranges = 0;
-  Position durable;  // the largest that a valid header names
+  Position durable;
   bool is_torn = false;
   Position torn_at;
 };
 
-// Every valid batch behind a bad place counts for `durable`, so the whole file is read first.
-Result<Scan> scan_segment(const std::shared_ptr<const File>& file, const SegmentHeader& header) {
+// The largest durable position that a valid header of the file names. Payloads are not read: from
+// header to header, except where the way is lost.
+Result<Position> find_durable(const std::shared_ptr<const File>& file,
+                              const SegmentHeader& header) {
+  Position durable;
+  Offset end = header.base;
+  SegmentReader reader(file, header, nullptr);
+  SegmentReader::Batch batch;
+  while (true) {
+    const auto found = reader.next(batch, SegmentReader::Check::kHeader);
+    if (!found.ok()) return found.error();
+    if (*found == SegmentReader::Found::kEnd) return durable;
+    if (*found == SegmentReader::Found::kBad) {
+      const auto goes_on = reader.resync(end);
+      if (!goes_on.ok()) return goes_on.error();
+      if (!*goes_on) return durable;
+      continue;
+    }
+    durable = std::max(durable, batch.header.durable);
+    end = batch.header.end();
+  }
+}
+
+// What is durable was checked when it was synced, and is again by whoever reads it: of it only the
+// headers are read, so that a start need not wait for a whole segment. Payloads are from `durable`
+// on, where the end may be torn.
+Result<SegmentReader::Found> next_batch(SegmentReader& reader, Position durable,
+                                        std::uint64_t file_bytes, SegmentReader::Batch& out) {
+  const Position at = reader.position();
+  const auto found = reader.next(out, SegmentReader::Check::kHeader);
+  if (!found.ok() || *found != SegmentReader::Found::kBatch) return found;
+  if (out.end <= durable && out.end.value <= file_bytes) return found;
+  reader.seek(at);
+  return reader.next(out, SegmentReader::Check::kStored);
+}
+
+Result<Scan> scan_segment(const std::shared_ptr<const File>& file, std::uint64_t file_bytes,
+                          const SegmentHeader& header) {
   struct Bad {
     Position at;
     Offset index_end;
@@ -82,10 +117,13 @@ Result<Scan> scan_segment(const std::shared_ptr<const File>& file, const Segment
   // Of a segment that holds no batch yet the chain is that of what it follows.
   std::copy(header.chain.begin(), header.chain.end(), scan.chain.begin());
   std::vector<Bad> bad_places;
+  const auto durable = find_durable(file, header);
+  if (!durable.ok()) return durable.error();
+  scan.durable = *durable;
   SegmentReader reader(file, header, nullptr);
   SegmentReader::Batch batch;
   while (true) {
-    const auto found = reader.next(batch, SegmentReader::Check::kStored);
+    const auto found = next_batch(reader, scan.durable, file_bytes, batch);
     if (!found.ok()) return found.error();
     if (*found == SegmentReader::Found::kEnd) break;
     if (*found == SegmentReader::Found::kBad) {
@@ -96,7 +134,6 @@ Result<Scan> scan_segment(const std::shared_ptr<const File>& file, const Segment
       if (!*goes_on) break;
       continue;
     }
-    scan.durable = std::max(scan.durable, batch.header.durable);
     scan.index.add(batch.header, batch.position);
     scan.records += batch.header.record_count;
     scan.chain = batch.header.chain;
@@ -123,7 +160,7 @@ Status recover_last_segment(FileSystem& files, Catalog& catalog, Recovered& reco
   if (!file.ok()) return file.error();
   const auto size = (*file)->size();
   if (!size.ok()) return size.error();
-  auto scan = scan_segment(std::make_shared<ReadAhead>(*file), segment->header());
+  auto scan = scan_segment(*file, *size, segment->header());
   if (!scan.ok()) return scan.error();
   if (scan->is_torn) {
     BANYAN_RETURN_IF_ERROR(cut_tail(files, catalog.directory(), *segment, scan->torn_at, *size));

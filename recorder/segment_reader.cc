@@ -35,6 +35,8 @@ Result<std::string_view> SegmentReader::view(Position position, std::size_t size
                          position.value + size <= buffer_at_.value + buffer_.size() &&
                          !buffer_.empty();
   if (!is_inside) {
+    // Who jumps over payloads wants headers.
+    if (position.value > buffer_at_.value + buffer_.size()) step_ = kStepBytesMin;
     const std::size_t wanted = std::max(size, step_);
     BANYAN_RETURN_IF_ERROR(file_->read_at(position, wanted, buffer_));
     buffer_at_ = position;

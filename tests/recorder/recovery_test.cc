@@ -10,8 +10,10 @@
 #include <random>
 
 #include "core/model/record_codec.h"
+#include "recorder/catalog.h"
 #include "recorder/format.h"
 #include "recorder/meta.h"
+#include "recorder/recovery.h"
 #include "tests/recorder/log_fixture.h"
 
 namespace banyan::recorder {
@@ -120,7 +122,8 @@ TEST_P(RecoveryTest, RotInDurableDataIsAHoleAndNothingIsCut) {
   files_.flip_byte(path, positions[6] + 20);                      // Header of 7.
   const std::size_t size = files_.content(path).size();
   open();
-  EXPECT_EQ(recorder_->recovery().damaged_ranges, 2U);
+  // Payloads of durable data are left to readers.
+  EXPECT_EQ(recorder_->recovery().damaged_ranges, 1U);
   EXPECT_EQ(recorder_->recovery().torn_tail_bytes, 0U);
   EXPECT_EQ(files_.content(path).size(), size);
   auto items = read_all(recorder_->access());
@@ -143,6 +146,30 @@ TEST_P(RecoveryTest, RotInDurableDataIsAHoleAndNothingIsCut) {
   EXPECT_EQ(report->problems[0].first.value, 5U);
   EXPECT_EQ(report->problems[0].position, positions[4]);
   EXPECT_EQ(report->torn_tail_bytes, 0U);
+}
+
+// A start waits for what was written since the last sync, not for what the segment holds.
+TEST_P(RecoveryTest, OfDurableDataOnlyHeadersAreRead) {
+  constexpr std::size_t kPayload = 200'000;
+  options_.flush_interval_ns = 3600LL * 1'000'000'000;
+  options_.segment_bytes = 64U << 20;
+  open();
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    append(i, 1, kPayload);
+    flush();
+  }
+  const std::size_t size = files_.content(segment_files().front()).size();
+  ASSERT_GT(size, 40 * kPayload);
+  crash();
+  Catalog catalog(std::string(kDirectory) + "/main", "main", nullptr);
+  const std::uint64_t before = files_.read_bytes();
+  const auto recovered = recover_stream(files_, catalog);
+  ASSERT_TRUE(recovered.ok()) << recovered.error().message;
+  EXPECT_EQ(recovered->report.damaged_ranges, 0U);
+  EXPECT_EQ(recovered->previous_end.value, 41U);  // With the CHECKPOINT.
+  // Twice over the headers; the payload of the last batch, which no header calls durable, and
+  // that once more when it is written again.
+  EXPECT_LT(files_.read_bytes() - before, 2 * 41 * (16U << 10) + 6 * kPayload);
 }
 
 TEST_P(RecoveryTest, RotUnderARunningReaderIsAHole) {

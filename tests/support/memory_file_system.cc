@@ -72,6 +72,7 @@ class MemoryFile final : public File {
     }
     MutexLock lock(inode_->mutex);
     if (position.value < inode_->live.size()) out = inode_->live.substr(position.value, size);
+    owner_.read_bytes_.fetch_add(out.size(), std::memory_order_relaxed);
     return {};
   }
 

@@ -90,6 +90,7 @@ class MemoryFileSystem final : public FileSystem {
   void set_space(Space space);
   std::uint64_t calls(Call call) const;
   std::uint64_t changes() const;
+  std::uint64_t read_bytes() const { return read_bytes_.load(std::memory_order_relaxed); }
   // Writes and syncs through a handle of which a write or a sync had failed: nobody may.
   std::uint64_t touches_of_failed_files() const;
 
@@ -117,6 +118,7 @@ class MemoryFileSystem final : public FileSystem {
   Rule any_change_ GUARDED_BY(mutex_);
   std::array<std::uint64_t, static_cast<std::size_t>(Call::kCount)> calls_ GUARDED_BY(mutex_){};
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
+  std::atomic<std::uint64_t> read_bytes_{0};
   std::atomic<std::uint64_t> touches_of_failed_files_{0};
   std::set<Call> hanging_kinds_ GUARDED_BY(mutex_);
   int hanging_calls_ GUARDED_BY(mutex_) = 0;
