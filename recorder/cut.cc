@@ -92,7 +92,13 @@ void Cut::index_records() {
     for (const BatchBuffer::Batch& batch : buffer->batches) {
       PayloadReader payload(buffer->payload(batch));
       std::string_view record;
-      while (payload.next(record)) out->add(index_record(record));
+      KindSpan span{out->end(), {}, {}};
+      while (payload.next(record)) {
+        out->add(index_record(record));
+        span.kinds = span.kinds | out->records.back().kind;
+      }
+      span.end = out->end();
+      out->spans.push_back(span);
     }
   }
   CHECK(out->end() == end_);

@@ -32,7 +32,7 @@ Result<bool> StreamReader::look() {
     // written anew. It stands between batches only, so a batch is read whole.
     fence_ = catalog_->fence(fence_kind_);
     if (next_ >= fence_) return false;
-    if (follow_tail()) continue;
+    if (follow_tail() || pass_spans()) continue;
     const auto step =
         segment_ == nullptr || next_ >= segment_->end() ? enter_segment() : read_batch();
     if (!step.ok()) return step.error();
@@ -40,8 +40,8 @@ Result<bool> StreamReader::look() {
   }
 }
 
-// Only in the tail, whose bound is also that of what one look may pass over: who reads a long log
-// has to hear of the way he made.
+// Only in the tail, and over the batches that it remembers (pass_spans), whose bounds are also those
+// of what one look may pass over: who reads a long log has to hear of the way he made.
 void StreamReader::pass_unwanted() {
   if (row_ != tail_batch_.get() || next_ >= row_->end()) return;
   if (!row_->kinds.meets(wanted_)) {
@@ -97,6 +97,15 @@ bool StreamReader::follow_tail() {
   // The place in the file is not followed meanwhile.
   segment_ = nullptr;
   reader_ = nullptr;
+  return true;
+}
+
+// Of a file that lies behind the tail: over batches without anything that is wanted.
+bool StreamReader::pass_spans() {
+  if (wanted_ == model::RecordKinds::all() || !catalog_->is_live()) return false;
+  const Offset to = catalog_->tail().pass_over(next_, wanted_, fence_);
+  if (to == next_) return false;
+  next_ = to;
   return true;
 }
 
@@ -165,8 +174,16 @@ void StreamReader::make_way() {
 Result<StreamReader::Step> StreamReader::read_batch() {
   make_way();
   SegmentReader::Batch batch;
-  auto found = reader_->next(batch);
+  const Position at = reader_->position();
+  auto found = reader_->next(batch, SegmentReader::Check::kHeader);
   if (!found.ok()) return found.error();
+  if (*found == SegmentReader::Found::kBatch) {
+    // Before the place that was asked for: its payload is not read.
+    if (batch.header.end() <= next_) return Step::kAgain;
+    reader_->seek(at);
+    found = reader_->next(batch);
+    if (!found.ok()) return found.error();
+  }
   if (*found != SegmentReader::Found::kBatch) {
     // What was read ahead may be older than the fence.
     fence_ = catalog_->fence(fence_kind_);
@@ -182,7 +199,7 @@ Result<StreamReader::Step> StreamReader::read_batch() {
 }
 
 Result<StreamReader::Step> StreamReader::begin_batch(const SegmentReader::Batch& batch) {
-  if (batch.header.end() <= next_) return Step::kAgain;  // Before the place that was asked for.
+  if (batch.header.end() <= next_) return Step::kAgain;
   const Offset end = segment_->end();
   if (batch.header.base >= end) {  // Superseded by the next segment.
     if (next_ < end) hole_ = Hole{end, "damaged"};

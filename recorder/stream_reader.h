@@ -53,6 +53,7 @@ class StreamReader {
 
   void pass_unwanted();
   bool follow_tail();
+  bool pass_spans();
   bool fill_row();
   void give_hole(model::SourcedRecord& out, Offset end, std::string_view cause);
   Result<Step> enter_segment();

@@ -18,7 +18,8 @@ IndexedRecord index_record(std::string_view encoded) {
 }
 
 std::size_t TailBatch::memory_bytes() const {
-  std::size_t bytes = sizeof(TailBatch) + records.capacity() * sizeof(IndexedRecord);
+  std::size_t bytes = sizeof(TailBatch) + records.capacity() * sizeof(IndexedRecord) +
+                      spans.capacity() * sizeof(KindSpan);
   for (const auto& buffer : buffers) bytes += buffer->memory_bytes();
   return bytes;
 }
@@ -42,13 +43,32 @@ void Tail::add(std::shared_ptr<const TailBatch> batch) {
   while (bytes_ > bytes_max_) {
     let_go.push_back(pop_oldest());
     ++pushed_out_;
+    const auto& spans = let_go.back()->spans;
+    spans_.insert(spans_.end(), spans.begin(), spans.end());
   }
+  if (spans_.size() > kSpansMax) {
+    spans_.erase(spans_.begin(),
+                 spans_.begin() + static_cast<std::ptrdiff_t>(spans_.size() - kSpansMax));
+  }
+}
+
+Offset Tail::pass_over(Offset at, model::RecordKinds wanted, Offset fence) {
+  MutexLock lock(mutex_);
+  auto span = std::upper_bound(spans_.begin(), spans_.end(), at,
+                               [](Offset place, const KindSpan& held) { return place < held.end; });
+  for (; span != spans_.end() && span->begin <= at && at < fence && !span->kinds.meets(wanted);
+       ++span) {
+    at = std::min(span->end, fence);
+  }
+  return at;
 }
 
 void Tail::forget_before(Offset offset) {
   std::vector<std::shared_ptr<const TailBatch>> let_go;
   MutexLock lock(mutex_);
   while (!batches_.empty() && batches_.front()->base < offset) let_go.push_back(pop_oldest());
+  // What is gone is a hole, and that has to be told.
+  while (!spans_.empty() && spans_.front().begin < offset) spans_.pop_front();
 }
 
 std::shared_ptr<const TailBatch> Tail::find(Offset offset) {
@@ -73,6 +93,7 @@ Tail::Stats Tail::stats() const {
   MutexLock lock(mutex_);
   stats.bytes = bytes_;
   stats.pushed_out = pushed_out_;
+  stats.spans = spans_.size();
   return stats;
 }
 

@@ -48,16 +48,27 @@ struct RecordRow {
   Offset end() const { return Offset{base.value + records.size()}; }
 };
 
+// What kinds of records a batch holds: left of it when its bytes are not held any more.
+struct KindSpan {
+  Offset begin;
+  Offset end;
+  model::RecordKinds kinds;
+};
+
 // One cut, and what keeps its records' bytes. Immutable once it is shared: what a failed write
 // stamps anew are headers, which no reader looks at.
 struct TailBatch : RecordRow {
   std::vector<std::shared_ptr<const BatchBuffer>> buffers;
+  std::vector<KindSpan> spans;  // its batches, in a row
 
   std::size_t memory_bytes() const;
 };
 
 class Tail {
  public:
+  // Some half minute of a busy log; 400 KB.
+  static constexpr std::size_t kSpansMax = 16'384;
+
   // Nothing is held unless this was called. Before the tail is shared.
   void set_bytes_max(std::uint64_t bytes_max) { bytes_max_ = bytes_max; }
 
@@ -71,11 +82,17 @@ class Tail {
   // is held for the look-up of a pointer.
   std::shared_ptr<const TailBatch> find(Offset offset);
 
+  // Any thread. From `at` over batches that were pushed out and hold nothing of what is `wanted`:
+  // where the next one begins that does, or is not known, or lies at `fence`. So who looks for few
+  // records and fell behind gets back here without reading the rest. `at` where there is none.
+  Offset pass_over(Offset at, model::RecordKinds wanted, Offset fence);
+
   struct Stats {
     std::uint64_t bytes = 0;
     std::uint64_t hits = 0;    // batches that readers took from here
     std::uint64_t misses = 0;  // looks of readers that had fallen behind
     std::uint64_t pushed_out = 0;
+    std::uint64_t spans = 0;  // of batches that were pushed out
   };
   Stats stats() const;
 
@@ -90,6 +107,8 @@ class Tail {
   std::atomic<std::uint64_t> misses_{0};
   mutable Mutex mutex_;
   std::deque<std::shared_ptr<const TailBatch>> batches_ GUARDED_BY(mutex_);
+  // The newest kSpansMax of what was pushed out; ends where batches_ begins.
+  std::deque<KindSpan> spans_ GUARDED_BY(mutex_);
   std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t pushed_out_ GUARDED_BY(mutex_) = 0;
 };

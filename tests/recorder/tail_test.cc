@@ -67,6 +67,44 @@ TEST(TailTest, HoldsNoMoreThanItsBound) {
   EXPECT_NE(tail.find(Offset{1020}), nullptr);
 }
 
+TEST(TailTest, KnowsOfWhatItPushedOutWhichKindsItHeld) {
+  using model::RecordKinds;
+  using model::RecordType;
+  const RecordKinds verdicts = RecordKinds::of({RecordType::kVerdict});
+  const RecordKinds chunks = RecordKinds::of({RecordType::kChunk});
+  Tail tail;
+  tail.set_bytes_max(1);  // All is pushed out at once.
+  const auto add = [&tail](std::uint64_t base, std::uint64_t records, RecordKinds kinds) {
+    auto batch = std::make_shared<TailBatch>();
+    batch->base = Offset{base};
+    batch->records.resize(records);
+    batch->spans.push_back({Offset{base}, Offset{base + records}, kinds});
+    tail.add(std::move(batch));
+  };
+  const auto passed = [&tail](std::uint64_t at, RecordKinds wanted, std::uint64_t fence) {
+    return tail.pass_over(Offset{at}, wanted, Offset{fence}).value;
+  };
+  EXPECT_EQ(passed(10, verdicts, 100), 10U);
+  add(10, 5, chunks);
+  add(15, 5, chunks);
+  add(20, 5, chunks | verdicts);
+  add(25, 5, chunks);
+  add(40, 5, chunks);                       // Behind a jump of the numbering.
+  EXPECT_EQ(passed(9, verdicts, 100), 9U);  // Not known.
+  EXPECT_EQ(passed(10, verdicts, 100), 20U);
+  EXPECT_EQ(passed(12, verdicts, 100), 20U);
+  EXPECT_EQ(passed(12, verdicts, 17), 17U);
+  EXPECT_EQ(passed(12, chunks, 100), 12U);
+  EXPECT_EQ(passed(25, verdicts, 100), 30U);
+  EXPECT_EQ(passed(45, verdicts, 100), 45U);
+  tail.forget_before(Offset{15});
+  EXPECT_EQ(passed(10, verdicts, 100), 10U);
+  EXPECT_EQ(passed(15, verdicts, 100), 20U);
+  for (std::uint64_t i = 0; i < Tail::kSpansMax; ++i) add(100 + i, 1, chunks);
+  EXPECT_EQ(tail.stats().spans, Tail::kSpansMax);
+  EXPECT_EQ(passed(15, verdicts, 100), 15U);
+}
+
 class TailLogTest : public LogTest {
  protected:
   std::unique_ptr<model::RecordSource> source(Fence fence = Fence::kWritten) {
@@ -123,6 +161,37 @@ TEST_F(TailLogTest, AReaderThatFellBehindReadsTheFileAndComesBack) {
   flush();
   EXPECT_EQ(numbers_of(drain(*reader)), sequence(221, 201));
   EXPECT_GT(recorder_->stats().tail_misses, behind.tail_misses);
+}
+
+TEST_F(TailLogTest, WhoWantsFewRecordsComesBackWithoutReadingTheRest) {
+  options_.segment_bytes = 1U << 20;
+  options_.tail_bytes_max = 100'000;
+  open();
+  auto reader = source();
+  drain(*reader);
+  reader->want(model::RecordKinds::of({model::RecordType::kVerdict}));
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    append(1 + i * 10, 10, 1000);
+    flush();
+  }
+  const std::uint64_t before = files_.read_bytes();
+  EXPECT_TRUE(drain(*reader).empty());
+  EXPECT_EQ(reader->position(), recorder_->access().end());
+  EXPECT_EQ(files_.read_bytes(), before);
+  // With something that is wanted in the middle: that batch is read, and headers.
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    append(201 + i * 10, 10, 1000);
+    if (i == 10) {
+      model::VerdictRecord verdict;
+      verdict.exchange = id_of(1);
+      std::string encoded;
+      model::encode(verdict, encoded);
+      lane_->append(encoded);
+    }
+    flush();
+  }
+  EXPECT_EQ(count_type(drain(*reader), model::RecordType::kVerdict), 1U);
+  EXPECT_EQ(reader->position(), recorder_->access().end());
 }
 
 TEST_F(TailLogTest, TheDurableFenceHoldsInMemoryToo) {
@@ -224,13 +293,14 @@ TEST_F(TailLogTest, AReaderPassesOverWhatItHasNoUseFor) {
   EXPECT_EQ(numbers_of(drain(*reader)), sequence(30, 5));
 }
 
-TEST_F(TailLogTest, OfAFileAReaderGetsEverything) {
-  options_.tail_bytes_max = 0;
+TEST_F(TailLogTest, OfAFileThatNobodyRemembersAReaderGetsEverything) {
+  open();
+  append(1, 3);
+  flush();
+  close();
   open();
   auto reader = source();
   reader->want(model::RecordKinds::of({model::RecordType::kSkip}));
-  append(1, 3);
-  flush();
   EXPECT_EQ(numbers_of(drain(*reader)), sequence(1, 3));
 }
 
