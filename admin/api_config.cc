@@ -4,6 +4,7 @@
 #include "admin/api.h"
 #include "admin/body.h"
 #include "admin/config_service.h"
+#include "admin/json_shapes.h"
 #include "core/base/text.h"
 #include "core/json/json_writer.h"
 

@@ -10,6 +10,7 @@
 
 #include "core/base/check.h"
 #include "core/http/char_classes.h"
+#include "core/net/http2_callbacks.h"
 #include "core/net/rate_budget.h"
 
 namespace banyan::net {
