@@ -200,6 +200,7 @@ void add_rules(CLI::App& app, Choice& choice) {
         {"time", "Times close to each other: body:$.at:skew=5s"},
         {"unit", "The candidate's number is a multiple: body:$.price:factor=100"},
         {"parse_as", "Strings that hold JSON: body:$.payload:as=json (or base64json)"},
+        {"rename", "Members that the candidate calls otherwise: body:$.items[]:cost=price"},
         {"enum_map", "Words that stand for others: body:$.state:0=off,1=on"},
         {"url", "URLs on another host: header:Location:old.example=new.example"}};
     for (const auto& [name, help] : kOperations) {

@@ -13,12 +13,11 @@ using Type = json::Value::Type;
 
 using Digests = std::vector<std::optional<Digest128>>;
 
-Digests keys_of(const Items& items, const std::vector<std::string>& key) {
+Digests keys_of(const Items& items, const ItemKey& key) {
   Digests out;
   out.reserve(items.nodes.size());
   for (const NodeIndex node : items.nodes) {
-    const auto found = key_node(*items.json, node, key);
-    out.push_back(found ? std::optional(items.json->exact(*found)) : std::nullopt);
+    out.push_back(key_digest(*items.json, node, key));
   }
   return out;
 }
@@ -131,6 +130,22 @@ void join(const Pairing& inner, Pairing& outer) {
 
 }  // namespace
 
+std::optional<Digest128> key_digest(const LiftedJson& json, NodeIndex item, const ItemKey& key) {
+  std::optional<Digest128> out;
+  for (const auto& names : key) {
+    const auto found = key_node(json, item, names);
+    if (!found) return std::nullopt;
+    const Digest128& next = json.exact(*found);
+    if (out) {
+      const std::uint64_t words[4] = {out->high, out->low, next.high, next.low};
+      out = meaning_hash(MeaningTag::kKey, words);
+    } else {
+      out = next;
+    }
+  }
+  return out;
+}
+
 std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,
                                   std::span<const std::string> key) {
   for (const std::string& name : key) {
@@ -184,20 +199,18 @@ Pairing pair_by_meaning(const Items& legacy, const Items& candidate) {
   return pair_by_digest(digests(legacy), digests(candidate));
 }
 
-Pairing pair_by_key(const Items& legacy, const Items& candidate,
-                    const std::vector<std::string>& key) {
+Pairing pair_by_key(const Items& legacy, const Items& candidate, const ItemKey& key) {
   return pair_by_digest(keys_of(legacy, key), keys_of(candidate, key));
 }
 
-Pairing pair_as_set(const Items& legacy, const Items& candidate,
-                    const std::vector<std::string>& key) {
+Pairing pair_as_set(const Items& legacy, const Items& candidate, const ItemKey& key) {
   Pairing pairing =
       key.empty() ? pair_by_meaning(legacy, candidate) : pair_by_key(legacy, candidate, key);
   if (pairing.only_legacy.empty() || pairing.only_candidate.empty()) return pairing;
   const Items left = part_of(legacy, pairing.only_legacy);
   const Items right = part_of(candidate, pairing.only_candidate);
   const auto inferred = key.empty() ? infer_key(left, right) : std::nullopt;
-  Pairing rest = inferred ? pair_by_key(left, right, {*inferred}) : pair_by_meaning(left, right);
+  Pairing rest = inferred ? pair_by_key(left, right, {{*inferred}}) : pair_by_meaning(left, right);
   if (key.empty() && !inferred) pair_in_order(left, right, rest);
   join(rest, pairing);
   return pairing;

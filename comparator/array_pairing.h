@@ -34,6 +34,9 @@ struct Pairing {
   bool keeps_order() const;
 };
 
+// What stands for the key of an item; nullopt where it lacks some of it.
+std::optional<Digest128> key_digest(const LiftedJson& json, NodeIndex item, const ItemKey& key);
+
 // The node that `key` names down from a node (the last one among duplicates), where it is a string
 // or a number.
 std::optional<NodeIndex> key_node(const LiftedJson& json, NodeIndex at,
@@ -45,17 +48,15 @@ bool is_page_moved(const Items& legacy, const Items& candidate, const Pairing& p
 
 // By loose hash; of several equal items the first goes with the first.
 Pairing pair_by_meaning(const Items& legacy, const Items& candidate);
-// By the scalar that `key` names down from each item; items without one, and those whose key has no
-// partner, are left over.
-Pairing pair_by_key(const Items& legacy, const Items& candidate,
-                    const std::vector<std::string>& key);
+// By the scalars that `key` names down from each item; items without one of them, and those whose
+// key has no partner, are left over.
+Pairing pair_by_key(const Items& legacy, const Items& candidate, const ItemKey& key);
 
 // For arrays whose order does not count. First by `key` (by meaning where it is empty); what is
 // left then by meaning (by an inferred key); of what is still left, containers and numbers with a
 // tolerance go together in their order, because one that changed is likelier than one that was
 // replaced. Scalars stay alone.
-Pairing pair_as_set(const Items& legacy, const Items& candidate,
-                    const std::vector<std::string>& key);
+Pairing pair_as_set(const Items& legacy, const Items& candidate, const ItemKey& key);
 
 // A member by which the items can be told apart: id, uuid, key, code, sku or name, a scalar in
 // every item, unique on each side, and shared by at least half of the shorter side.

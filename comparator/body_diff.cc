@@ -14,6 +14,7 @@
 #include "comparator/markup_diff.h"
 #include "comparator/message_types.h"
 #include "comparator/parsed_strings.h"
+#include "comparator/renamed_members.h"
 #include "comparator/transition.h"
 #include "comparator/wire_value.h"
 #include "comparator/xml_tree.h"
@@ -265,6 +266,7 @@ class BodyDiff {
     json::Value candidate_tree;
     parse_strings(room.legacy, rules_, legacy_tree);
     parse_strings(room.candidate, rules_, candidate_tree);
+    note_renamed(rename_members(room.legacy, room.candidate, rules_, candidate_tree));
     room.legacy.normalize_names();
     room.candidate.normalize_names();
     LiftedJson x(room.legacy, rules_, room.of_legacy);
@@ -276,6 +278,24 @@ class BodyDiff {
       coverage_->note(y, rules_);
     }
     return true;
+  }
+
+  // Told once each, so that a rule hides nothing without a trace.
+  void note_renamed(const std::vector<RenamedMember>& renamed) {
+    for (const RenamedMember& one : renamed) {
+      if (coverage_ != nullptr) {
+        coverage_->add("body:" + one.path);
+        continue;
+      }
+      model::Difference difference;
+      difference.path = "body:" + one.path;
+      difference.at = "body:" + one.at;
+      difference.kind = DifferenceKind::kMissing;
+      difference.legacy = one.from;
+      difference.candidate = one.to;
+      difference.rule = one.rule;
+      sink_.add(std::move(difference));
+    }
   }
 
   // Likewise as what both are declared to be: a form, multipart, JSON lines or events.

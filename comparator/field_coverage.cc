@@ -12,6 +12,20 @@ namespace banyan::comparator {
 
 using Type = json::Value::Type;
 
+namespace {
+
+// "sku, size" or "price.amount".
+std::string name_of(const ItemKey& key) {
+  std::string out;
+  for (const auto& names : key) {
+    if (!out.empty()) out += ", ";
+    for (std::size_t i = 0; i < names.size(); ++i) out += (i > 0 ? "." : "") + names[i];
+  }
+  return out;
+}
+
+}  // namespace
+
 void FieldCoverage::begin_pair(std::string_view route) {
   route_ = route;
   pair_.clear();
@@ -81,12 +95,11 @@ class FieldCoverage::JsonWalk {
   void check_keys(NodeIndex array, const BodyRule& rule) {
     if (rule.by.empty()) return;
     std::unordered_set<Digest128, DigestHash> seen;
-    std::string name;
-    for (const std::string& part : rule.by) name += (name.empty() ? "" : ".") + part;
+    const std::string name = name_of(rule.by);
     for (const NodeIndex item : json_.children(array)) {
-      const auto key = key_node(json_, item, rule.by);
+      const auto key = key_digest(json_, item, rule.by);
       if (!key) return out_.add_ambiguity(path() + ": an item has no " + name);
-      if (!seen.insert(json_.exact(*key)).second) {
+      if (!seen.insert(*key).second) {
         return out_.add_ambiguity(path() + ": two items have the same " + name);
       }
     }
@@ -132,19 +145,22 @@ class FieldCoverage::MarkupWalk {
   // Elements of one name are told apart by a child or an "@attribute".
   void check_keys(MarkupIndex parent, const std::string& path, const BodyRule& rule) {
     if (rule.by.empty()) return;
-    std::string name;
-    for (const std::string& part : rule.by) name += (name.empty() ? "" : ".") + part;
+    const std::string name = name_of(rule.by);
     std::unordered_set<std::string> seen;
     for (const MarkupIndex child : tree_.content(parent)) {
       if (tree_[child].kind != MarkupNode::Kind::kElement || tree_[child].position == 0) continue;
-      MarkupIndex at = child;
-      bool is_there = true;
-      for (const std::string& part : rule.by) is_there = is_there && down(at, part);
       const std::string of(tree_[child].name);
-      if (!is_there) return out_.add_ambiguity(path + ": an element " + of + " has no " + name);
-      const auto text =
-          tree_[at].kind == MarkupNode::Kind::kAttribute ? tree_[at].text : tree_.text_of(at);
-      if (!seen.insert(of + "\n" + std::string(text)).second) {
+      std::string key = of;
+      for (const auto& names : rule.by) {
+        MarkupIndex at = child;
+        bool is_there = true;
+        for (const std::string& part : names) is_there = is_there && down(at, part);
+        if (!is_there) return out_.add_ambiguity(path + ": an element " + of + " has no " + name);
+        const auto text =
+            tree_[at].kind == MarkupNode::Kind::kAttribute ? tree_[at].text : tree_.text_of(at);
+        key.append("\n").append(text);
+      }
+      if (!seen.insert(key).second) {
         return out_.add_ambiguity(path + ": two elements " + of + " have the same " + name);
       }
     }

@@ -365,7 +365,7 @@ void JsonDiff::ordered(NodeIndex legacy, NodeIndex candidate, Items a, Items b) 
     return paired(a, b, same);
   }
   if (const auto key = infer_key(a, b)) {
-    const Pairing keyed = pair_by_key(a, b, {*key});
+    const Pairing keyed = pair_by_key(a, b, {{*key}});
     if (!keyed.keeps_order()) order(legacy, candidate, {});
     return paired(a, b, keyed);
   }

@@ -84,15 +84,31 @@ std::optional<Digest128> key_of(const MarkupTree& tree, MarkupIndex element,
   return tree[at].exact;
 }
 
+std::optional<Digest128> whole_key_of(const MarkupTree& tree, MarkupIndex element,
+                                      const ItemKey& key) {
+  std::optional<Digest128> out;
+  for (const auto& names : key) {
+    const auto next = key_of(tree, element, names);
+    if (!next) return std::nullopt;
+    if (out) {
+      const std::uint64_t words[4] = {out->high, out->low, next->high, next->low};
+      out = meaning_hash(MeaningTag::kKey, words);
+    } else {
+      out = next;
+    }
+  }
+  return out;
+}
+
 using Keys = std::unordered_map<Digest128, MarkupIndex, DigestHash>;
 
 // By the key, where each has one and none comes twice.
 std::optional<Keys> unique_keys(const MarkupTree& tree, const std::vector<MarkupIndex>& elements,
-                                const std::vector<std::string>& names) {
+                                const ItemKey& key) {
   Keys keys;
   for (const MarkupIndex element : elements) {
-    const auto key = key_of(tree, element, names);
-    if (!key || !keys.emplace(*key, element).second) return std::nullopt;
+    const auto digest = whole_key_of(tree, element, key);
+    if (!digest || !keys.emplace(*digest, element).second) return std::nullopt;
   }
   return keys;
 }
@@ -107,9 +123,9 @@ std::optional<KeyPair> infer_keys(const MarkupTree& legacy, const std::vector<Ma
                                   const MarkupTree& candidate, const std::vector<MarkupIndex>& b) {
   for (const char* name : {"@id", "id", "@uuid", "uuid", "@key", "key", "@code", "code", "@sku",
                            "sku", "@name", "name"}) {
-    auto left = unique_keys(legacy, a, {name});
+    auto left = unique_keys(legacy, a, {{name}});
     if (!left) continue;
-    auto right = unique_keys(candidate, b, {name});
+    auto right = unique_keys(candidate, b, {{name}});
     if (!right) continue;
     const auto shared = static_cast<std::size_t>(std::count_if(
         left->begin(), left->end(), [&](const auto& key) { return right->count(key.first) > 0; }));
@@ -277,7 +293,7 @@ void MarkupDiff::children(MarkupIndex legacy, MarkupIndex candidate, Indexes a, 
 
 void MarkupDiff::pair_by_name(const Indexes& a, const Indexes& b, std::int16_t unordered,
                               Pairs& out) const {
-  static const std::vector<std::string> kNone;
+  static const ItemKey kNone;
   const auto& by = unordered < 0 ? kNone : rules_.body()[static_cast<std::size_t>(unordered)]->by;
   struct Sides {
     Indexes legacy;
@@ -296,8 +312,7 @@ void MarkupDiff::pair_by_name(const Indexes& a, const Indexes& b, std::int16_t u
 }
 
 // Of one name: by key where there is one; else what means the same, and the rest by place.
-void MarkupDiff::pair_of_name(Indexes a, Indexes b, const std::vector<std::string>& by,
-                              Pairs& out) const {
+void MarkupDiff::pair_of_name(Indexes a, Indexes b, const ItemKey& by, Pairs& out) const {
   std::unordered_set<MarkupIndex> taken;
   const auto pair = [&](MarkupIndex left, MarkupIndex right) {
     out.both.emplace_back(left, right);

@@ -44,7 +44,7 @@ class MarkupDiff {
   void content(MarkupIndex legacy, MarkupIndex candidate);
   void children(MarkupIndex legacy, MarkupIndex candidate, Indexes a, Indexes b);
   void pair_by_name(const Indexes& a, const Indexes& b, std::int16_t unordered, Pairs& out) const;
-  void pair_of_name(Indexes a, Indexes b, const std::vector<std::string>& by, Pairs& out) const;
+  void pair_of_name(Indexes a, Indexes b, const ItemKey& by, Pairs& out) const;
   void paired(Pairs& pairs);
   void one_sided(Pairs& pairs);
   void renamed_space(MarkupIndex legacy, MarkupIndex candidate);

@@ -19,7 +19,7 @@ struct ToleranceOptions {
 
 struct UnorderedOptions {
   std::string path;  // body:$.items
-  std::string by;    // sku; "" compares as a multiset
+  std::string by;    // "sku" or "sku, size"; "" compares as a multiset
 };
 
 // What a field may differ in, by the key of [[compare]] that asks for it.
@@ -29,13 +29,14 @@ struct OperationOptions {
   std::int64_t skew_ns = 0;  // time
   double factor = 0;         // unit: the candidate's number is legacy's times it
   std::string as = {};       // parse_as: json or base64json
-  // enum_map: legacy's value and the candidate's; url: hosts likewise.
+  // enum_map: legacy's value and the candidate's; url: hosts, rename: names of members likewise.
   std::vector<std::pair<std::string, std::string>> map = {};
 };
 // Those that take a path alone, and those that take more.
 inline constexpr const char* kPathOperations[] = {"ignore_all", "type",   "presence",
                                                   "shape",      "coerce", "null_eq_absent"};
-inline constexpr const char* kTableOperations[] = {"time", "unit", "parse_as", "enum_map", "url"};
+inline constexpr const char* kTableOperations[] = {"time",     "unit", "parse_as",
+                                                   "enum_map", "url",  "rename"};
 
 // One [[compare]] table. Paths: status, header:Name, body, body:$.a.b[].c, body:$..name, body:**.
 struct CompareRuleOptions {

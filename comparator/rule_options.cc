@@ -98,7 +98,13 @@ bool is_path_operation(std::string_view name) {
 }
 
 // The member that holds an operation's pairs.
-std::string_view map_member(std::string_view name) { return name == "url" ? "hosts" : "map"; }
+std::string_view map_member(std::string_view name) {
+  return name == "url" ? "hosts" : name == "rename" ? "names" : "map";
+}
+
+bool has_pairs(std::string_view name) {
+  return name == "enum_map" || name == "url" || name == "rename";
+}
 
 Status read_map(const json::Value& object, std::string_view member, OperationOptions& option) {
   const json::Value* map = object.find(member);
@@ -117,7 +123,7 @@ Status read_operation(const json::Value& item, OperationOptions& option) {
   if (option.name == "time") known.push_back("skew");
   if (option.name == "unit") known.push_back("factor");
   if (option.name == "parse_as") known.push_back("as");
-  if (option.name == "enum_map" || option.name == "url") known.push_back(pairs);
+  if (has_pairs(option.name)) known.push_back(pairs);
   BANYAN_RETURN_IF_ERROR(check_object(item, known, option.name));
   BANYAN_RETURN_IF_ERROR(read_text(item, "path", option.path));
   BANYAN_RETURN_IF_ERROR(read_text(item, "as", option.as));
@@ -156,7 +162,7 @@ void write_operation(json::JsonWriter& json, const OperationOptions& option) {
   if (option.name == "time") json.member("skew", std::to_string(option.skew_ns) + "ns");
   if (option.name == "unit") json.member("factor", option.factor);
   if (option.name == "parse_as") json.member("as", option.as);
-  if (option.name == "enum_map" || option.name == "url") {
+  if (has_pairs(option.name)) {
     json.key(map_member(option.name)).begin_object();
     for (const auto& [from, to] : option.map) json.member(from, to);
     json.end_object();
@@ -308,7 +314,7 @@ Result<OperationOptions> operation_of(std::string_view name, std::string_view te
       option.factor = *parse_double(value);
     } else if (name == "parse_as" && key == "as") {
       option.as = std::string(value);
-    } else if (name == "enum_map" || name == "url") {
+    } else if (has_pairs(name)) {
       option.map.emplace_back(key, value);
     } else {
       return refuse();
@@ -335,6 +341,9 @@ std::vector<std::string> texts_of(const CompareRuleOptions& rule) {
     if (option.name == "time") text += " skew " + format_duration_ns(option.skew_ns);
     if (option.name == "unit") text += " factor " + number_text(option.factor);
     if (option.name == "parse_as") text += " " + option.as;
+    for (std::size_t i = 0; option.name == "rename" && i < option.map.size(); ++i) {
+      text += (i > 0 ? ", " : " ") + option.map[i].first + "→" + option.map[i].second;
+    }
     out.push_back(text + suffix);
   }
   return out;

@@ -27,12 +27,13 @@ Result<CompareRuleOptions> read_rule(const json::Value& object);
 // The same of an object that says more than a rule: other members are passed over.
 Result<CompareRuleOptions> read_rule_part(const json::Value& object);
 
-// "body:$.items by sku".
+// "body:$.items by sku", "body:$.items by sku, size".
 UnorderedOptions unordered_of(std::string_view text);
 // "body:$.total:absolute=0.005" or "…:absolute=1,relative=0.01".
 Result<ToleranceOptions> tolerance_of(std::string_view text);
 // As people type it: "body:$.at" of shape, "body:$.at:skew=5s" of time, "…:factor=100" of unit,
-// "…:as=json" of parse_as, "…:0=off,1=on" of enum_map, "…:old.example=new.example" of url.
+// "…:as=json" of parse_as, "…:0=off,1=on" of enum_map, "…:old.example=new.example" of url,
+// "body:$.items[]:cost=price" of rename.
 Result<OperationOptions> operation_of(std::string_view name, std::string_view text);
 // What the table asks for, one line each, as differences name it: "ignore body:$.at".
 std::vector<std::string> texts_of(const CompareRuleOptions& rule);

@@ -140,9 +140,16 @@ Status add_unordered(const UnorderedOptions& option, Table& table) {
   rule.text = "unordered " + option.path;
   if (!option.by.empty()) {
     rule.text += " by " + option.by;
-    for (const std::string_view name : split(option.by, '.')) {
-      if (name.empty()) return bad_rule(option.path, "the key behind \"by\" has an empty name");
-      rule.by.emplace_back(name);
+    for (const std::string_view member : split(option.by, ',')) {
+      auto& names = rule.by.emplace_back();
+      for (const std::string_view name : split(trim(member), '.')) {
+        if (name.empty()) return bad_rule(option.path, "the key behind \"by\" has an empty name");
+        names.emplace_back(name);
+      }
+    }
+    if (rule.by.size() > kKeyMembersMax) {
+      return bad_rule(option.path,
+                      "a key has at most " + std::to_string(kKeyMembersMax) + " members");
     }
   }
   auto pattern = body_pattern(option.path);
@@ -203,6 +210,17 @@ Status read_operation(const OperationOptions& option, ValueRule& rule) {
     }
     rule.is_base64 = option.as == "base64json";
     rule.text += " " + option.as;
+  } else if (option.name == "rename") {
+    rule.kind = Kind::kRename;
+    rule.map = option.map;
+    if (rule.map.empty()) return bad_rule(option.path, "rename needs pairs of names");
+    for (std::size_t i = 0; i < rule.map.size(); ++i) {
+      const auto& [from, to] = rule.map[i];
+      if (from.empty() || to.empty() || from == to) {
+        return bad_rule(option.path, "rename needs two names that are not the same");
+      }
+      rule.text += (i > 0 ? ", " : " ") + from + "→" + to;
+    }
   } else if (option.name == "enum_map" || option.name == "url") {
     rule.kind = option.name == "url" ? Kind::kUrl : Kind::kEnumMap;
     rule.map = option.map;
@@ -227,8 +245,9 @@ Status add_operation(const OperationOptions& option, Table& table) {
   ValueRule rule;
   rule.text = option.name + " " + option.path;
   BANYAN_RETURN_IF_ERROR(read_operation(option, rule));
-  const bool is_of_body =
-      rule.kind == ValueRule::Kind::kParseAs || rule.kind == ValueRule::Kind::kNullEqAbsent;
+  const bool is_of_body = rule.kind == ValueRule::Kind::kParseAs ||
+                          rule.kind == ValueRule::Kind::kRename ||
+                          rule.kind == ValueRule::Kind::kNullEqAbsent;
   if (is_of_body && !option.path.starts_with("body:$") && option.path != "body:**") {
     return bad_rule(option.path, option.name + " is said of JSON: body:$…");
   }
@@ -351,7 +370,11 @@ RuleSet::RuleSet(const CompiledRules& rules, std::string_view route, std::int64_
     if (whole_body_.empty()) whole_body_ = table.whole_body;
     for (const FieldRule& rule : table.fields) fields_.push_back(&rule);
     for (const BodyRule& rule : table.body) {
-      (rule.kind == ValueRule::Kind::kParseAs ? parsed_ : body_).push_back(&rule);
+      using Kind = ValueRule::Kind;
+      auto& rules_of = rule.kind == Kind::kParseAs  ? parsed_
+                       : rule.kind == Kind::kRename ? renames_
+                                                    : body_;
+      rules_of.push_back(&rule);
     }
   }
   const auto says_more = [](const BodyRule* a, const BodyRule* b) {

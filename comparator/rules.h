@@ -20,6 +20,8 @@ namespace banyan::comparator {
 
 // Rules of one kind and place, over all tables.
 inline constexpr std::size_t kRulesMax = 2000;
+// Members of a key behind `by`.
+inline constexpr std::size_t kKeyMembersMax = 8;
 
 // Where a field of an answer stands.
 enum class FieldPlace : std::uint8_t { kHeader, kTrailer };
@@ -86,6 +88,8 @@ class RuleSet {
   const std::vector<const BodyRule*>& body() const { return body_; }
   // What is to be read as JSON before bodies are compared.
   const std::vector<const BodyRule*>& parsed() const { return parsed_; }
+  // Which members of the candidate's have other names.
+  const std::vector<const BodyRule*>& renames() const { return renames_; }
   // Of an index of NodeRules; "" of -1.
   std::string_view text_of(std::int16_t rule) const {
     return rule < 0 ? std::string_view() : body_[static_cast<std::size_t>(rule)]->text;
@@ -107,6 +111,7 @@ class RuleSet {
   std::vector<const FieldRule*> fields_;
   std::vector<const BodyRule*> body_;  // most specific first
   std::vector<const BodyRule*> parsed_;
+  std::vector<const BodyRule*> renames_;
 };
 
 template <typename Accepts>

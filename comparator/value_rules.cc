@@ -176,6 +176,7 @@ bool covers(const ValueRule& rule, const Leaf& a, const Leaf& b) {
     case Kind::kIgnoreAll:
     case Kind::kUnordered:
     case Kind::kParseAs:
+    case Kind::kRename:
     case Kind::kNullEqAbsent: return false;
   }
   return false;

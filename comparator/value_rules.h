@@ -16,6 +16,9 @@
 
 namespace banyan::comparator {
 
+// What tells items apart: for each member of the key the names that lead down to it.
+using ItemKey = std::vector<std::vector<std::string>>;
+
 struct ValueRule {
   enum class Kind : std::uint8_t {
     // Of a field and what lies below it: kIgnore keeps that it is there and of which type,
@@ -26,6 +29,7 @@ struct ValueRule {
     kIgnoreAll,
     kUnordered,
     kParseAs,
+    kRename,
     // Of two values: covers() knows.
     kTolerance,
     kShape,
@@ -37,12 +41,12 @@ struct ValueRule {
     kUrl,
   };
   Kind kind = Kind::kIgnore;
-  std::string text;             // as differences show it: "ignore header:X-Request-Id"
-  std::vector<std::string> by;  // kUnordered: names down to the key, empty for a multiset
+  std::string text;  // as differences show it: "ignore header:X-Request-Id"
+  ItemKey by;        // kUnordered; empty for a multiset
   double absolute = 0, relative = 0;
   std::int64_t skew_ns = 0;
   std::optional<Decimal> factor;
-  std::vector<std::pair<std::string, std::string>> map;
+  std::vector<std::pair<std::string, std::string>> map;  // kRename: legacy's names first
   bool is_base64 = false;
 
   bool covers_below() const { return kind <= Kind::kIgnoreAll; }

@@ -107,6 +107,7 @@ void read_operations(TableReader& table, comparator::CompareRuleOptions& rule) {
       if (option.name == "parse_as") entry.read("as", option.as);
       if (option.name == "enum_map") read_pairs(entry, "map", option);
       if (option.name == "url") read_pairs(entry, "hosts", option);
+      if (option.name == "rename") read_pairs(entry, "names", option);
       entry.finish();
       add_operation(table, entry.node(), std::move(option), rule);
     }

@@ -74,6 +74,33 @@ class RuleTrialTest : public testing::Test {
   std::uint64_t count_ = 0;
 };
 
+TEST_F(RuleTrialTest, ARenameHidesWhatItExplainsAndShowsTheValues) {
+  present_.rules.push_back(ignore("header:X-Build"));
+  for (int i = 0; i < 5; ++i) pair(R"({"cost":1})", R"({"price":1})");
+  pair(R"({"cost":1})", R"({"price":2})");
+  CompareRuleOptions rule;
+  rule.operations.push_back({"rename", "body:$", 0, 0, "", {{"cost", "price"}}});
+  const TrialReport report = attempt(rule);
+  EXPECT_EQ(report.after[static_cast<std::size_t>(Verdict::kTolerated)], 5U);
+  EXPECT_EQ(report.after[static_cast<std::size_t>(Verdict::kDifferent)], 1U);
+  // One rename in five, a member gone and one that came in the other; there a value appears.
+  EXPECT_EQ(report.hidden, 7U);
+  EXPECT_EQ(report.appeared, 1U);
+  EXPECT_EQ(report.fields_never_differed, 0U);
+}
+
+TEST_F(RuleTrialTest, AKeyOfSeveralMembersHasToTellItemsApart) {
+  present_.rules.push_back(ignore("header:X-Build"));
+  pair(R"([{"a":1,"b":1},{"a":1,"b":2}])", R"([{"a":1,"b":2},{"a":1,"b":1}])");
+  CompareRuleOptions rule;
+  rule.unordered.push_back({"body:$", "a, b"});
+  EXPECT_EQ(codes(attempt(rule)), std::vector<std::string>());
+  pair(R"([{"a":1,"b":1},{"a":1,"b":1},{"a":2}])", R"([{"a":2},{"a":1,"b":1},{"a":1,"b":1}])");
+  const TrialReport report = attempt(rule);
+  EXPECT_EQ(codes(report), std::vector<std::string>{"order"});
+  EXPECT_THAT(report.refusals[0].message, HasSubstr("a, b"));
+}
+
 TEST_F(RuleTrialTest, TellsWhatTheRuleWouldHideAndInWhichFindings) {
   present_.rules.push_back(ignore("header:X-Build"));
   for (int i = 0; i < 5; ++i) pair(R"({"at":1,"b":2})", R"({"at":7,"b":2})");

@@ -48,6 +48,29 @@ TEST(CompareRulesTest, JudgesEveryCaseOfTheTable) {
   for (const Value& given : cases) check_case(given, false);
 }
 
+TEST(CompareRulesTest, BadRenamesAndKeysSayWhatIsWrong) {
+  const auto error_of = [](OperationOptions operation, UnorderedOptions unordered) {
+    ComparatorOptions options;
+    CompareRuleOptions& rule = options.rules.emplace_back();
+    if (!operation.name.empty()) rule.operations.push_back(std::move(operation));
+    if (!unordered.path.empty()) rule.unordered.push_back(std::move(unordered));
+    const auto rules = CompiledRules::compile(options);
+    return rules.ok() ? "" : rules.error().message;
+  };
+  const auto rename = [&](std::string path, std::vector<std::pair<std::string, std::string>> map) {
+    return error_of({"rename", std::move(path), 0, 0, "", std::move(map)}, {});
+  };
+  EXPECT_EQ(rename("body:$", {{"a", "b"}}), "");
+  EXPECT_THAT(rename("body:$", {}), testing::HasSubstr("needs pairs of names"));
+  EXPECT_THAT(rename("body:$", {{"a", "a"}}), testing::HasSubstr("not the same"));
+  EXPECT_THAT(rename("body:/a", {{"a", "b"}}), testing::HasSubstr("said of JSON"));
+  EXPECT_THAT(rename("header:A", {{"a", "b"}}), testing::HasSubstr("said of JSON"));
+  const auto by = [&](std::string key) { return error_of({}, {"body:$", std::move(key)}); };
+  EXPECT_EQ(by("a,b,c,d,e,f,g,h"), "");
+  EXPECT_THAT(by("a,b,c,d,e,f,g,h,i"), testing::HasSubstr("at most 8 members"));
+  EXPECT_THAT(by("a,,b"), testing::HasSubstr("empty name"));
+}
+
 TEST(CompareRulesTest, SwappedSidesMirror) {
   for (const Value& given : read_cases("compare_rules.json")) check_case(given, true);
 }
