@@ -178,6 +178,7 @@ void write_issue(json::JsonWriter& json, const comparator::Issue& issue,
                  const std::vector<comparator::Finding>* details) {
   json.begin_object().member("id", issue.id).member("label", issue.label);
   json.member("kind", issue.kind).member("transition", issue.transition);
+  json.member("standing", to_string(issue.standing));
   json.member("open", static_cast<std::uint64_t>(issue.open));
   json.member("accepted", static_cast<std::uint64_t>(issue.accepted));
   json.member("bug", static_cast<std::uint64_t>(issue.bug));

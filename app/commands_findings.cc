@@ -96,11 +96,12 @@ int rank_of(const json::Value& finding) {
 
 // The findings of several endpoints stand under their issue, one line for all.
 void print_issues(const json::Value& issues, const std::set<std::string>& left_out) {
-  std::vector<std::vector<std::string>> rows = {{"ISSUE", "STATE", "WHAT", "WHERE", "LAST SEEN"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"ISSUE", "STATE", "STANDING", "WHAT", "WHERE", "LAST SEEN"}};
   for (const json::Value& issue : issues.items) {
     if (left_out.count(shown(issue, "id")) > 0) continue;
-    rows.push_back({shown(issue, "id"), state_of(issue), shown(issue, "label"), extent_of(issue),
-                    shown(issue, "last_seen")});
+    rows.push_back({shown(issue, "id"), state_of(issue), shown(issue, "standing"),
+                    shown(issue, "label"), extent_of(issue), shown(issue, "last_seen")});
   }
   if (rows.size() == 1) return;
   print_table(rows);

@@ -3,6 +3,7 @@
 // Issues put together from the rows of their findings whenever somebody asks: what joins them
 // follows from their names alone, so nothing about it is kept.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,6 +21,8 @@ struct Gathered {
   std::uint64_t exchanges_sum = 0;   // of all, one exchange perhaps several times
   std::uint64_t exchanges_sets = 0;  // by the sets of issues that come together
 };
+// Gives each its standing.
+using Judge = std::function<Status(std::vector<Finding>&)>;
 using GatheredMap = std::map<std::string, Gathered, std::less<>>;
 
 enum class Decision { kOpen, kAccepted, kBug, kNothing };
@@ -99,9 +102,33 @@ void finish(Gathered& one) {
   issue.exchanges = std::clamp(one.exchanges_sets, one.exchanges_most, one.exchanges_sum);
 }
 
+Finding named(const store::Statement& row, const std::string& issue) {
+  Finding out;
+  out.issue = issue;
+  out.route = std::string(row.text(1));
+  out.endpoint = std::string(row.text(2));
+  out.path = std::string(row.text(3));
+  out.kind = std::string(row.text(4));
+  out.transition = std::string(row.text(5));
+  return out;
+}
+
+// An issue is as urgent as what is most urgent in it. What is accepted or covered asks for nothing.
+Status add_standings(const Judge& judge, std::vector<Finding>& to_do, GatheredMap& all) {
+  BANYAN_RETURN_IF_ERROR(judge(to_do));
+  std::set<std::string_view> met;
+  for (const Finding& finding : to_do) {
+    Issue& issue = all.find(finding.issue)->second.issue;
+    const bool is_first = met.insert(finding.issue).second;
+    issue.standing =
+        is_first ? finding.judged.standing : std::min(issue.standing, finding.judged.standing);
+  }
+  return {};
+}
+
 // Those that begin with `prefix`, by id.
 Result<GatheredMap> gather(store::Database& database, std::int64_t now_wall_ns,
-                           std::string_view prefix) {
+                           std::string_view prefix, const Judge& judge) {
   auto rows = database.prepare(
       "SELECT id, route, endpoint, path, kind, transition, count, exchanges, first_seen, "
       "last_seen, uncovered, state, accepted_until FROM findings "
@@ -109,6 +136,7 @@ Result<GatheredMap> gather(store::Database& database, std::int64_t now_wall_ns,
   if (!rows.ok()) return rows.error();
   GatheredMap all;
   std::map<std::string, Gathered*> by_finding;
+  std::vector<Finding> to_do;
   for (;;) {
     auto row = rows->step();
     if (!row.ok()) return row.error();
@@ -122,11 +150,15 @@ Result<GatheredMap> gather(store::Database& database, std::int64_t now_wall_ns,
     if (state == FindingState::kAccepted) decision = Decision::kAccepted;
     if (state == FindingState::kBug) decision = Decision::kBug;
     add(one, *rows, decision);
+    if (decision == Decision::kOpen || decision == Decision::kBug) {
+      to_do.push_back(named(*rows, id));
+    }
     one.issue.id = id;
     if (rows->text(2) == "*") by_finding[std::string(rows->text(0))] = &one;
   }
   BANYAN_RETURN_IF_ERROR(add_endpoints(database, by_finding));
   BANYAN_RETURN_IF_ERROR(add_exchanges(database, all));
+  BANYAN_RETURN_IF_ERROR(add_standings(judge, to_do, all));
   for (auto& [id, one] : all) finish(one);
   return all;
 }
@@ -145,7 +177,8 @@ bool fits(const Gathered& one, const FindingFilter& filter) {
 }  // namespace
 
 Result<std::vector<Issue>> FindingsStore::issues(const FindingFilter& filter) const {
-  auto all = gather(*impl_->database, impl_->clock.wall_ns(), {});
+  const auto judge = [this](std::vector<Finding>& of) { return impl_->judge(of); };
+  auto all = gather(*impl_->database, impl_->clock.wall_ns(), {}, judge);
   if (!all.ok()) return all.error();
   std::vector<Issue> out;
   for (auto& [id, one] : *all) {
@@ -160,7 +193,8 @@ Result<std::vector<Issue>> FindingsStore::issues(const FindingFilter& filter) co
 Result<Issue> FindingsStore::get_issue(std::string_view id) const {
   const bool is_id = is_issue_id(id) && id.size() > 1 && id.size() <= 13 &&
                      id.find_first_not_of("0123456789abcdef", 1) == std::string_view::npos;
-  auto found = is_id ? gather(*impl_->database, impl_->clock.wall_ns(), id)
+  const auto judge = [this](std::vector<Finding>& of) { return impl_->judge(of); };
+  auto found = is_id ? gather(*impl_->database, impl_->clock.wall_ns(), id, judge)
                      : Result<GatheredMap>(GatheredMap());
   if (!found.ok()) return found.error();
   if (found->size() == 1) return std::move(found->begin()->second.issue);

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "comparator/noise.h"
+
 namespace banyan::comparator {
 
 // What a finding goes by.
@@ -37,6 +39,8 @@ struct Issue {
   std::size_t route_count = 0, endpoint_count = 0, path_count = 0;
   std::vector<std::string> findings;  // ids, most exchanges first, at most kIssueFindingsMax
   std::size_t finding_count = 0;
+  Standing standing =
+      Standing::kSuspect;  // the strongest of those that wait for a fix or a decision
   std::size_t open = 0, accepted = 0, bug = 0;  // of these; what rules cover is none of them
   std::uint64_t count = 0;                      // differences
   std::uint64_t exchanges = 0;                  // distinct ones

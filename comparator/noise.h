@@ -39,6 +39,7 @@
 
 namespace banyan::comparator {
 
+// The strongest first.
 enum class Standing {
   kRegression,  // the candidate's own
   kSuspect,     // nothing is known yet but that it differed
@@ -132,7 +133,7 @@ inline constexpr double kBlindShare = 0.9;
 inline constexpr std::uint64_t kBlindPairsMin = 20;
 inline constexpr double kFlakyShare = 0.9;  // of confirmations that did not hold
 inline constexpr std::uint64_t kFlakyConfirmationsMin = 3;
-inline constexpr double kFlakyExcessMax = 0.05;  // of pairs, where there are any: else undecided
+inline constexpr double kFlakyExcessMax = 0.02;  // of pairs, where there are any: else undecided
 // Of sides: more than that and no place is called noise, blind, flaky or race.
 inline constexpr double kSidesSuspicion = 20;
 inline constexpr double kRaceShare = 0.9;  // of exchanges asked again; and none of them held

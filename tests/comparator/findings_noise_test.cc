@@ -371,6 +371,39 @@ TEST_F(FindingsNoiseTest, ATransitionWithoutItsMirrorImageIsTheCandidates) {
   }
 }
 
+// One cause at two endpoints.
+TEST_F(FindingsNoiseTest, AnIssueStandsAsTheStrongestOfItsFindings) {
+  model::Difference price = kPrice;
+  price.transition = "×100";
+  verdict(1, RunId(), {price}, "GET /orders/{}");
+  verdict(2, RunId(), {price}, "GET /carts/{}");
+  const auto issue = [&] {
+    catch_up();
+    const auto all = store_->issues({});
+    EXPECT_TRUE(all.ok());
+    EXPECT_EQ(all->size(), 1U);
+    return all->empty() ? Issue() : all->front();
+  };
+  EXPECT_EQ(issue().standing, Standing::kSuspect);
+  verdict(3, RunId(), {price}, "GET /carts/{}");
+  for (const std::uint64_t id : {2, 3}) {
+    for (unsigned i = 0; i < 2; ++i) {
+      verdict(id, RunId::confirmation(WitnessOf::kLegacy, WitnessSide::kSame, i, 2), {},
+              "GET /carts/{}");
+      verdict(id, RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, i, 2), {price},
+              "GET /carts/{}");
+    }
+  }
+  EXPECT_EQ(issue().standing, Standing::kRegression);
+  EXPECT_EQ(store_->get_issue(issue().id)->standing, Standing::kRegression);
+  // What is accepted asks for nothing any more.
+  for (const Finding& finding : list()) {
+    if (finding.endpoint != "GET /carts/{}") continue;
+    ASSERT_TRUE(store_->set_state(finding.id, FindingState::kAccepted, "me", "known", 0).ok());
+  }
+  EXPECT_EQ(issue().standing, Standing::kSuspect);
+}
+
 TEST(NoiseFoldTest, RemembersABoundedNumberOfRaces) {
   NoiseFold fold;
   const auto raced = [&](std::uint64_t id) {

@@ -80,12 +80,12 @@ TEST(NoiseTest, WhatClearsAndWasSeenOnLegacyIsFlaky) {
   EXPECT_EQ(standing_of(confirmed(0, 1, 1)), Standing::kUndecided);
   EXPECT_EQ(standing_of(confirmed(1, 8, 1)), Standing::kFlaky);
   EXPECT_EQ(standing_of(confirmed(2, 7, 1)), Standing::kUndecided);
-  // Pairs that leave room for a fault of more than five percent.
+  // Pairs that leave room for a fault of more than two percent.
   NoiseCounts counts = confirmed(0, 2, 1);
-  counts.pairs = 59;
+  counts.pairs = 149;
   counts.both = 5;
   EXPECT_EQ(standing_of(counts), Standing::kUndecided);
-  counts.pairs = 60;
+  counts.pairs = 150;
   EXPECT_EQ(standing_of(counts), Standing::kFlaky);
   counts.candidate_only = counts.legacy_only = 20;
   EXPECT_EQ(standing_of(counts), Standing::kUndecided);
