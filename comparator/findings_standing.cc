@@ -173,6 +173,7 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
   BANYAN_RETURN_IF_ERROR(load_overlaps(database, route, out));
   BANYAN_RETURN_IF_ERROR(load_paths(database, route, out));
   BANYAN_RETURN_IF_ERROR(load_races(database, route, out));
+  if (out.places.empty() && out.pairs.empty()) return {};  // nobody was asked again
   count_confirmed(out);
   BANYAN_RETURN_IF_ERROR(weigh_transitions(database, route, out));
   BANYAN_RETURN_IF_ERROR(weigh_shapes(database, route, out));
