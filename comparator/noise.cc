@@ -128,6 +128,11 @@ double log_confirmations_wanted(const NoiseCounts& counts) {
   return legacy_was_seen_to_change(counts) ? by_alpha : std::min(by_alpha, by_posterior);
 }
 
+bool is_regression_by_pairs(const NoiseCounts& counts, const NoiseJudgement& judged) {
+  const double alpha = legacy_was_seen_to_change(counts) ? kNoisyPairsAlpha : kRegressionAlpha;
+  return judged.log_pairs >= -std::log(alpha);
+}
+
 bool is_regression_by_sides(const NoiseCounts& counts) {
   return counts.log_sides >= -std::log(kRegressionAlpha);
 }
@@ -137,7 +142,7 @@ bool is_suspected_by_sides(const NoiseCounts& counts) {
 }
 
 bool is_regression(const NoiseCounts& counts, const NoiseJudgement& judged) {
-  return is_regression_by_sides(counts) || judged.log_pairs >= -std::log(kRegressionAlpha) ||
+  return is_regression_by_sides(counts) || is_regression_by_pairs(counts, judged) ||
          judged.log_confirmations >= log_confirmations_wanted(counts);
 }
 
@@ -196,7 +201,9 @@ void measure_needs(const NoiseCounts& counts, double log_wanted, NoiseJudgement&
   judged.needs = Needs::kConfirmations;
   judged.needed = low;
   if (counts.pairs == 0) return;
-  const double alpha = std::min(kRegressionAlpha, std::exp(-log_wanted));
+  const double alpha =
+      std::min(legacy_was_seen_to_change(counts) ? kNoisyPairsAlpha : kRegressionAlpha,
+               std::exp(-log_wanted));
   const std::uint64_t wanted =
       SplitEvidence::test_events_needed(alpha, kEvenShare, counts.legacy_only);
   const std::uint64_t pairs = wanted - std::min(wanted, counts.candidate_only);
@@ -378,7 +385,7 @@ std::vector<NoiseJudgement> judge_noise(const std::vector<NoiseCounts>& paths) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     NoiseJudgement& judged = out[i];
     if (judged.standing != Standing::kRegression || paths[i].log_sides >= log_sides_least) continue;
-    const bool has_witnesses = judged.log_pairs >= -std::log(kRegressionAlpha) ||
+    const bool has_witnesses = is_regression_by_pairs(paths[i], judged) ||
                                judged.log_confirmations >= log_confirmations_wanted(paths[i]);
     if (has_witnesses && judged.log_evidence >= log_least) continue;
     judged.standing = Standing::kUndecided;

@@ -122,6 +122,8 @@ struct NoiseJudgement {
 // Thresholds. A regression needs one of the first two; where legacy was ever seen to differ from
 // itself at this place, only kAlpha will do.
 inline constexpr double kRegressionAlpha = 1e-3;
+// Of pairs where legacy was seen to change: a route has many such places, and each has its chance.
+inline constexpr double kNoisyPairsAlpha = 1e-4;
 inline constexpr double kRegressionPosterior = 0.98;
 inline constexpr double kPriorOdds = 0.25;
 inline constexpr double kFalseDiscoveryRate = 0.05;
