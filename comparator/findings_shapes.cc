@@ -66,10 +66,7 @@ Status FindingsStore::Impl::write_shapes() {
                      .step();
       if (!row.ok()) return row.error();
       const bool is_full = count->unsigned_integer(0) >= ShapeTally::kShapesMax;
-      while (*row) {
-        row = count->step();
-        if (!row.ok()) return row.error();
-      }
+      count->reset();
       BANYAN_RETURN_IF_ERROR(
           run_with(*insert, key, is_full ? ShapeTally::kOthers : std::string_view(shape), counts));
       --room;
@@ -99,15 +96,12 @@ Status load_shapes(store::Database& database, const std::string& route,
       "WHERE route = ?1");
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
+  return rows->for_each_row([&] {
     const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
                        std::string(rows->text(2)), std::string(kEveryTransition)};
     out[key][std::string(rows->text(3))] = {rows->unsigned_integer(4), rows->unsigned_integer(5),
                                             rows->unsigned_integer(6)};
-  }
+  });
 }
 
 }  // namespace banyan::comparator

@@ -46,12 +46,8 @@ Status load_pairs(store::Database& database, const std::string& route, RouteNois
   auto rows = database.prepare("SELECT endpoint, pairs FROM noise_pairs WHERE route = ?1");
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
-    out.pairs[std::string(rows->text(0))] = rows->unsigned_integer(1);
-  }
+  return rows->for_each_row(
+      [&] { out.pairs[std::string(rows->text(0))] = rows->unsigned_integer(1); });
 }
 
 // Header fields are of every endpoint.
@@ -61,15 +57,12 @@ Status load_overlaps(store::Database& database, const std::string& route, RouteN
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
   NoiseFold::Overlaps& all = out.overlaps[std::string(kEveryEndpoint)];
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
+  return rows->for_each_row([&] {
     const NoiseFold::Overlaps one{rows->unsigned_integer(1), rows->unsigned_integer(2)};
     out.overlaps[std::string(rows->text(0))] = one;
     all.watched += one.watched;
     all.overlapped += one.overlapped;
-  }
+  });
 }
 
 // Each has its place in noise_paths, if only with zeros.
@@ -79,20 +72,17 @@ Status load_races(store::Database& database, const std::string& route, RouteNois
       "WHERE route = ?1");
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
+  return rows->for_each_row([&] {
     const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
                        std::string(rows->text(2)), std::string(rows->text(3))};
     const auto place = out.places.find(key);
-    if (place == out.places.end()) continue;
+    if (place == out.places.end()) return;
     NoiseCounts& counts = out.counts[place->second];
     counts.raced = rows->unsigned_integer(4);
     counts.race.exchange = ExchangeId::parse(rows->text(5)).value_or(ExchangeId());
     counts.race.write = ExchangeId::parse(rows->text(6)).value_or(ExchangeId());
     counts.race.after_ns = rows->integer(7);
-  }
+  });
 }
 
 Status load_paths(store::Database& database, const std::string& route, RouteNoise& out) {
@@ -101,10 +91,7 @@ Status load_paths(store::Database& database, const std::string& route, RouteNois
       "legacy_changed, asked, transition FROM noise_paths WHERE route = ?1");
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return {};
+  return rows->for_each_row([&] {
     NoiseCounts& counts = out.at({route, std::string(rows->text(0)), std::string(rows->text(1)),
                                   std::string(rows->text(2)), std::string(rows->text(10))});
     counts.both = rows->unsigned_integer(3);
@@ -114,7 +101,7 @@ Status load_paths(store::Database& database, const std::string& route, RouteNois
     counts.cleared = rows->unsigned_integer(7);
     counts.legacy_changed = rows->unsigned_integer(8);
     counts.asked = static_cast<unsigned>(std::clamp<std::int64_t>(rows->integer(9), 1, 15));
-  }
+  });
 }
 
 // Each place counts the confirmations that judged it; all could have shown what another one does.
@@ -142,14 +129,11 @@ Status weigh_transitions(store::Database& database, const std::string& route, Ro
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
   std::map<NoiseKey, std::uint64_t> seen;
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) break;
+  BANYAN_RETURN_IF_ERROR(rows->for_each_row([&] {
     const NoiseKey key{route, std::string(rows->text(0)), known_path(rows->text(1)),
                        std::string(rows->text(2)), std::string(rows->text(3))};
     seen[key] = rows->unsigned_integer(4);
-  }
+  }));
   for (const auto& [key, count] : seen) {
     NoiseKey mirrored = key;
     if (!may_weigh(out, key) || !mirror_change(mirrored.kind, mirrored.transition)) continue;
@@ -228,10 +212,7 @@ Result<std::string> FindingsStore::Impl::noise_ids() const {
       "uncovered > 0");
   if (!rows.ok()) return rows.error();
   std::vector<Finding> all;
-  for (;;) {
-    auto row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) break;
+  BANYAN_RETURN_IF_ERROR(rows->for_each_row([&] {
     Finding& one = all.emplace_back();
     one.id = std::string(rows->text(0));
     one.route = std::string(rows->text(1));
@@ -239,7 +220,7 @@ Result<std::string> FindingsStore::Impl::noise_ids() const {
     one.path = std::string(rows->text(3));
     one.kind = std::string(rows->text(4));
     one.transition = std::string(rows->text(5));
-  }
+  }));
   BANYAN_RETURN_IF_ERROR(judge(all));
   std::string out = "[";
   for (const Finding& one : all) {

@@ -44,6 +44,16 @@ class Statement {
 
   // True: a row is there. False: done; the statement is reset and may be bound again.
   Result<bool> step();
+  // Calls `take` at each row; its columns are read from this statement.
+  template <typename Take>
+  Status for_each_row(const Take& take) {
+    for (;;) {
+      const auto row = step();
+      if (!row.ok()) return row.error();
+      if (!*row) return {};
+      take();
+    }
+  }
   // Steps to the end, rows are skipped.
   Status run();
   void reset();

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace banyan::store {
 namespace {
@@ -55,6 +56,25 @@ TEST_F(DatabaseTest, KeepsWhatWasBound) {
   EXPECT_EQ(select->integer(1), -7);
   EXPECT_TRUE(select->is_null(2));
   EXPECT_FALSE(*select->step());
+}
+
+TEST_F(DatabaseTest, GivesEachRowInTurnAndTheErrorThatEndsThem) {
+  auto database = open();
+  ASSERT_TRUE(database->execute(kSchema).ok());
+  auto select = database->prepare("SELECT n FROM t WHERE n >= ?1 ORDER BY n");
+  ASSERT_TRUE(select.ok());
+  std::vector<std::int64_t> seen;
+  const auto take = [&] { seen.push_back(select->integer(0)); };
+  select->bind(1, std::int64_t{2});
+  EXPECT_TRUE(select->for_each_row(take).ok());
+  EXPECT_TRUE(seen.empty());
+  ASSERT_TRUE(database->execute("INSERT INTO t (n) VALUES (3), (1), (2)").ok());
+  select->bind(1, std::int64_t{2});
+  EXPECT_TRUE(select->for_each_row(take).ok());
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{2, 3}));
+  auto failing = database->prepare("SELECT abs(-9223372036854775807 - 1)");
+  ASSERT_TRUE(failing.ok());
+  EXPECT_FALSE(failing->for_each_row([] { FAIL() << "a row"; }).ok());
 }
 
 TEST_F(DatabaseTest, ATransactionIsUndoneUnlessCommitted) {
