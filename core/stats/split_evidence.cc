@@ -13,7 +13,7 @@ constexpr double kRatioMin = 1e-6;
 constexpr double kRatioMax = 1e6;
 constexpr double kAlphaMin = 1e-300;
 
-double log_odds_of(double alpha) { return -std::log(std::clamp(alpha, kAlphaMin, 1.0)); }
+double log_evidence_least(double alpha) { return -std::log(std::clamp(alpha, kAlphaMin, 1.0)); }
 
 }  // namespace
 
@@ -48,10 +48,12 @@ void SplitEvidence::add(Arm arm, double test_share, std::uint64_t count) {
 double SplitEvidence::log_evidence() const { return log_mean_exp(plain_); }
 double SplitEvidence::log_watch() const { return log_mean_exp(watch_); }
 
-bool SplitEvidence::rejects(double alpha) const { return log_evidence() >= log_odds_of(alpha); }
+bool SplitEvidence::rejects(double alpha) const {
+  return log_evidence() >= log_evidence_least(alpha);
+}
 
 bool SplitEvidence::alarms(double alpha, double events_of_stage) const {
-  return log_watch() >= log_odds_of(alpha) + std::log(std::max(1.0, events_of_stage));
+  return log_watch() >= log_evidence_least(alpha) + std::log(std::max(1.0, events_of_stage));
 }
 
 void SplitEvidence::restart_plain() { plain_.fill(0); }
