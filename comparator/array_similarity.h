@@ -17,7 +17,8 @@ inline constexpr std::size_t kSharedItemsMax = 32;
 
 // Adds pairs of what `pairing` left over: objects and arrays that share at least half of their
 // leaves, and not only such as most items have; the most alike first, of equally alike ones those
-// that stand nearest. A leaf counts the more the fewer items have it. False where that would take too many steps; then `pairing` is as it was.
+// that stand nearest. A leaf counts the more the fewer items have it. False where that would take
+// too many steps; then `pairing` is as it was.
 bool pair_by_similarity(const Items& legacy, const Items& candidate, Pairing& pairing);
 
 // Pairs what is still left over where it stands in the same gap between the same neighbours, or, if

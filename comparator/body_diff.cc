@@ -36,7 +36,7 @@ struct Decoded {
   std::optional<Error> error;
 };
 
-bool is_empty(const LiftedAnswer& answer) {
+bool has_no_body(const LiftedAnswer& answer) {
   return answer.has_body ? answer.body.empty() : answer.body_length == 0;
 }
 
@@ -121,7 +121,7 @@ class BodyDiff {
         coverage_(coverage) {}
 
   std::string run() {
-    if (is_empty(legacy_) && is_empty(candidate_)) return {};
+    if (has_no_body(legacy_) && has_no_body(candidate_)) return {};
     const std::string left_coding = content_coding(legacy_.fields);
     const std::string right_coding = content_coding(candidate_.fields);
     const bool is_covering = coverage_ != nullptr;
@@ -145,16 +145,16 @@ class BodyDiff {
  private:
   bool is_at_hand(const LiftedAnswer& answer) const {
     return (answer.has_body && answer.body.size() <= rules_.options().body_bytes_max) ||
-           is_empty(answer);
+           has_no_body(answer);
   }
 
   std::string by_digest() {
     const auto is_known = [](const LiftedAnswer& answer) {
-      return answer.has_body || is_empty(answer) || answer.body_digest != Digest128{};
+      return answer.has_body || has_no_body(answer) || answer.body_digest != Digest128{};
     };
     if (!is_known(legacy_) || !is_known(candidate_)) return "body_not_recorded";
-    if (is_empty(legacy_) || is_empty(candidate_)) {
-      one_sided(size_text(length(legacy_)), size_text(length(candidate_)), is_empty(candidate_));
+    if (has_no_body(legacy_) || has_no_body(candidate_)) {
+      one_sided(size_text(length(legacy_)), size_text(length(candidate_)), has_no_body(candidate_));
       return {};
     }
     emit(DifferenceKind::kValue, size_text(length(legacy_)), size_text(length(candidate_)),
@@ -287,14 +287,13 @@ class BodyDiff {
         coverage_->add("body:" + one.path);
         continue;
       }
-      model::Difference difference;
-      difference.path = "body:" + one.path;
-      difference.at = "body:" + one.at;
-      difference.kind = DifferenceKind::kMissing;
-      difference.legacy = one.from;
-      difference.candidate = one.to;
-      difference.rule = one.rule;
-      sink_.add(std::move(difference));
+      sink_.add({"body:" + one.path,
+                 "body:" + one.at,
+                 DifferenceKind::kMissing,
+                 one.from,
+                 one.to,
+                 std::string(one.rule),
+                 {}});
     }
   }
 
@@ -454,15 +453,8 @@ class BodyDiff {
 
   void emit(DifferenceKind kind, std::string legacy, std::string candidate,
             std::string transition = {}) {
-    model::Difference difference;
-    difference.path = "body";
-    difference.at = "body";
-    difference.kind = kind;
-    difference.legacy = std::move(legacy);
-    difference.candidate = std::move(candidate);
-    difference.rule = rules_.whole_body();
-    difference.transition = std::move(transition);
-    sink_.add(std::move(difference));
+    sink_.add({"body", "body", kind, std::move(legacy), std::move(candidate),
+               std::string(rules_.whole_body()), std::move(transition)});
   }
 
   const LiftedAnswer& legacy_;
@@ -484,7 +476,7 @@ bool have_same_bytes(const LiftedAnswer& legacy, const LiftedAnswer& candidate) 
     return true;
   }
   if (legacy.has_body && candidate.has_body) return legacy.body == candidate.body;
-  return is_empty(legacy) && is_empty(candidate);
+  return has_no_body(legacy) && has_no_body(candidate);
 }
 
 std::string compare_bodies(const LiftedAnswer& legacy, const LiftedAnswer& candidate,

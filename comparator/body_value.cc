@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "comparator/body_diff.h"
+#include "comparator/body_errors.h"
 #include "core/base/hash.h"
 #include "core/base/text.h"
 #include "core/model/multipart.h"
@@ -19,10 +20,6 @@ using json::Value;
 using Type = Value::Type;
 
 constexpr char kRecordSeparator = '\x1e';  // RFC 7464
-
-Error malformed(std::string what) {
-  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal, std::move(what));
-}
 
 std::size_t count_nodes(const Value& value) {
   std::size_t count = 1;
@@ -36,8 +33,7 @@ class Room {
  public:
   Status take(std::size_t count) {
     if (count > left_) {
-      return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal,
-                        "has more than " + std::to_string(kJsonNodesMax) + " values");
+      return too_large_body("has more than " + std::to_string(kJsonNodesMax) + " values");
     }
     left_ -= count;
     return {};
@@ -55,7 +51,7 @@ class Room {
 };
 
 // Collects values under names; one that comes again makes an array of them.
-class Named {
+class NamedValues {
  public:
   void add(std::string name, Value value) {
     const auto [found, is_new] = places_.emplace(std::move(name), object_.members.size());
@@ -84,7 +80,7 @@ class Named {
 // application/x-www-form-urlencoded, as the URL standard reads it, but for bytes that are no text.
 Result<Value> read_form(std::string_view body) {
   Room room;
-  Named fields;
+  NamedValues fields;
   const auto decoded = [](std::string_view text) -> std::optional<std::string> {
     std::string spaced(text);
     std::replace(spaced.begin(), spaced.end(), '+', ' ');
@@ -100,8 +96,8 @@ Result<Value> read_form(std::string_view body) {
     auto name = decoded(pair.substr(0, equals));
     auto value = decoded(equals == std::string_view::npos ? "" : pair.substr(equals + 1));
     if (!name || !value) {
-      return malformed("is no form: field " + std::to_string(number) +
-                       " is not percent-encoded UTF-8");
+      return malformed_body("is no form: field " + std::to_string(number) +
+                            " is not percent-encoded UTF-8");
     }
     fields.add(*std::move(name), Value::of_text(*std::move(value)));
   }
@@ -109,7 +105,7 @@ Result<Value> read_form(std::string_view body) {
 }
 
 // Bytes that are no text are told by their size and hash: that they differ is seen, not where.
-Value content_of(const model::MultipartPart& part, Room& room) {
+Value part_content(const model::MultipartPart& part, Room& room) {
   const std::string type = to_lower(part.content_type.substr(0, part.content_type.find(';')));
   if (part.is_readable && (trim(type) == "application/json" || trim(type).ends_with("+json"))) {
     auto value = room.parse(part.content);
@@ -123,16 +119,16 @@ Value content_of(const model::MultipartPart& part, Room& room) {
 
 Result<Value> read_multipart(std::string_view body, std::string_view content_type) {
   const auto parsed = model::parse_multipart(body, content_type);
-  if (!parsed) return malformed("is no multipart body of its boundary");
+  if (!parsed) return malformed_body("is no multipart body of its boundary");
   const bool has_names = std::all_of(parsed->parts.begin(), parsed->parts.end(),
                                      [](const auto& part) { return !part.name.empty(); });
   Room room;
-  Named named;
+  NamedValues named;
   Value list = Value::of_type(Type::kArray);
   for (const model::MultipartPart& part : parsed->parts) {
     BANYAN_RETURN_IF_ERROR(room.take(4));
     Value value = Value::of_type(Type::kObject);
-    value.members.emplace_back("content", content_of(part, room));
+    value.members.emplace_back("content", part_content(part, room));
     const auto add = [&value](const char* name, std::string_view text) {
       if (!text.empty())
         value.members.emplace_back(name, Value::of_text(escape_for_terminal(text)));
@@ -180,7 +176,7 @@ Result<Value> read_lines(std::string_view body) {
     auto value = room.parse(line);
     if (!value.ok()) {
       if (value.error().code == ErrorCode::kExhausted) return value.error();
-      return malformed("line " + std::to_string(number) + ": " + value.error().message);
+      return malformed_body("line " + std::to_string(number) + ": " + value.error().message);
     }
     list.items.push_back(*std::move(value));
   }
@@ -230,7 +226,7 @@ struct Event {
 // An event without the empty line behind it is one as well: whether a stream ended early is told by
 // how the answer ended, and what came of it counts.
 Result<Value> read_events(std::string_view body) {
-  if (!is_utf8(body)) return malformed("is no stream of events: it is not UTF-8");
+  if (!is_utf8(body)) return malformed_body("is no stream of events: it is not UTF-8");
   if (body.starts_with("\xEF\xBB\xBF")) body.remove_prefix(3);
   Room room;
   Value list = Value::of_type(Type::kArray);
@@ -280,7 +276,7 @@ Result<Value> read_value(BodyForm form, std::string_view body, std::string_view 
     case BodyForm::kEvents: return read_events(body);
     case BodyForm::kOther: break;
   }
-  return malformed("is of no form that is read");
+  return malformed_body("is of no form that is read");
 }
 
 }  // namespace banyan::comparator

@@ -24,9 +24,9 @@ namespace banyan::comparator {
 namespace {
 
 constexpr std::string_view kConsumer = "comparator";
-constexpr std::chrono::milliseconds kPace{5};     // between two drains of a busy log
-constexpr std::chrono::milliseconds kIdle{1000};  // patience where nothing happens
-constexpr std::chrono::milliseconds kRetry{100};  // the log takes no records now
+constexpr std::chrono::milliseconds kPace{5};        // between two drains of a busy log
+constexpr std::chrono::milliseconds kIdle{1000};     // patience where nothing happens
+constexpr std::chrono::milliseconds kLogRetry{100};  // the log takes no records now
 // Witnesses whose exchange is looked up can wait: a pass over the log delays the live join.
 constexpr std::int64_t kLateWitnessesEveryNs = 1'000'000'000;
 constexpr std::int64_t kCommitEveryNs = 1'000'000'000;
@@ -473,7 +473,7 @@ struct Comparator::Impl {
       was_failing = false;
       commit(false);
       if (!outgoing.empty()) {
-        thread.pause(kRetry);
+        thread.pause(kLogRetry);
         continue;
       }
       if (!*drained) source->wait(kIdle);

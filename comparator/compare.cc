@@ -31,7 +31,7 @@ model::Difference at_status(DifferenceKind kind, int legacy, int candidate) {
   return out;
 }
 
-Comparison finish(DifferenceSink& sink, std::string reason) {
+Comparison finished(DifferenceSink& sink, std::string reason) {
   Comparison out;
   const bool has_uncovered = sink.has_uncovered();
   if (reason.empty() && sink.has_other_key()) reason = "key_rotated";
@@ -62,7 +62,7 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
   DifferenceSink sink(rules.impl().options);
   if (!has_legacy || !has_candidate) {
     sink.add(at_status(DifferenceKind::kNoAnswer, legacy.status, candidate.status));
-    return finish(sink, {});
+    return finished(sink, {});
   }
   const bool has_body = method != "HEAD";
   const bool same_fields = have_same_fields(legacy.fields, candidate.fields);
@@ -79,7 +79,7 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
     const bool is_covered = !status.rule.empty();
     sink.add(std::move(status));
     // An error page and a page have nothing to compare: all their differences have this one cause.
-    if (legacy.status / 100 != candidate.status / 100 && !is_covered) return finish(sink, {});
+    if (legacy.status / 100 != candidate.status / 100 && !is_covered) return finished(sink, {});
   }
   if (!same_fields) {
     compare_fields(FieldPlace::kHeader, legacy.fields, candidate.fields, set, sink);
@@ -89,7 +89,7 @@ Comparison compare_answers(const CompiledRules& rules, std::string_view route,
   if (!same_trailers) {
     compare_fields(FieldPlace::kTrailer, legacy.trailers, candidate.trailers, set, sink);
   }
-  return finish(sink, std::move(reason));
+  return finished(sink, std::move(reason));
 }
 
 void cover_answers(const CompiledRules& rules, std::string_view route, std::string_view method,

@@ -12,6 +12,13 @@
 namespace banyan::comparator {
 namespace {
 
+template <typename Float>
+std::string shortest(Float number) {
+  std::array<char, 64> buffer;
+  return std::string(buffer.data(),
+                     std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr);
+}
+
 __extension__ typedef __int128 Int128;
 
 constexpr std::size_t kExponentDigitsMax = 15;
@@ -132,5 +139,8 @@ bool is_within(std::string_view a, std::string_view b, double absolute, double r
   const long double limit = std::max(static_cast<long double>(absolute), relative * scale);
   return limit > 0 && std::fabs(x - y) <= limit;
 }
+
+std::string shortest_text(double number) { return shortest(number); }
+std::string shortest_text(float number) { return shortest(number); }
 
 }  // namespace banyan::comparator

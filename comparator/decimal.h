@@ -29,4 +29,8 @@ void append_canonical_number(std::string& out, std::string_view number);
 // |a - b| <= max(absolute, relative * max(|a|, |b|)), exact where all of it fits 36 digits.
 bool is_within(std::string_view a, std::string_view b, double absolute, double relative);
 
+// The shortest spelling that reads back as the same.
+std::string shortest_text(double number);
+std::string shortest_text(float number);
+
 }  // namespace banyan::comparator

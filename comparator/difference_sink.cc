@@ -18,11 +18,12 @@ std::string cut_shown(std::string_view text, std::size_t bytes_max) {
   return out;
 }
 
-void DifferenceSink::omit(bool is_covered) {
+bool DifferenceSink::omits(std::string_view rule) {
+  if (has_room()) return false;
   ++omitted_;
-  if (is_covered) return;
-  has_uncovered_ = true;
-  has_uncovered_omitted_ = true;
+  has_uncovered_ = has_uncovered_ || rule.empty();
+  has_uncovered_omitted_ = has_uncovered_omitted_ || rule.empty();
+  return true;
 }
 
 void DifferenceSink::add(model::Difference difference) {
@@ -30,10 +31,7 @@ void DifferenceSink::add(model::Difference difference) {
     has_other_key_ = true;
     return;
   }
-  if (!has_room()) {
-    omit(!difference.rule.empty());
-    return;
-  }
+  if (omits(difference.rule)) return;
   if (difference.rule.empty()) has_uncovered_ = true;
   difference.legacy = cut_shown(difference.legacy, options_.shown_bytes_max);
   difference.candidate = cut_shown(difference.candidate, options_.shown_bytes_max);

@@ -17,9 +17,10 @@ class DifferenceSink {
  public:
   explicit DifferenceSink(const ComparatorOptions& options) : options_(options) {}
 
-  // False past differences_max: call omit() then and save the work of describing.
+  // False past differences_max: what is added then is counted alone.
   bool has_room() const { return differences_.size() < options_.differences_max; }
-  void omit(bool is_covered);
+  // True there, and counted, so that nobody need describe it.
+  bool omits(std::string_view rule);
   // Cuts what is shown; omits past the bound. Drops what differs by the key of a token alone.
   void add(model::Difference difference);
 

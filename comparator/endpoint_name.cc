@@ -6,18 +6,30 @@
 #include <cstdint>
 #include <optional>
 
+#include "comparator/chars.h"
 #include "comparator/difference_sink.h"
 #include "core/base/text.h"
 #include "core/http/message.h"
 #include "core/json/value.h"
 
 namespace banyan::comparator {
+bool is_version(std::string_view segment) {
+  if (segment.size() < 2 || segment.size() > 6 || (segment[0] | 0x20) != 'v') return false;
+  segment.remove_prefix(1);
+  const std::size_t point = segment.find('.');
+  const auto are_digits = [](std::string_view text) {
+    return !text.empty() && text.size() <= 3 && std::all_of(text.begin(), text.end(), is_digit);
+  };
+  return are_digits(segment.substr(0, point)) &&
+         (point == std::string_view::npos || are_digits(segment.substr(point + 1)));
+}
+
 namespace {
 
-constexpr std::size_t kNameBytesMax = 200;
+constexpr std::size_t kOperationBytesMax = 200;
 constexpr std::size_t kHexDigitsMin = 8;  // a word of a to f this long is a number
 constexpr std::size_t kExtensionBytesMax = 5;
-constexpr std::size_t kJsonNodesMax = 10'000;
+constexpr std::size_t kRequestNodesMax = 10'000;
 constexpr std::string_view kGraphql = "graphql";
 
 enum Sort : std::uint8_t {
@@ -42,21 +54,6 @@ constexpr std::array<std::uint8_t, 256> kSorts = [] {
   out[';'] |= kSemicolon;
   return out;
 }();
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-// "v1", "V12", "v1.2"
-bool is_version(std::string_view segment) {
-  if (segment.size() < 2 || segment.size() > 6 || (segment[0] | 0x20) != 'v') return false;
-  segment.remove_prefix(1);
-  const std::size_t point = segment.find('.');
-  const auto are_digits = [](std::string_view text) {
-    return !text.empty() && text.size() <= 3 && std::all_of(text.begin(), text.end(), is_digit);
-  };
-  return are_digits(segment.substr(0, point)) &&
-         (point == std::string_view::npos || are_digits(segment.substr(point + 1)));
-}
 
 // ".pdf" of "report.pdf"; "" where there is none.
 std::string_view extension_of(std::string_view segment) {
@@ -87,7 +84,7 @@ void append_segment(std::string_view segment, std::string& out) {
       (sorts & (kPoint | kAt | kPercent)) == kPoint ? extension_of(segment) : std::string_view();
   const bool is_number = (sorts & kNoHex) == 0 && segment.size() >= kHexDigitsMin;
   if ((sorts & (kDigit | kAt | kPercent)) != 0 || is_number || !extension.empty()) {
-    out += "{}";
+    out += kAnySegment;
     out += extension;
   } else {
     out += segment;
@@ -108,7 +105,7 @@ bool is_graphql_path(std::string_view target) {
 // A label is one word of ASCII, whatever the client sent.
 void set_name(std::string_view prefix, std::string_view name, Operation& out) {
   out.name = prefix;
-  for (const char c : name.substr(0, kNameBytesMax)) {
+  for (const char c : name.substr(0, kOperationBytesMax)) {
     out.name.push_back(c > ' ' && c < '\x7f' ? c : '_');
   }
 }
@@ -282,7 +279,7 @@ void name_by_body(const model::RequestRecord& request, std::string_view type, Op
   // Most JSON is neither; a look for the name spares reading it.
   if (!is_json || (!is_graphql && body.bytes.find("\"jsonrpc\"") == std::string_view::npos)) return;
   json::ParseLimits limits;
-  limits.nodes_max = kJsonNodesMax;
+  limits.nodes_max = kRequestNodesMax;
   const auto call = json::parse(body.bytes, limits);
   if (call.ok()) name_json_call(*call, is_graphql, out);
 }

@@ -33,6 +33,12 @@ inline constexpr std::size_t kOperationBodyBytesMax = 64 * 1024;
 // Endpoints are labels; what goes beyond this is cut.
 inline constexpr std::size_t kEndpointBytesMax = 512;
 
+// What stands for a segment that is no word.
+inline constexpr std::string_view kAnySegment = "{}";
+
+// "v1", "V12", "v1.2"
+bool is_version(std::string_view segment);
+
 // "GET /v1/stock/{}": a segment is {} where it is a number, date, uuid, e-mail address, long hex
 // number or holds a digit otherwise; of "report-17.pdf" it is {}.pdf. A version (v1) stays.
 // In place of what `out` holds.

@@ -5,12 +5,12 @@
 #include <array>
 #include <utility>
 
+#include "comparator/endpoint_name.h"
 #include "comparator/endpoint_tree_node.h"
 
 namespace banyan::comparator {
 namespace {
 
-constexpr std::string_view kAny = "{}";
 constexpr std::string_view kRest = "*";
 constexpr std::array<std::string_view, 7> kUsualMethods = {"GET",    "HEAD",  "POST",   "PUT",
                                                            "DELETE", "PATCH", "OPTIONS"};
@@ -77,12 +77,12 @@ void EndpointTree::add(std::string_view endpoint, std::uint64_t visits) {
   Node* node = root_.get();
   std::string_view segment = parts.method;
   do {
-    const auto word = segment == kAny ? node->words.end() : node->words.find(segment);
+    const auto word = segment == kAnySegment ? node->words.end() : node->words.find(segment);
     if (word != node->words.end()) {
       node->word_visits += visits;
     } else if (!node->any) {
       return;
-    } else if (segment != kAny && !node->is_collapsed) {
+    } else if (segment != kAnySegment && !node->is_collapsed) {
       node->spilled += visits;
     }
     node = word == node->words.end() ? node->any.get() : word->second.get();
@@ -138,16 +138,16 @@ std::string EndpointTree::learn(const Parts& endpoint) {
 // The node of one more segment, and its name to `out`; null where there is no room for it.
 EndpointTree::Node* EndpointTree::step(Node& node, std::string_view segment, bool is_fixed,
                                        bool& is_new, std::string& out) {
-  const auto word = segment == kAny ? node.words.end() : node.words.find(segment);
+  const auto word = segment == kAnySegment ? node.words.end() : node.words.find(segment);
   if (word != node.words.end()) {
     out += segment;
     ++node.word_visits;
     return word->second.get();
   }
   const bool is_full = node.words.size() >= kWordsMax;
-  if (is_fixed && is_full && segment != kAny) return nullptr;
-  if (segment == kAny || node.is_collapsed || is_full) {
-    if (segment != kAny && !node.is_collapsed) {
+  if (is_fixed && is_full && segment != kAnySegment) return nullptr;
+  if (segment == kAnySegment || node.is_collapsed || is_full) {
+    if (segment != kAnySegment && !node.is_collapsed) {
       is_new = true;
       ++overflow_;
       ++node.spilled;
@@ -157,7 +157,7 @@ EndpointTree::Node* EndpointTree::step(Node& node, std::string_view segment, boo
       node.any = std::make_unique<Node>();
       ++nodes_;
     }
-    out += kAny;
+    out += kAnySegment;
     return node.any.get();
   }
   if (!has_room()) return nullptr;
@@ -196,7 +196,7 @@ std::string EndpointTree::name_of_absent(const Parts& endpoint) const {
   for (bool is_first = true; parts.next(segment); is_first = false) {
     out += is_first ? " /" : "/";
     const Node* next = nullptr;
-    std::string_view name = segment.empty() ? segment : kAny;
+    std::string_view name = segment.empty() ? segment : kAnySegment;
     if (node != nullptr) {
       const auto word = node->words.find(segment);
       next = word == node->words.end() ? node->any.get() : word->second.get();
@@ -226,8 +226,8 @@ std::string EndpointTree::name_of(std::string_view endpoint) const {
       const auto word = node->words.find(segment);
       if (word != node->words.end()) {
         next = word->second.get();
-      } else if (segment != kRest && (segment == kAny || node->is_collapsed)) {
-        name = kAny;
+      } else if (segment != kRest && (segment == kAnySegment || node->is_collapsed)) {
+        name = kAnySegment;
         next = node->any.get();
       }
     }
@@ -251,7 +251,7 @@ bool EndpointTree::should_collapse(const Node& node) const {
   for (const auto& [word, child] : node.words) {
     late += child->born >= half ? 1 : 0;
     if (child->ends > 0) ++behind[kRest];
-    if (child->any) ++behind[kAny];
+    if (child->any) ++behind[kAnySegment];
     for (const auto& [next, grandchild] : child->words) ++behind[next];
   }
   if (visits < kCollapseVisitsMin && node.words.size() < kWordsMax) return false;

@@ -15,7 +15,7 @@ using Type = json::Value::Type;
 namespace {
 
 // "sku, size" or "price.amount".
-std::string name_of(const ItemKey& key) {
+std::string key_text(const ItemKey& key) {
   std::string out;
   for (const auto& names : key) {
     if (!out.empty()) out += ", ";
@@ -95,7 +95,7 @@ class FieldCoverage::JsonWalk {
   void check_keys(NodeIndex array, const BodyRule& rule) {
     if (rule.by.empty()) return;
     std::unordered_set<Digest128, DigestHash> seen;
-    const std::string name = name_of(rule.by);
+    const std::string name = key_text(rule.by);
     for (const NodeIndex item : json_.children(array)) {
       const auto key = key_digest(json_, item, rule.by);
       if (!key) return out_.add_ambiguity(path() + ": an item has no " + name);
@@ -145,7 +145,7 @@ class FieldCoverage::MarkupWalk {
   // Elements of one name are told apart by a child or an "@attribute".
   void check_keys(MarkupIndex parent, const std::string& path, const BodyRule& rule) {
     if (rule.by.empty()) return;
-    const std::string name = name_of(rule.by);
+    const std::string name = key_text(rule.by);
     std::unordered_set<std::string> seen;
     for (const MarkupIndex child : tree_.content(parent)) {
       if (tree_[child].kind != MarkupNode::Kind::kElement || tree_[child].position == 0) continue;

@@ -14,7 +14,7 @@
 namespace banyan::comparator {
 namespace {
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kFindingsSchema = R"sql(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE findings (
   id TEXT PRIMARY KEY, route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE latency (
 constexpr std::int64_t kWriteEveryNs = 1'000'000'000;
 
 // The differences of one exchange that fall into one finding.
-struct Group {
+struct FindingHit {
   const model::Difference* first = nullptr;
   std::string endpoint;
   std::uint64_t count = 0;
@@ -58,12 +58,12 @@ bool is_there(const model::VerdictRecord& verdict) {
          (verdict.candidate_status != kNotFound && verdict.candidate_status != 0);
 }
 
-std::map<std::string, Group> group(const model::VerdictRecord& verdict) {
-  std::map<std::string, Group> groups;
+std::map<std::string, FindingHit> hits_of(const model::VerdictRecord& verdict) {
+  std::map<std::string, FindingHit> groups;
   for (const model::Difference& difference : verdict.differences) {
     const std::string_view endpoint = is_field(difference.path) ? kEveryEndpoint : verdict.endpoint;
-    Group& one = groups[finding_id(verdict.route, endpoint, difference.path,
-                                   to_string(difference.kind), difference.transition)];
+    FindingHit& one = groups[finding_id(verdict.route, endpoint, difference.path,
+                                        to_string(difference.kind), difference.transition)];
     // An uncovered occurrence is the better example.
     if (one.first == nullptr || (!one.is_uncovered && difference.rule.empty())) {
       one.first = &difference;
@@ -95,6 +95,15 @@ Result<std::int64_t> number_of(store::Database& database, std::string_view sql) 
   auto row = rows->step();
   if (!row.ok()) return row.error();
   return *row ? rows->integer(0) : 0;
+}
+
+Status run_with(store::Database& database, std::string_view sql,
+                std::initializer_list<std::string_view> texts) {
+  auto statement = database.prepare(sql);
+  if (!statement.ok()) return statement.error();
+  int at = 0;
+  for (const std::string_view text : texts) statement->bind(++at, text);
+  return statement->run();
 }
 
 Result<bool> has_table(store::Database& database, std::string_view name) {
@@ -133,7 +142,7 @@ Status FindingsStore::Impl::create_schema() {
   auto transaction = store::Transaction::begin(*database);
   if (!transaction.ok()) return transaction.error();
   if (*version == 0) {
-    BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
+    BANYAN_RETURN_IF_ERROR(database->execute(kFindingsSchema));
     BANYAN_RETURN_IF_ERROR(database->set_user_version(kSchemaVersion));
   }
   BANYAN_RETURN_IF_ERROR(create_later_tables());
@@ -188,7 +197,7 @@ Status FindingsStore::Impl::fold(const model::VerdictRecord& verdict) {
   if (!listed.ok()) return listed.error();
   const std::int64_t wall = verdict.at.wall_ns;
   std::set<std::string> issues;
-  for (const auto& [id, one] : group(verdict)) {
+  for (const auto& [id, one] : hits_of(verdict)) {
     const int uncovered = one.is_uncovered ? 1 : 0;
     // Twice the same generation (a crash of the writer): counted once.
     BANYAN_RETURN_IF_ERROR((*hit)

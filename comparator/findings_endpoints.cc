@@ -67,13 +67,6 @@ Triage merged(const Triage& a, const Triage& b) {
   return out;
 }
 
-Status run_with(store::Database& database, std::string_view sql, std::string_view from,
-                std::string_view to) {
-  auto statement = database.prepare(sql);
-  if (!statement.ok()) return statement.error();
-  return statement->bind(1, from).bind(2, to).run();
-}
-
 Result<std::vector<std::string>> all_endpoints(store::Database& database) {
   auto rows = database.prepare(
       "SELECT endpoint FROM findings UNION SELECT endpoint FROM finding_endpoints "
@@ -189,7 +182,7 @@ Status FindingsStore::Impl::follow_endpoints() {
           "INSERT INTO latency SELECT route, ?2, system, bucket, count FROM latency "
           "WHERE endpoint = ?1 ON CONFLICT DO UPDATE SET count = count + excluded.count",
           "DELETE FROM latency WHERE endpoint = ?1 AND ?2 <> ''"}) {
-      BANYAN_RETURN_IF_ERROR(run_with(*database, sql, from, to));
+      BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {from, to}));
     }
   }
   return moves.empty() ? Status() : rename_issues(moves);
@@ -266,7 +259,7 @@ Status FindingsStore::Impl::merge_finding(std::string_view from, std::string_vie
   for (const char* sql : {"UPDATE OR IGNORE hits SET finding = ?2 WHERE finding = ?1",
                           "DELETE FROM hits WHERE finding = ?1 AND ?2 <> ''",
                           "DELETE FROM findings WHERE id = ?1 AND ?2 <> ''"}) {
-    BANYAN_RETURN_IF_ERROR(run_with(*database, sql, from, to));
+    BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {from, to}));
   }
   return move_id(from, to);
 }
@@ -276,7 +269,7 @@ Status FindingsStore::Impl::move_id(std::string_view from, std::string_view to) 
   BANYAN_RETURN_IF_ERROR(
       run_with(*database,
                "UPDATE meta SET value = ?2 WHERE key >= 'moved:' AND key < 'moved;' AND value = ?1",
-               from, to));
+               {from, to}));
   return write_meta(std::string(kMovedPrefix) + std::string(from), to);
 }
 
@@ -300,8 +293,8 @@ Status FindingsStore::Impl::forget_endpoints(const std::vector<std::string>& nam
   BANYAN_RETURN_IF_ERROR(load_endpoints());
   for (const std::string& name : names) endpoints.forget(name);
   BANYAN_RETURN_IF_ERROR(write_endpoints());
-  return run_with(*database, "DELETE FROM meta WHERE key >= ?1 AND key < ?2", kMovedPrefix,
-                  kMovedEnd);
+  return run_with(*database, "DELETE FROM meta WHERE key >= ?1 AND key < ?2",
+                  {kMovedPrefix, kMovedEnd});
 }
 
 }  // namespace banyan::comparator

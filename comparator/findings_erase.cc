@@ -9,13 +9,6 @@
 namespace banyan::comparator {
 namespace {
 
-// Runs one statement with one text.
-Status run_with(store::Database& database, std::string_view sql, std::string_view text) {
-  auto statement = database.prepare(sql);
-  if (!statement.ok()) return statement.error();
-  return statement->bind(1, text).run();
-}
-
 Status add_findings_of(store::Database& database, std::string_view exchange,
                        std::set<std::string>& found) {
   auto rows = database.prepare("SELECT finding FROM hits WHERE exchange = ?1");
@@ -38,7 +31,7 @@ Status strip_finding(store::Database& database, const std::string& finding) {
         "DELETE FROM finding_endpoints WHERE finding = ?1 AND "
         "(SELECT exchanges FROM findings WHERE id = ?1) <= 0",
         "DELETE FROM findings WHERE id = ?1 AND exchanges <= 0"}) {
-    BANYAN_RETURN_IF_ERROR(run_with(database, sql, finding));
+    BANYAN_RETURN_IF_ERROR(run_with(database, sql, {finding}));
   }
   return {};
 }
@@ -65,12 +58,13 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
     BANYAN_RETURN_IF_ERROR(add_findings_of(database, id, findings));
     BANYAN_RETURN_IF_ERROR(impl.erase_differing(exchange));
     BANYAN_RETURN_IF_ERROR(impl.forget(exchange));
-    BANYAN_RETURN_IF_ERROR(run_with(database, "DELETE FROM places WHERE exchange = ?1", id));
+    BANYAN_RETURN_IF_ERROR(run_with(database, "DELETE FROM places WHERE exchange = ?1", {id}));
     BANYAN_RETURN_IF_ERROR(
-        run_with(database, "DELETE FROM request_samples WHERE exchange = ?1", id));
+        run_with(database, "DELETE FROM request_samples WHERE exchange = ?1", {id}));
     BANYAN_RETURN_IF_ERROR(run_with(
         database,
-        "UPDATE noise_races SET exchange = '', write = '' WHERE exchange = ?1 OR write = ?1", id));
+        "UPDATE noise_races SET exchange = '', write = '' WHERE exchange = ?1 OR write = ?1",
+        {id}));
   }
   for (const std::string& finding : findings) {
     BANYAN_RETURN_IF_ERROR(strip_finding(database, finding));
@@ -81,7 +75,7 @@ Result<std::uint64_t> FindingsStore::erase(const std::vector<ExchangeId>& exchan
           "DELETE FROM findings WHERE endpoint = ?1", "DELETE FROM latency WHERE endpoint = ?1",
           "DELETE FROM readiness WHERE endpoint = ?1", "DELETE FROM differing WHERE endpoint = ?1",
           "DELETE FROM request_samples WHERE endpoint = ?1"}) {
-      BANYAN_RETURN_IF_ERROR(run_with(database, sql, endpoint));
+      BANYAN_RETURN_IF_ERROR(run_with(database, sql, {endpoint}));
     }
   }
   BANYAN_RETURN_IF_ERROR(impl.erase_noise(endpoints));

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -153,6 +154,9 @@ FindingNames names_of(const store::Statement& row);
 FindingState state_of(std::int64_t stored, std::int64_t until_wall_ns, std::int64_t now_wall_ns);
 // The first column of the first row; 0 where there is none.
 Result<std::int64_t> number_of(store::Database& database, std::string_view sql);
+// Runs one statement with these texts.
+Status run_with(store::Database& database, std::string_view sql,
+                std::initializer_list<std::string_view> texts);
 // Of one route, in findings_shapes.cc.
 Status load_shapes(store::Database& database, const std::string& route,
                    std::map<NoiseKey, std::map<std::string, SideCounts>>& out);

@@ -23,7 +23,7 @@ constexpr std::int64_t kSetsMax = 20'000;
 constexpr std::size_t kIssuesMax = 64;
 
 // `incidents` is the table of older files, whose sets were of findings.
-constexpr const char* kSchema = R"sql(
+constexpr const char* kIssueSetsSchema = R"sql(
 CREATE TABLE issue_sets (
   signature TEXT PRIMARY KEY, route TEXT NOT NULL, issues TEXT NOT NULL, exchanges INTEGER NOT NULL,
   error INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -42,7 +42,7 @@ struct Set {
   }
 };
 
-std::string joined(const std::set<std::string>& issues) {
+std::string id_list(const std::set<std::string>& issues) {
   std::string out;
   std::size_t count = 0;
   for (const std::string& id : issues) {
@@ -76,7 +76,7 @@ Status FindingsStore::Impl::create_issue_sets() {
   const auto is_there = has_table(*database, "issue_sets");
   if (!is_there.ok()) return is_there.error();
   if (*is_there) return {};
-  BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
+  BANYAN_RETURN_IF_ERROR(database->execute(kIssueSetsSchema));
   auto rows = database->prepare(std::string(kHitsOf) + "ORDER BY h.exchange");
   if (!rows.ok()) return rows.error();
   std::string exchange;
@@ -99,7 +99,7 @@ Status FindingsStore::Impl::create_issue_sets() {
 Status FindingsStore::Impl::add_issue_set(std::string_view route,
                                           const std::set<std::string>& issues) {
   if (issues.empty()) return {};
-  const Set set{std::string(route), joined(issues)};
+  const Set set{std::string(route), id_list(issues)};
   const auto update = kept("UPDATE issue_sets SET exchanges = exchanges + 1 WHERE signature = ?1");
   if (!update.ok()) return update.error();
   BANYAN_RETURN_IF_ERROR((*update)->bind(1, set.signature()).run());
@@ -139,7 +139,7 @@ Status FindingsStore::Impl::forget_issue_set(std::string_view exchange) {
       issues.insert(issue_id(names_of(*rows)));
     }
     if (issues.empty()) return {};
-    set.issues = joined(issues);
+    set.issues = id_list(issues);
   }
   issue_sets = -1;
   const std::string signature = set.signature();
@@ -172,7 +172,7 @@ Status FindingsStore::Impl::rename_issues(const std::map<std::string, std::strin
         has_changed |= moved != moves.end();
         issues.insert(moved == moves.end() ? std::string(id) : moved->second);
       }
-      Count& count = sets[{std::string(rows->text(0)), joined(issues)}];
+      Count& count = sets[{std::string(rows->text(0)), id_list(issues)}];
       count.exchanges += rows->unsigned_integer(2);
       count.error += rows->unsigned_integer(3);
     }

@@ -22,12 +22,12 @@ struct Gathered {
   std::uint64_t exchanges_sets = 0;  // by the sets of issues that come together
 };
 // Gives each its standing.
-using Judge = std::function<Status(std::vector<Finding>&)>;
+using JudgeFindings = std::function<Status(std::vector<Finding>&)>;
 using GatheredMap = std::map<std::string, Gathered, std::less<>>;
 
 enum class Decision { kOpen, kAccepted, kBug, kNothing };
 
-void add(Gathered& out, const store::Statement& row, Decision decision) {
+void add_finding(Gathered& out, const store::Statement& row, Decision decision) {
   Issue& issue = out.issue;
   if (issue.finding_count++ == 0) {
     issue.label = issue_label(names_of(row));
@@ -90,7 +90,7 @@ std::vector<std::string> listed(const std::set<std::string>& names) {
   return out;
 }
 
-void finish(Gathered& one) {
+void fill_lists(Gathered& one) {
   Issue& issue = one.issue;
   issue.routes = listed(one.routes);
   issue.endpoints = listed(one.endpoints);
@@ -102,7 +102,7 @@ void finish(Gathered& one) {
   issue.exchanges = std::clamp(one.exchanges_sets, one.exchanges_most, one.exchanges_sum);
 }
 
-Finding named(const store::Statement& row, const std::string& issue) {
+Finding finding_of_issue(const store::Statement& row, const std::string& issue) {
   Finding out;
   out.issue = issue;
   out.route = std::string(row.text(1));
@@ -114,7 +114,7 @@ Finding named(const store::Statement& row, const std::string& issue) {
 }
 
 // An issue is as urgent as what is most urgent in it. What is accepted or covered asks for nothing.
-Status add_standings(const Judge& judge, std::vector<Finding>& to_do, GatheredMap& all) {
+Status add_standings(const JudgeFindings& judge, std::vector<Finding>& to_do, GatheredMap& all) {
   BANYAN_RETURN_IF_ERROR(judge(to_do));
   std::set<std::string_view> met;
   for (const Finding& finding : to_do) {
@@ -128,7 +128,7 @@ Status add_standings(const Judge& judge, std::vector<Finding>& to_do, GatheredMa
 
 // Those that begin with `prefix`, by id.
 Result<GatheredMap> gather(store::Database& database, std::int64_t now_wall_ns,
-                           std::string_view prefix, const Judge& judge) {
+                           std::string_view prefix, const JudgeFindings& judge) {
   auto rows = database.prepare(
       "SELECT id, route, endpoint, path, kind, transition, count, exchanges, first_seen, "
       "last_seen, uncovered, state, accepted_until FROM findings "
@@ -149,9 +149,9 @@ Result<GatheredMap> gather(store::Database& database, std::int64_t now_wall_ns,
     Decision decision = is_to_do ? Decision::kOpen : Decision::kNothing;
     if (state == FindingState::kAccepted) decision = Decision::kAccepted;
     if (state == FindingState::kBug) decision = Decision::kBug;
-    add(one, *rows, decision);
+    add_finding(one, *rows, decision);
     if (decision == Decision::kOpen || decision == Decision::kBug) {
-      to_do.push_back(named(*rows, id));
+      to_do.push_back(finding_of_issue(*rows, id));
     }
     one.issue.id = id;
     if (rows->text(2) == "*") by_finding[std::string(rows->text(0))] = &one;
@@ -159,11 +159,11 @@ Result<GatheredMap> gather(store::Database& database, std::int64_t now_wall_ns,
   BANYAN_RETURN_IF_ERROR(add_endpoints(database, by_finding));
   BANYAN_RETURN_IF_ERROR(add_exchanges(database, all));
   BANYAN_RETURN_IF_ERROR(add_standings(judge, to_do, all));
-  for (auto& [id, one] : all) finish(one);
+  for (auto& [id, one] : all) fill_lists(one);
   return all;
 }
 
-bool fits(const Gathered& one, const FindingFilter& filter) {
+bool passes(const Gathered& one, const FindingFilter& filter) {
   if (!filter.route.empty() && one.routes.count(filter.route) == 0) return false;
   if (!filter.state) return true;
   switch (*filter.state) {
@@ -182,7 +182,7 @@ Result<std::vector<Issue>> FindingsStore::issues(const FindingFilter& filter) co
   if (!all.ok()) return all.error();
   std::vector<Issue> out;
   for (auto& [id, one] : *all) {
-    if (one.issue.finding_count > 1 && fits(one, filter)) out.push_back(std::move(one.issue));
+    if (one.issue.finding_count > 1 && passes(one, filter)) out.push_back(std::move(one.issue));
   }
   std::stable_sort(out.begin(), out.end(),
                    [](const Issue& a, const Issue& b) { return a.exchanges > b.exchanges; });

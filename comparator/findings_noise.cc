@@ -17,7 +17,7 @@ namespace {
 // Past it new paths are not counted, and stay suspect.
 constexpr std::int64_t kNoisePathsMax = 20'000;
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kNoiseSchema = R"sql(
 CREATE TABLE IF NOT EXISTS noise_pairs (
   route TEXT NOT NULL, endpoint TEXT NOT NULL, pairs INTEGER NOT NULL,
   PRIMARY KEY (route, endpoint)) STRICT, WITHOUT ROWID;
@@ -63,7 +63,7 @@ unsigned count_in(const std::map<NoiseFold::Path, unsigned>& seen, const NoiseFo
 }  // namespace
 
 Status FindingsStore::Impl::create_noise_tables() {
-  BANYAN_RETURN_IF_ERROR(database->execute(kSchema));
+  BANYAN_RETURN_IF_ERROR(database->execute(kNoiseSchema));
   return create_shapes_table();
 }
 

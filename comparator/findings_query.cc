@@ -60,8 +60,8 @@ Result<std::vector<Candidate>> candidates_of(store::Statement& hits, const std::
 
 // The first two and the latest two, then one of every other kind of request, then more of either
 // end.
-std::vector<std::string> choose(const std::vector<Candidate>& first,
-                                const std::vector<Candidate>& latest) {
+std::vector<std::string> choose_exemplars(const std::vector<Candidate>& first,
+                                          const std::vector<Candidate>& latest) {
   std::vector<std::string> out;
   std::set<std::pair<std::int64_t, std::int64_t>> kinds;
   const auto add = [&](const Candidate& candidate, bool only_new_kind) {
@@ -104,7 +104,7 @@ class Lists {
     if (!first.ok()) return first.error();
     auto latest = candidates_of(latest_, finding.id);
     if (!latest.ok()) return latest.error();
-    finding.exemplars = choose(*first, *latest);
+    finding.exemplars = choose_exemplars(*first, *latest);
     if (finding.endpoint != "*") return {};
     endpoints_.bind(1, finding.id);
     for (;;) {

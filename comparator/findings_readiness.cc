@@ -16,7 +16,7 @@ constexpr std::int64_t kReadinessRowsMax = 20'000;
 // Of one endpoint; past it new ones are kOtherShapes.
 constexpr std::int64_t kShapesMax = 32;
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kReadinessSchema = R"sql(
 CREATE TABLE IF NOT EXISTS readiness (
   id INTEGER PRIMARY KEY, route TEXT NOT NULL, endpoint TEXT NOT NULL, status INTEGER NOT NULL,
   shape INTEGER NOT NULL, equal INTEGER NOT NULL DEFAULT 0, tolerated INTEGER NOT NULL DEFAULT 0,
@@ -86,7 +86,9 @@ Result<Key> key_with_room(store::Database& database, Key key, std::int64_t& rows
 
 }  // namespace
 
-Status FindingsStore::Impl::create_readiness_schema() { return database->execute(kSchema); }
+Status FindingsStore::Impl::create_readiness_schema() {
+  return database->execute(kReadinessSchema);
+}
 
 // The exchanges that differ, so that accepting a finding later takes their pairs along.
 Status FindingsStore::Impl::note_differing(const model::VerdictRecord& verdict) {

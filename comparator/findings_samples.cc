@@ -17,7 +17,7 @@ constexpr std::int64_t kSampleRowsMax = 100'000;
 constexpr std::int64_t kDifferingRead = 200;  // REQUESTs of one finding, latest first
 constexpr std::size_t kOthersRead = 300;
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kSamplesSchema = R"sql(
 CREATE TABLE IF NOT EXISTS request_samples (
   route TEXT NOT NULL, endpoint TEXT NOT NULL, day INTEGER NOT NULL, draw INTEGER NOT NULL,
   exchange TEXT NOT NULL, stream TEXT NOT NULL, offset INTEGER NOT NULL, status INTEGER NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS request_samples (
 CREATE INDEX IF NOT EXISTS request_samples_of_exchange ON request_samples (exchange);
 )sql";
 
-struct Place {
+struct SampledRequest {
   std::string exchange, stream;
   std::uint64_t offset = 0;
   int status_class = 0;
@@ -35,7 +35,7 @@ struct Place {
 
 }  // namespace
 
-Status FindingsStore::Impl::create_request_samples() { return database->execute(kSchema); }
+Status FindingsStore::Impl::create_request_samples() { return database->execute(kSamplesSchema); }
 
 Status FindingsStore::Impl::count_sample(std::uint64_t name, const model::VerdictRecord& verdict) {
   if (verdict.request_stream.empty() || verdict.has_previous) return {};
@@ -136,7 +136,8 @@ Status FindingsStore::Impl::move_samples(const std::string& from, const std::str
 
 namespace {
 
-Result<std::vector<Place>> differing_of(store::Database& database, const std::string& finding) {
+Result<std::vector<SampledRequest>> differing_of(store::Database& database,
+                                                 const std::string& finding) {
   auto rows = database.prepare(
       "SELECT h.exchange, p.stream, p.offset, coalesce(d.status, 0) FROM (SELECT exchange, wall "
       "FROM hits WHERE finding = ?1 ORDER BY wall DESC LIMIT ?2) AS h "
@@ -144,7 +145,7 @@ Result<std::vector<Place>> differing_of(store::Database& database, const std::st
       "LEFT JOIN differing AS d ON d.exchange = h.exchange");
   if (!rows.ok()) return rows.error();
   rows->bind(1, finding).bind(2, kDifferingRead);
-  std::vector<Place> out;
+  std::vector<SampledRequest> out;
   for (;;) {
     auto row = rows->step();
     if (!row.ok()) return row.error();
@@ -156,7 +157,7 @@ Result<std::vector<Place>> differing_of(store::Database& database, const std::st
 
 // Of several endpoints and days only draws below what each of them still has are an even sample of
 // all their requests together.
-Result<std::vector<Place>> sampled_of(store::Database& database, const Finding& finding) {
+Result<std::vector<SampledRequest>> sampled_of(store::Database& database, const Finding& finding) {
   auto rows = database.prepare(
       "SELECT s.endpoint, s.day, s.draw, s.exchange, s.stream, s.offset, s.status, "
       "EXISTS (SELECT 1 FROM hits AS h WHERE h.exchange = s.exchange AND h.finding = ?2) "
@@ -165,17 +166,17 @@ Result<std::vector<Place>> sampled_of(store::Database& database, const Finding& 
       "ORDER BY s.draw");
   if (!rows.ok()) return rows.error();
   rows->bind(1, finding.route).bind(2, finding.id).bind(3, finding.endpoint);
-  struct Group {
+  struct Day {
     std::size_t count = 0;
     std::int64_t last = 0;
   };
-  std::map<std::pair<std::string, std::int64_t>, Group> groups;
-  std::vector<Place> out;
+  std::map<std::pair<std::string, std::int64_t>, Day> groups;
+  std::vector<SampledRequest> out;
   for (;;) {
     auto row = rows->step();
     if (!row.ok()) return row.error();
     if (!*row) break;
-    Group& group = groups[{std::string(rows->text(0)), rows->integer(1)}];
+    Day& group = groups[{std::string(rows->text(0)), rows->integer(1)}];
     ++group.count;
     group.last = rows->integer(2);
     out.push_back({std::string(rows->text(3)), std::string(rows->text(4)),
@@ -186,20 +187,20 @@ Result<std::vector<Place>> sampled_of(store::Database& database, const Finding& 
   for (const auto& [key, group] : groups) {
     if (group.count >= RequestSamples::kEach) below = std::min(below, group.last);
   }
-  std::erase_if(out, [below](const Place& place) { return place.draw > below; });
+  std::erase_if(out, [below](const SampledRequest& place) { return place.draw > below; });
   if (out.size() > kOthersRead) out.resize(kOthersRead);
   return out;
 }
 
 // The facts of these requests, as far as the log still has them.
-Status read_facts(model::LogAccess& log, std::vector<Place> places, const Clock& clock,
+Status read_facts(model::LogAccess& log, std::vector<SampledRequest> places, const Clock& clock,
                   std::map<std::string, RequestFacts>& out) {
-  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+  std::sort(places.begin(), places.end(), [](const SampledRequest& a, const SampledRequest& b) {
     return std::tie(a.stream, a.offset) < std::tie(b.stream, b.offset);
   });
   std::vector<model::LogSpan> spans;
-  std::map<std::string, const Place*> wanted;
-  for (const Place& place : places) {
+  std::map<std::string, const SampledRequest*> wanted;
+  for (const SampledRequest& place : places) {
     if (!wanted.emplace(place.exchange, &place).second) continue;
     spans.push_back({place.stream, Offset{place.offset}, Offset{place.offset + 1}});
   }
@@ -234,19 +235,19 @@ Result<FindingsStore::SpecialReport> FindingsStore::special(std::string_view id,
   if (!differing.ok()) return differing.error();
   auto sampled = sampled_of(database, *finding);
   if (!sampled.ok()) return sampled.error();
-  std::vector<Place> all = *differing;
+  std::vector<SampledRequest> all = *differing;
   all.insert(all.end(), sampled->begin(), sampled->end());
   std::map<std::string, RequestFacts> facts;
   BANYAN_RETURN_IF_ERROR(read_facts(log, std::move(all), impl_->clock, facts));
   std::vector<RequestFacts> these;
   std::vector<RequestFacts> others;
-  for (const Place& place : *differing) {
+  for (const SampledRequest& place : *differing) {
     if (const auto found = facts.find(place.exchange); found != facts.end()) {
       these.push_back(found->second);
     }
   }
   std::size_t seen = 0;
-  for (const Place& place : *sampled) {
+  for (const SampledRequest& place : *sampled) {
     const auto found = facts.find(place.exchange);
     if (found == facts.end()) continue;
     ++seen;

@@ -11,7 +11,7 @@ namespace {
 // Rows of the table; past it only what is there already goes on.
 constexpr std::int64_t kShapeRowsMax = 100'000;
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kShapesSchema = R"sql(
 CREATE TABLE IF NOT EXISTS noise_shapes (
   route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
   shape TEXT NOT NULL, candidate INTEGER NOT NULL, legacy INTEGER NOT NULL, again INTEGER NOT NULL,
@@ -21,8 +21,8 @@ CREATE TABLE IF NOT EXISTS noise_shapes (
 constexpr std::string_view kAdd =
     "candidate = candidate + ?6, legacy = legacy + ?7, again = again + ?8";
 
-Status run_with(store::Statement& statement, const NoiseKey& key, std::string_view shape,
-                const SideCounts& counts) {
+Status write_counts_of(store::Statement& statement, const NoiseKey& key, std::string_view shape,
+                       const SideCounts& counts) {
   return statement.bind(1, key.route)
       .bind(2, key.endpoint)
       .bind(3, key.path)
@@ -36,7 +36,7 @@ Status run_with(store::Statement& statement, const NoiseKey& key, std::string_vi
 
 }  // namespace
 
-Status FindingsStore::Impl::create_shapes_table() { return database->execute(kSchema); }
+Status FindingsStore::Impl::create_shapes_table() { return database->execute(kShapesSchema); }
 
 Status FindingsStore::Impl::write_shapes() {
   if (noise.shapes().empty()) return {};
@@ -56,7 +56,7 @@ Status FindingsStore::Impl::write_shapes() {
   std::int64_t room = kShapeRowsMax - *rows;
   for (const auto& [key, tally] : noise.shapes()) {
     for (const auto& [shape, counts] : tally.shapes()) {
-      BANYAN_RETURN_IF_ERROR(run_with(*update, key, shape, counts));
+      BANYAN_RETURN_IF_ERROR(write_counts_of(*update, key, shape, counts));
       if (database->changes() > 0) continue;
       if (room <= 0) continue;
       auto row = count->bind(1, key.route)
@@ -67,8 +67,8 @@ Status FindingsStore::Impl::write_shapes() {
       if (!row.ok()) return row.error();
       const bool is_full = count->unsigned_integer(0) >= ShapeTally::kShapesMax;
       count->reset();
-      BANYAN_RETURN_IF_ERROR(
-          run_with(*insert, key, is_full ? ShapeTally::kOthers : std::string_view(shape), counts));
+      BANYAN_RETURN_IF_ERROR(write_counts_of(
+          *insert, key, is_full ? ShapeTally::kOthers : std::string_view(shape), counts));
       --room;
     }
   }

@@ -17,13 +17,13 @@ namespace {
 // How the values of a field are compared.
 enum class Class { kExact, kDropped, kVolatile, kSet, kContentType, kContentEncoding, kSetCookie };
 
-struct Named {
+struct NamedClass {
   std::string_view name;
   Class how;
 };
 
 // Sorted by name. Dropped: hop-by-hop, and Content-Length, which says nothing the body does not.
-constexpr std::array kClasses = std::to_array<Named>({
+constexpr std::array kClasses = std::to_array<NamedClass>({
     {"accept-patch", Class::kSet},
     {"accept-post", Class::kSet},
     {"accept-ranges", Class::kSet},
@@ -73,12 +73,14 @@ constexpr std::array kClasses = std::to_array<Named>({
     {"x-runtime", Class::kVolatile},
 });
 static_assert(std::is_sorted(kClasses.begin(), kClasses.end(),
-                             [](const Named& a, const Named& b) { return a.name < b.name; }));
+                             [](const NamedClass& a, const NamedClass& b) {
+                               return a.name < b.name;
+                             }));
 
 Class class_of(std::string_view lower_name) {
-  const auto found =
-      std::lower_bound(kClasses.begin(), kClasses.end(), lower_name,
-                       [](const Named& named, std::string_view name) { return named.name < name; });
+  const auto found = std::lower_bound(
+      kClasses.begin(), kClasses.end(), lower_name,
+      [](const NamedClass& named, std::string_view name) { return named.name < name; });
   if (found != kClasses.end() && found->name == lower_name) return found->how;
   if (lower_name.starts_with("x-b3-") || lower_name.starts_with("x-datadog-")) {
     return Class::kVolatile;
@@ -99,13 +101,13 @@ std::string display_name(std::string_view lower_name) {
   return out;
 }
 
-struct Field {
+struct FieldLines {
   std::string name;  // lower case
   std::vector<std::string_view> values;
 };
 
 // Compared fields by name, each with its values in order.
-std::vector<Field> lift(const http::HeaderList& fields) {
+std::vector<FieldLines> lines_by_field(const http::HeaderList& fields) {
   std::vector<std::pair<std::string, std::string_view>> lines;
   for (const http::Header& field : fields) {
     std::string name = to_lower(field.name);
@@ -113,7 +115,7 @@ std::vector<Field> lift(const http::HeaderList& fields) {
   }
   std::stable_sort(lines.begin(), lines.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Field> out;
+  std::vector<FieldLines> out;
   for (auto& [name, value] : lines) {
     if (out.empty() || out.back().name != name) out.push_back({std::move(name), {}});
     out.back().values.push_back(value);
@@ -191,7 +193,7 @@ class HeaderDiff {
   HeaderDiff(FieldPlace place, const RuleSet& rules, DifferenceSink& sink)
       : place_(place), rules_(rules), sink_(sink) {}
 
-  void one_sided(const Field& field, bool is_legacy) {
+  void one_sided(const FieldLines& field, bool is_legacy) {
     const Class how = class_of(field.name);
     if (how == Class::kContentEncoding) {
       const std::string coding = coding_of(field.values);
@@ -208,7 +210,7 @@ class HeaderDiff {
       emit(field.name, DifferenceKind::kExtra, {}, value);
   }
 
-  void both(const Field& a, const Field& b) {
+  void both(const FieldLines& a, const FieldLines& b) {
     switch (class_of(a.name)) {
       case Class::kDropped:
       case Class::kVolatile: return;
@@ -237,7 +239,7 @@ class HeaderDiff {
     emit(name, DifferenceKind::kEncoding, told(a), told(b), told(a) + "→" + told(b));
   }
 
-  void content_type(const Field& a, const Field& b) {
+  void content_type(const FieldLines& a, const FieldLines& b) {
     const std::string left = joined(a.values);
     const std::string right = joined(b.values);
     const ContentType x = content_type_of(left);
@@ -273,15 +275,10 @@ class HeaderDiff {
 
   void emit(const std::string& name, DifferenceKind kind, const std::string& legacy,
             const std::string& candidate, std::string transition = {}, std::string_view at = {}) {
-    model::Difference difference;
-    difference.path = std::string(prefix_of(place_)) + display_name(name);
-    difference.at = difference.path + std::string(at);
-    difference.kind = kind;
-    difference.legacy = legacy;
-    difference.candidate = candidate;
-    difference.rule = rules_.field(place_, name, kind, legacy, candidate);
-    difference.transition = std::move(transition);
-    sink_.add(std::move(difference));
+    const std::string path = std::string(prefix_of(place_)) + display_name(name);
+    sink_.add({path, path + std::string(at), kind, legacy, candidate,
+               std::string(rules_.field(place_, name, kind, legacy, candidate)),
+               std::move(transition)});
   }
 
   const FieldPlace place_;
@@ -314,8 +311,8 @@ bool have_same_fields(const http::HeaderList& legacy, const http::HeaderList& ca
 
 void compare_fields(FieldPlace place, const http::HeaderList& legacy,
                     const http::HeaderList& candidate, const RuleSet& rules, DifferenceSink& sink) {
-  const std::vector<Field> a = lift(legacy);
-  const std::vector<Field> b = lift(candidate);
+  const std::vector<FieldLines> a = lines_by_field(legacy);
+  const std::vector<FieldLines> b = lines_by_field(candidate);
   HeaderDiff diff(place, rules, sink);
   for (std::size_t i = 0, k = 0; i < a.size() || k < b.size();) {
     if (k == b.size() || (i < a.size() && a[i].name < b[k].name)) {
@@ -330,7 +327,7 @@ void compare_fields(FieldPlace place, const http::HeaderList& legacy,
 
 void cover_fields(FieldPlace place, const http::HeaderList& fields, const RuleSet& rules,
                   FieldCoverage& coverage) {
-  for (const Field& field : lift(fields)) {
+  for (const FieldLines& field : lines_by_field(fields)) {
     if (!rules.names_field(place, field.name)) continue;
     coverage.add(std::string(prefix_of(place)) + display_name(field.name));
   }

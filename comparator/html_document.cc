@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "comparator/body_errors.h"
+#include "comparator/chars.h"
 #include "comparator/html_elements.h"
 #include "comparator/markup_tree.h"
 #include "core/base/text.h"
@@ -14,14 +16,6 @@ namespace {
 constexpr std::uint32_t kHead = 1;
 constexpr std::uint32_t kBody = 2;
 constexpr std::size_t kNone = SIZE_MAX;
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\n\f\r") == std::string_view::npos;
-}
-
-Error too_much(std::string what) {
-  return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal, std::move(what));
-}
 
 class HtmlBuilder {
  public:
@@ -74,13 +68,13 @@ class HtmlBuilder {
     if (std::exchange(drops_line_feed_, false) && content.starts_with('\n')) content.erase(0, 1);
     if (content.empty()) return {};
     if (is_before_body()) {
-      if (is_blank(content)) return {};
+      if (holds_only(content, kHtmlBlanks)) return {};
       start_body();
     }
     // White space between rows and cells is never rendered.
     const bool is_cell = current().name == "td" || current().name == "th";
     const bool is_between = current().name == "table" || (current().traits & kTablePart) != 0;
-    const bool is_seen = is_cell || !is_between || !is_blank(content);
+    const bool is_seen = is_cell || !is_between || !holds_only(content, kHtmlBlanks);
     if (is_seen && !current().is_foreign && (current().traits & kRaw) == 0) {
       BANYAN_RETURN_IF_ERROR(reopen_formatting());
     }
@@ -355,8 +349,8 @@ class HtmlBuilder {
 
   Status note_formatting(std::uint32_t node) {
     if (formatting_.size() == kHtmlFormattingMax) {
-      return too_much("has more than " + std::to_string(kHtmlFormattingMax) +
-                      " formatting elements open at once");
+      return too_large_body("has more than " + std::to_string(kHtmlFormattingMax) +
+                            " formatting elements open at once");
     }
     formatting_.push_back(node);
     return {};
@@ -371,7 +365,7 @@ class HtmlBuilder {
 
   Status push(HtmlNode node) {
     if (stack_.size() >= kMarkupDepthMax) {
-      return too_much("nests deeper than " + std::to_string(kMarkupDepthMax) + " elements");
+      return too_large_body("nests deeper than " + std::to_string(kMarkupDepthMax) + " elements");
     }
     BANYAN_RETURN_IF_ERROR(add(std::move(node)));
     stack_.push_back(static_cast<std::uint32_t>(nodes_.size() - 1));
@@ -381,7 +375,7 @@ class HtmlBuilder {
   Status add(HtmlNode node) {
     parts_ += 1 + node.attributes.size();
     if (parts_ > kMarkupNodesMax) {
-      return too_much("has more than " + std::to_string(kMarkupNodesMax) + " parts");
+      return too_large_body("has more than " + std::to_string(kMarkupNodesMax) + " parts");
     }
     current().children.push_back(static_cast<std::uint32_t>(nodes_.size()));
     nodes_.push_back(std::move(node));

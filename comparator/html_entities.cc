@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "comparator/chars.h"
 #include "core/base/text.h"
 
 namespace banyan::comparator {
@@ -317,12 +318,8 @@ otilde ouml para plusmn pound quot raquo reg sect shy sup1 sup2 sup3 szlig thorn
 ucirc ugrave uml uuml yacute yen yuml
 )";
 
-constexpr std::size_t kNameBytesMax = 31;
+constexpr std::size_t kEntityBytesMax = 31;
 constexpr std::size_t kBareBytesMax = 6;
-
-bool is_alphanumeric(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 void append_utf8(std::string& out, std::uint32_t point) {
   if (point < 0x80) {
@@ -346,9 +343,9 @@ void append_utf8(std::string& out, std::uint32_t point) {
 }
 
 // The words of a table, one behind the other.
-class Words {
+class TableWords {
  public:
-  explicit Words(std::string_view table) : rest_(table) {}
+  explicit TableWords(std::string_view table) : rest_(table) {}
   std::string_view next() {
     const std::size_t start = std::min(rest_.find_first_not_of(" \n"), rest_.size());
     rest_.remove_prefix(start);
@@ -361,12 +358,12 @@ class Words {
   std::string_view rest_;
 };
 
-using Table = std::unordered_map<std::string_view, std::string>;
+using EntityTable = std::unordered_map<std::string_view, std::string>;
 
-const Table& named() {
-  static const Table table = [] {
-    Table out;
-    Words words(kNamed);
+const EntityTable& named_entities() {
+  static const EntityTable table = [] {
+    EntityTable out;
+    TableWords words(kNamed);
     for (std::string_view name = words.next(); !name.empty(); name = words.next()) {
       std::string& text = out[name];
       for (const std::string_view point : split(words.next(), '+')) {
@@ -378,10 +375,10 @@ const Table& named() {
   return table;
 }
 
-const std::unordered_set<std::string_view>& bare() {
+const std::unordered_set<std::string_view>& bare_entities() {
   static const std::unordered_set<std::string_view> table = [] {
     std::unordered_set<std::string_view> out;
-    Words words(kBare);
+    TableWords words(kBare);
     for (std::string_view name = words.next(); !name.empty(); name = words.next()) out.insert(name);
     return out;
   }();
@@ -419,21 +416,21 @@ std::size_t append_numeric(std::string& out, std::string_view text) {
 // `text` opens with "&" and a letter. Likewise.
 std::size_t append_named(std::string& out, std::string_view text, bool is_attribute) {
   std::size_t end = 1;
-  while (end < text.size() && end <= kNameBytesMax && is_alphanumeric(text[end])) ++end;
+  while (end < text.size() && end <= kEntityBytesMax && is_alphanumeric(text[end])) ++end;
   const std::string_view name = text.substr(1, end - 1);
   if (end < text.size() && text[end] == ';') {
-    if (const auto found = named().find(name); found != named().end()) {
+    if (const auto found = named_entities().find(name); found != named_entities().end()) {
       out += found->second;
       return end + 1;
     }
   }
   for (std::size_t size = std::min(name.size(), kBareBytesMax); size > 1; --size) {
     const std::string_view head = name.substr(0, size);
-    if (bare().count(head) == 0) continue;
+    if (bare_entities().count(head) == 0) continue;
     // In an attribute that would change what queries of URLs say.
     const char next = 1 + size < text.size() ? text[1 + size] : ' ';
     if (is_attribute && (next == '=' || is_alphanumeric(next))) return 0;
-    out += named().at(head);
+    out += named_entities().at(head);
     return 1 + size;
   }
   return 0;

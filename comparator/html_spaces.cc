@@ -3,13 +3,12 @@
 #include <string_view>
 #include <utility>
 
+#include "comparator/chars.h"
 #include "comparator/html_document.h"
 #include "comparator/html_elements.h"
 
 namespace banyan::comparator {
 namespace {
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
 
 class Collapser {
  public:
@@ -37,12 +36,12 @@ class Collapser {
     out.reserve(content.size());
     bool is_after_space = line.is_after_space;
     for (const char c : content) {
-      if (!is_space(c)) {
+      if (!is_html_blank(c)) {
         out.push_back(c);
       } else if (!is_after_space) {
         out.push_back(' ');
       }
-      is_after_space = is_space(c);
+      is_after_space = is_html_blank(c);
     }
     content = std::move(out);
     if (content.empty()) return;

@@ -3,17 +3,12 @@
 
 #include <algorithm>
 
+#include "comparator/chars.h"
 #include "comparator/html_entities.h"
 #include "core/base/text.h"
 
 namespace banyan::comparator {
 namespace {
-
-constexpr std::string_view kBlank = " \t\n\f\r";
-
-bool is_blank(char c) { return kBlank.find(c) != std::string_view::npos; }
-
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // CR LF and CR are LF.
 std::string with_line_feeds(std::string_view text) {
@@ -41,10 +36,10 @@ std::string decoded(std::string_view text, bool is_attribute) {
 }
 
 // In lower case, with single spaces and none around.
-std::string words_of(std::string_view text) {
+std::string with_single_spaces(std::string_view text) {
   std::string out;
   for (const char c : to_lower(text)) {
-    if (!is_blank(c)) {
+    if (!is_html_blank(c)) {
       out.push_back(c);
     } else if (!out.empty() && out.back() != ' ') {
       out.push_back(' ');
@@ -96,7 +91,7 @@ bool HtmlTokens::read_raw_text(HtmlToken& token) {
     if (end == html_.size()) break;
     const std::string_view tag = html_.substr(end + 2, raw_name_.size() + 1);
     if (tag.size() > raw_name_.size() && starts_with_ignoring_case(tag, raw_name_) &&
-        (is_blank(tag.back()) || tag.back() == '/' || tag.back() == '>')) {
+        (is_html_blank(tag.back()) || tag.back() == '/' || tag.back() == '>')) {
       break;
     }
   }
@@ -124,7 +119,7 @@ bool HtmlTokens::read_markup(HtmlToken& token) {
     skip_to(">");
     token.kind = HtmlToken::Kind::kDoctype;
     const std::string_view whole = text.substr(0, text.find('>'));
-    token.text = words_of(whole.substr(9));
+    token.text = with_single_spaces(whole.substr(9));
     return true;
   }
   if (allows_cdata_ && text.starts_with("<![CDATA[")) {
@@ -186,7 +181,7 @@ bool HtmlTokens::read_tag(HtmlToken& token) {
 // Behind the name. False where the document ends inside the tag, which then is none.
 bool HtmlTokens::read_attributes(HtmlToken& token) {
   const auto skip_blanks = [this] {
-    at_ = std::min(html_.find_first_not_of(kBlank, at_), html_.size());
+    at_ = std::min(html_.find_first_not_of(kHtmlBlanks, at_), html_.size());
   };
   for (;;) {
     skip_blanks();

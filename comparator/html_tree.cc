@@ -6,20 +6,18 @@
 #include <utility>
 #include <vector>
 
+#include "comparator/chars.h"
 #include "comparator/html_elements.h"
 
 namespace banyan::comparator {
 namespace {
 
-using Kind = MarkupNode::Kind;
-
 // Its words, sorted, each once.
-std::string words_of(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\n\f\r";
+std::string sorted_words(std::string_view text) {
   std::vector<std::string_view> words;
   while (!text.empty()) {
-    text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
-    const std::string_view word = text.substr(0, text.find_first_of(kBlank));
+    text.remove_prefix(std::min(text.find_first_not_of(kHtmlBlanks), text.size()));
+    const std::string_view word = text.substr(0, text.find_first_of(kHtmlBlanks));
     if (!word.empty()) words.push_back(word);
     text.remove_prefix(word.size());
   }
@@ -58,7 +56,7 @@ Status HtmlTree::lift(const HtmlNode& from, std::size_t level, std::int16_t igno
       BANYAN_RETURN_IF_ERROR(lift(child, level + 1, below));
     } else if (!child.text.empty()) {
       MarkupNode text;
-      text.kind = Kind::kText;
+      text.kind = MarkupKind::kText;
       text.text = child.text;
       BANYAN_RETURN_IF_ERROR(add_leaf(text, level + 1, below));
     }
@@ -70,7 +68,7 @@ Status HtmlTree::lift(const HtmlNode& from, std::size_t level, std::int16_t igno
 Status HtmlTree::lift_attributes(const HtmlNode& from, std::size_t level, std::int16_t ignore) {
   for (const HtmlAttribute& attribute : from.attributes) {
     MarkupNode node;
-    node.kind = Kind::kAttribute;
+    node.kind = MarkupKind::kAttribute;
     node.name = attribute.name;
     node.text = value_of(attribute);
     BANYAN_RETURN_IF_ERROR(add_leaf(node, level, ignore));
@@ -79,7 +77,8 @@ Status HtmlTree::lift_attributes(const HtmlNode& from, std::size_t level, std::i
 }
 
 std::string_view HtmlTree::value_of(const HtmlAttribute& attribute) {
-  if (attribute.name == "class" || attribute.name == "rel") return keep(words_of(attribute.value));
+  if (attribute.name == "class" || attribute.name == "rel")
+    return keep(sorted_words(attribute.value));
   return is_html_flag(attribute.name) ? std::string_view() : std::string_view(attribute.value);
 }
 

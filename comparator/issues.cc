@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "comparator/endpoint_name.h"
 #include "core/base/hash.h"
 #include "core/base/text.h"
 
@@ -12,7 +13,7 @@ namespace banyan::comparator {
 namespace {
 
 // Where in an answer a difference stands, by name.
-struct Place {
+struct NamedPlace {
   std::string_view part;        // "body", "header", "trailer", "status"
   std::string leaf, container;  // with "[]" behind the name of what is an array; "" where unnamed
   std::size_t depth = 0;        // names
@@ -42,14 +43,14 @@ bool is_common(std::string_view transition) {
 }
 
 // Adds one named step of a path.
-void enter(Place& place, std::string name) {
+void enter(NamedPlace& place, std::string name) {
   place.container = std::move(place.leaf);
   place.leaf = std::move(name);
   ++place.depth;
 }
 
 // "$.items[]['odd name']": what the differ writes. Anything else ends it.
-void read_json_path(std::string_view path, Place& place) {
+void read_json_path(std::string_view path, NamedPlace& place) {
   path.remove_prefix(std::min<std::size_t>(1, path.size()));
   while (!path.empty()) {
     if (path.starts_with("[]")) {
@@ -74,13 +75,13 @@ void read_json_path(std::string_view path, Place& place) {
   }
 }
 
-void read_xml_path(std::string_view path, Place& place) {
+void read_xml_path(std::string_view path, NamedPlace& place) {
   for (const std::string_view name : split(path.substr(1), '/')) enter(place, std::string(name));
 }
 
-Place place_of(std::string_view path) {
+NamedPlace named_place(std::string_view path) {
   const std::size_t colon = path.find(':');
-  Place place;
+  NamedPlace place;
   place.part = path.substr(0, colon);
   if (colon == std::string_view::npos) return place;
   const std::string_view rest = path.substr(colon + 1);
@@ -92,11 +93,6 @@ Place place_of(std::string_view path) {
     read_xml_path(rest, place);
   }
   return place;
-}
-
-bool is_version(std::string_view word) {
-  return word.size() > 1 && word.front() == 'v' &&
-         word.find_first_not_of("0123456789", 1) == std::string_view::npos;
 }
 
 // What the body as a whole is: the operation, or the last word of the path. "" where none says it.
@@ -126,7 +122,7 @@ bool is_same_class(std::string_view transition) {
 
 // What it has in common with findings of its cause; nothing where that cannot be told.
 std::optional<std::vector<std::string>> cause_of(const FindingNames& finding) {
-  const Place place = place_of(finding.path);
+  const NamedPlace place = named_place(finding.path);
   std::vector<std::string> cause = {std::string(finding.kind), std::string(finding.transition),
                                     std::string(place.part), place.leaf};
   const bool is_untold = finding.transition == "not localised" ||
@@ -167,7 +163,7 @@ std::string issue_id(const FindingNames& finding) {
 }
 
 std::string issue_label(const FindingNames& finding) {
-  const Place place = place_of(finding.path);
+  const NamedPlace place = named_place(finding.path);
   const std::size_t colon = finding.path.find(':');
   std::string out(place.part);
   if (place.part == "body" && !place.leaf.empty()) {

@@ -6,7 +6,7 @@
 namespace banyan::comparator {
 namespace {
 
-std::size_t bytes_of(const Join& join) {
+std::size_t join_bytes(const Join& join) {
   std::size_t bytes = sizeof(Join) + join.exchange.method.size() + join.exchange.target.size() +
                       join.exchange.route.size() + join.exchange.response.size() +
                       join.exchange.operation.name.size();
@@ -39,7 +39,7 @@ Join& JoinTable::add(ExchangeId exchange) {
 }
 
 void JoinTable::weigh(Join& join) {
-  count(join, bytes_of(join));
+  count(join, join_bytes(join));
   while ((joins_.size() > bounds_.joins_max || bytes_ > bounds_.bytes_max) && oldest_ != nullptr &&
          oldest_ != &join) {
     ++pushed_out_;
@@ -67,7 +67,7 @@ void JoinTable::erase(ExchangeId exchange) {
 // A copy that waits must not be forgotten: its place stays, its bytes go.
 void JoinTable::strip(Join& join) {
   for (WaitingShadow& shadow : join.shadows) shadow.encoded = std::string();
-  count(join, bytes_of(join));
+  count(join, join_bytes(join));
   unlist(join);
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 using Type = json::Value::Type;
 
-std::string_view name_of(Type type) {
+std::string_view type_name(Type type) {
   switch (type) {
     case Type::kNull: return "null";
     case Type::kBool: return "boolean";
@@ -42,7 +42,7 @@ Leaf leaf_of(const json::TapeNode& value) {
   }
 }
 
-bool is_empty(const json::TapeNode& value) {
+bool holds_nothing(const json::TapeNode& value) {
   return value.type == Type::kString ? value.text.empty() : value.children == 0;
 }
 
@@ -50,7 +50,7 @@ bool is_empty(const json::TapeNode& value) {
 std::string_view name_of_nothing(const json::TapeNode& value) {
   if (value.type == Type::kNull) return "null";
   const bool can_be_empty = value.type == Type::kString || !is_scalar(value);
-  return can_be_empty && is_empty(value) ? "empty" : "";
+  return can_be_empty && holds_nothing(value) ? "empty" : "";
 }
 
 std::string transition_of(const json::TapeNode& legacy, const json::TapeNode& candidate) {
@@ -60,10 +60,10 @@ std::string transition_of(const json::TapeNode& legacy, const json::TapeNode& ca
   // An empty list in the place of null is another cause than a list.
   const bool has_null = legacy.type == Type::kNull || candidate.type == Type::kNull;
   const auto told = [has_null](const json::TapeNode& value) -> std::string {
-    if (has_null && !is_scalar(value) && is_empty(value)) {
+    if (has_null && !is_scalar(value) && holds_nothing(value)) {
       return value.type == Type::kArray ? "[]" : "{}";
     }
-    return std::string(name_of(value.type));
+    return std::string(type_name(value.type));
   };
   return told(legacy) + "→" + told(candidate);
 }
@@ -113,19 +113,9 @@ std::string JsonDiff::shown(const LiftedJson& json, NodeIndex at) const {
 
 void JsonDiff::emit(DifferenceKind kind, std::string legacy, std::string candidate,
                     std::string_view rule, std::string transition) {
-  if (!sink_.has_room()) {
-    sink_.omit(!rule.empty());
-    return;
-  }
-  model::Difference difference;
-  difference.path = "body:" + json::template_path(path_);
-  difference.at = "body:" + json::concrete_path(path_);
-  difference.kind = kind;
-  difference.legacy = std::move(legacy);
-  difference.candidate = std::move(candidate);
-  difference.rule = rule;
-  difference.transition = std::move(transition);
-  sink_.add(std::move(difference));
+  if (sink_.omits(rule)) return;
+  sink_.add({"body:" + json::template_path(path_), "body:" + json::concrete_path(path_), kind,
+             std::move(legacy), std::move(candidate), std::string(rule), std::move(transition)});
 }
 
 bool JsonDiff::is_same(NodeIndex legacy, NodeIndex candidate) const {

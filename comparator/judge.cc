@@ -18,7 +18,7 @@ constexpr std::string_view kDroppedSecret = "dropped_secret";
 constexpr std::string_view kErased = "erased";
 
 // Takes the fields over, and leaves its own for the next answer to be decoded into.
-void lift(model::Answer& answer, bool is_truncated, LiftedAnswer& lifted) {
+void lift_answer(model::Answer& answer, bool is_truncated, LiftedAnswer& lifted) {
   lifted.status = answer.status;
   lifted.fields.swap(answer.fields);
   lifted.trailers.swap(answer.trailers);
@@ -172,8 +172,8 @@ Draft& Judge::judge(const ExchangeCase& exchange, std::string_view response,
   if (!model::decode_as(shadow_bytes, shadow_).ok()) return incomparable("gap");
   if (!model::decode_as(response, response_).ok()) return incomparable("gap");
   model::take_body_of(response_, shadow_);
-  lift(response_.answer, response_.delivery == Delivery::kTruncated, lifted_primary_);
-  lift(shadow_.answer, false, lifted_shadow_);
+  lift_answer(response_.answer, response_.delivery == Delivery::kTruncated, lifted_primary_);
+  lift_answer(shadow_.answer, false, lifted_shadow_);
   fill_bodies(exchange, shadow_stream);
   const LiftedAnswer& legacy = shadow_is_legacy ? lifted_shadow_ : lifted_primary_;
   const LiftedAnswer& candidate = shadow_is_legacy ? lifted_primary_ : lifted_shadow_;

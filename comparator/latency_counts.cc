@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned kBucketBits = 11;
 static_assert(LatencyHistogram::kBucketMax < (1 << kBucketBits));
 
-std::uint64_t key_of(std::uint64_t name, std::uint64_t system, std::int64_t duration_ns) {
+std::uint64_t latency_key(std::uint64_t name, std::uint64_t system, std::int64_t duration_ns) {
   const auto bucket = static_cast<std::uint64_t>(LatencyHistogram::bucket_of(duration_ns));
   return (name << (kBucketBits + 1)) | (system << kBucketBits) | bucket;
 }
@@ -19,8 +19,8 @@ std::uint64_t key_of(std::uint64_t name, std::uint64_t system, std::int64_t dura
 void LatencyCounts::add(std::string_view route, std::string_view endpoint, std::int64_t legacy_ns,
                         std::int64_t candidate_ns) {
   const std::uint64_t name = name_of(route, endpoint);
-  ++counts_[key_of(name, 0, legacy_ns)];
-  ++counts_[key_of(name, 1, candidate_ns)];
+  ++counts_[latency_key(name, 0, legacy_ns)];
+  ++counts_[latency_key(name, 1, candidate_ns)];
 }
 
 std::uint64_t LatencyCounts::name_of(std::string_view route, std::string_view endpoint) {

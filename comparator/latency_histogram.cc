@@ -13,17 +13,17 @@ namespace {
 // first.
 constexpr unsigned kFineBits = 5;
 
-std::size_t place_of(std::uint64_t duration_ns) {
+std::size_t bits_of(std::uint64_t duration_ns) {
   const auto exponent = static_cast<unsigned>(std::bit_width(duration_ns)) - 1;
   const std::uint64_t fine = (duration_ns >> (exponent - kFineBits)) & ((1U << kFineBits) - 1);
   return (std::size_t{exponent} << kFineBits) | fine;
 }
 
-struct Table {
+struct BucketTable {
   std::array<std::int64_t, LatencyHistogram::kBucketMax + 1> last_ns;    // of each bucket
   std::array<std::uint16_t, std::size_t{64} << kFineBits> first_bucket;  // of each place
 
-  Table() {
+  BucketTable() {
     for (int i = 0; i < LatencyHistogram::kBucketMax; ++i) {
       last_ns[static_cast<std::size_t>(i)] =
           static_cast<std::int64_t>(1'000.0 * std::pow(LatencyHistogram::kGamma, i));
@@ -46,9 +46,9 @@ struct Table {
 }  // namespace
 
 int LatencyHistogram::bucket_of(std::int64_t duration_ns) {
-  static const Table table;
+  static const BucketTable table;
   if (duration_ns <= 1'000) return 0;
-  std::size_t bucket = table.first_bucket[place_of(static_cast<std::uint64_t>(duration_ns))];
+  std::size_t bucket = table.first_bucket[bits_of(static_cast<std::uint64_t>(duration_ns))];
   while (table.last_ns[bucket] < duration_ns) ++bucket;
   return static_cast<int>(bucket);
 }

@@ -78,7 +78,7 @@ LiftedJson::LiftedJson(const json::Tape& value, const RuleSet& rules, Room& room
   for (std::size_t i = 0; i < patterns_; ++i) {
     const BodyRule& rule = *rules.body()[i];
     room_.states[i] = rule.pattern.start();
-    has_loose_ = has_loose_ || rule.kind != ValueRule::Kind::kTolerance;
+    has_loose_ = has_loose_ || rule.kind != RuleKind::kTolerance;
   }
   find_rules(0, 0, -1);
 }

@@ -97,8 +97,7 @@ class LiftedJson {
   }
   // A number within a tolerance is another number all the same.
   bool is_exact(const NodeRules& node) const {
-    return rules_.body()[static_cast<std::size_t>(node.values[0])]->kind ==
-           ValueRule::Kind::kTolerance;
+    return rules_.body()[static_cast<std::size_t>(node.values[0])]->kind == RuleKind::kTolerance;
   }
   void hash(NodeIndex index) const;
   Digest128 hash_of_leaf(const json::TapeNode& value) const;

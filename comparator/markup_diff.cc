@@ -14,8 +14,6 @@
 namespace banyan::comparator {
 namespace {
 
-using Kind = MarkupNode::Kind;
-
 bool is_number(std::string_view text) {
   if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
   const std::size_t digits = text.find_first_not_of("0123456789.");
@@ -33,7 +31,7 @@ void write_bounded(const MarkupTree& tree, MarkupIndex index, std::size_t bytes_
                    std::string& out) {
   if (out.size() > bytes_max) return;
   const MarkupNode& node = tree[index];
-  if (node.kind != Kind::kElement) {
+  if (node.kind != MarkupKind::kElement) {
     out += node.text.substr(0, bytes_max + 1);
     return;
   }
@@ -56,7 +54,7 @@ void write_bounded(const MarkupTree& tree, MarkupIndex index, std::size_t bytes_
 // The transition of what only one side has: one of several of a name is a row.
 std::string one_sided_word(const MarkupTree& tree, MarkupIndex index, bool is_legacy) {
   const MarkupNode& node = tree[index];
-  if (node.kind != Kind::kElement) return {};
+  if (node.kind != MarkupKind::kElement) return {};
   if (node.position > 0) return is_legacy ? "rows missing" : "rows extra";
   const bool is_empty = tree.content(index).empty() && tree.attributes(index).empty();
   if (!is_empty) return {};
@@ -68,13 +66,13 @@ std::optional<Digest128> key_of(const MarkupTree& tree, MarkupIndex element,
                                 const std::vector<std::string>& names) {
   MarkupIndex at = element;
   for (const std::string& name : names) {
-    if (tree[at].kind != Kind::kElement) return std::nullopt;
+    if (tree[at].kind != MarkupKind::kElement) return std::nullopt;
     std::optional<MarkupIndex> found;
     for (MarkupIndex child = at + 1; child < tree[at].end; child = tree[child].end) {
       const MarkupNode& node = tree[child];
-      const bool is_named = node.kind == Kind::kAttribute
+      const bool is_named = node.kind == MarkupKind::kAttribute
                                 ? name.starts_with('@') && name.substr(1) == node.name
-                                : node.kind == Kind::kElement && name == node.name;
+                                : node.kind == MarkupKind::kElement && name == node.name;
       if (is_named) found = child;
     }
     if (!found) return std::nullopt;
@@ -154,7 +152,7 @@ void MarkupDiff::run() {
 }
 
 void MarkupDiff::enter(const MarkupNode& node) {
-  path_.push_back({node.name, node.position, node.kind == Kind::kAttribute});
+  path_.push_back({node.name, node.position, node.kind == MarkupKind::kAttribute});
 }
 
 std::string MarkupDiff::shown(const MarkupTree& tree, MarkupIndex index) const {
@@ -166,24 +164,17 @@ std::string MarkupDiff::shown(const MarkupTree& tree, MarkupIndex index) const {
 
 void MarkupDiff::emit(DifferenceKind kind, std::string legacy, std::string candidate,
                       std::string_view rule, std::string transition) {
-  if (!sink_.has_room()) {
-    sink_.omit(!rule.empty());
-    return;
-  }
-  model::Difference difference;
-  difference.path = difference.at = "body:";
+  if (sink_.omits(rule)) return;
+  std::string path = "body:";
+  std::string at = path;
   for (const Step& step : path_) {
     const std::string name = (step.is_attribute ? "/@" : "/") + std::string(step.name);
-    difference.path += name;
-    difference.at += name;
-    if (step.position > 0) difference.at += "[" + std::to_string(step.position) + "]";
+    path += name;
+    at += name;
+    if (step.position > 0) at += "[" + std::to_string(step.position) + "]";
   }
-  difference.kind = kind;
-  difference.legacy = std::move(legacy);
-  difference.candidate = std::move(candidate);
-  difference.rule = rule;
-  difference.transition = std::move(transition);
-  sink_.add(std::move(difference));
+  sink_.add({std::move(path), std::move(at), kind, std::move(legacy), std::move(candidate),
+             std::string(rule), std::move(transition)});
 }
 
 void MarkupDiff::node(MarkupIndex legacy, MarkupIndex candidate) {
@@ -372,7 +363,7 @@ void MarkupDiff::paired(Pairs& pairs) {
     const MarkupNode& a = legacy_[left];
     const MarkupNode& b = candidate_[right];
     if (a.exact == b.exact) continue;
-    if (a.kind == Kind::kText) {  // at the path of its element
+    if (a.kind == MarkupKind::kText) {  // at the path of its element
       leaf(a, a.text, b.text);
       continue;
     }
@@ -395,7 +386,7 @@ void MarkupDiff::one_sided(Pairs& pairs) {
   for (const MarkupIndex gone : pairs.only_legacy) {
     const MarkupNode& node = legacy_[gone];
     auto& same = come[node.name];
-    if (node.kind == Kind::kText) {
+    if (node.kind == MarkupKind::kText) {
       emit(DifferenceKind::kMissing, std::string(node.text), {},
            rules_.covering(node, DifferenceKind::kMissing));
       continue;
@@ -415,11 +406,11 @@ void MarkupDiff::one_sided(Pairs& pairs) {
   for (const MarkupIndex index : pairs.only_candidate) {
     if (told.count(index) > 0) continue;
     const MarkupNode& node = candidate_[index];
-    if (node.kind != Kind::kText) enter(node);
+    if (node.kind != MarkupKind::kText) enter(node);
     const std::string_view rule = rules_.covering(node, DifferenceKind::kExtra);
     emit(DifferenceKind::kExtra, {}, shown(candidate_, index), rule,
          rule.empty() ? one_sided_word(candidate_, index, false) : "");
-    if (node.kind != Kind::kText) leave();
+    if (node.kind != MarkupKind::kText) leave();
   }
 }
 

@@ -5,11 +5,11 @@
 #include <map>
 #include <utility>
 
+#include "comparator/body_errors.h"
 #include "comparator/meaning_hash.h"
 
 namespace banyan::comparator {
 
-using Kind = MarkupNode::Kind;
 using Tag = MeaningTag;
 
 MarkupTree::MarkupTree(const RuleSet& rules) : rules_(rules), patterns_(rules.body().size()) {
@@ -26,8 +26,7 @@ std::string_view MarkupTree::keep(std::string text) {
 Result<MarkupIndex> MarkupTree::add_element(const MarkupNode& node, std::size_t level,
                                             std::int16_t ignore) {
   if (level >= kMarkupDepthMax) {
-    return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal,
-                      "nests deeper than " + std::to_string(kMarkupDepthMax) + " elements");
+    return too_large_body("nests deeper than " + std::to_string(kMarkupDepthMax) + " elements");
   }
   return add(node, level, ignore);
 }
@@ -47,8 +46,7 @@ void MarkupTree::end_element(MarkupIndex index) {
 
 Result<MarkupIndex> MarkupTree::add(MarkupNode node, std::size_t level, std::int16_t ignore) {
   if (nodes_.size() >= kMarkupNodesMax) {
-    return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal,
-                      "has more than " + std::to_string(kMarkupNodesMax) + " parts");
+    return too_large_body("has more than " + std::to_string(kMarkupNodesMax) + " parts");
   }
   const auto index = static_cast<MarkupIndex>(nodes_.size());
   node.end = index + 1;
@@ -64,10 +62,10 @@ void MarkupTree::find_rules(MarkupIndex index, std::size_t level, std::int16_t i
   node.is_inherited = inherited >= 0;
   if (patterns_ == 0) return;
   if (states_.size() < (level + 2) * patterns_) states_.resize((level + 2) * patterns_);
-  if (node.kind == Kind::kText) return;  // Its path is that of its element.
+  if (node.kind == MarkupKind::kText) return;  // Its path is that of its element.
   std::string scratch;
   std::string_view step = node.name;
-  if (node.kind == Kind::kAttribute) {
+  if (node.kind == MarkupKind::kAttribute) {
     scratch.assign(1, '@').append(node.name);
     step = scratch;
   }
@@ -94,15 +92,14 @@ void MarkupTree::number_siblings(MarkupIndex element) {
 bool MarkupTree::is_left_out(const MarkupNode& node) const {
   if (node.is_covered_whole()) return true;
   if (!node.has_value_rule() || node.has_elements) return false;
-  return rules_.body()[static_cast<std::size_t>(node.values[0])]->kind !=
-         ValueRule::Kind::kTolerance;
+  return rules_.body()[static_cast<std::size_t>(node.values[0])]->kind != RuleKind::kTolerance;
 }
 
 void MarkupTree::hash_leaf(MarkupIndex index) {
   MarkupNode& node = nodes_[index];
   std::string room;
   node.exact = text_hash(Tag::kString, node.text, room);
-  if (node.kind == Kind::kAttribute) {
+  if (node.kind == MarkupKind::kAttribute) {
     const std::uint64_t words[4] = {xxh3_64(node.name, meaning_seed(Tag::kKey)),
                                     xxh3_64(node.space, meaning_seed(Tag::kKey)), node.exact.high,
                                     node.exact.low};
@@ -120,7 +117,7 @@ void MarkupTree::hash_element(MarkupIndex index) {
   MeaningBag bag;
   for (MarkupIndex child = index + 1; child < nodes_[index].end; child = nodes_[child].end) {
     const MarkupNode& below = nodes_[child];
-    if (below.kind == Kind::kText) continue;
+    if (below.kind == MarkupKind::kText) continue;
     MarkupNode& above = nodes_[index];
     above.has_inner = above.has_inner || below.has_inner || below.ignore != above.ignore;
   }
@@ -129,7 +126,7 @@ void MarkupTree::hash_element(MarkupIndex index) {
     const MarkupNode& node = nodes_[child];
     append(exact, node.exact);
     if (is_left_out(node)) continue;
-    if (is_bag && node.kind != Kind::kAttribute) {
+    if (is_bag && node.kind != MarkupKind::kAttribute) {
       bag.add(node.loose);
     } else {
       append(loose, node.loose);
@@ -150,21 +147,22 @@ void MarkupTree::hash_element(MarkupIndex index) {
 std::vector<MarkupIndex> MarkupTree::attributes(MarkupIndex element) const {
   std::vector<MarkupIndex> out;
   MarkupIndex at = element + 1;
-  for (; at < nodes_[element].end && nodes_[at].kind == Kind::kAttribute; ++at) out.push_back(at);
+  for (; at < nodes_[element].end && nodes_[at].kind == MarkupKind::kAttribute; ++at)
+    out.push_back(at);
   return out;
 }
 
 std::vector<MarkupIndex> MarkupTree::content(MarkupIndex element) const {
   std::vector<MarkupIndex> out;
   for (MarkupIndex at = element + 1; at < nodes_[element].end; at = nodes_[at].end) {
-    if (nodes_[at].kind != Kind::kAttribute) out.push_back(at);
+    if (nodes_[at].kind != MarkupKind::kAttribute) out.push_back(at);
   }
   return out;
 }
 
 std::string_view MarkupTree::text_of(MarkupIndex element) const {
   const MarkupIndex last = nodes_[element].end - 1;
-  return nodes_[last].kind == Kind::kText ? nodes_[last].text : std::string_view();
+  return nodes_[last].kind == MarkupKind::kText ? nodes_[last].text : std::string_view();
 }
 
 }  // namespace banyan::comparator

@@ -37,6 +37,8 @@ struct MarkupNode : NodeRules {
   Digest128 loose;
 };
 
+using MarkupKind = MarkupNode::Kind;
+
 // Immutable once it was read.
 class MarkupTree {
  public:

@@ -14,7 +14,7 @@ namespace {
 
 using Fields = std::vector<WireField>;
 
-constexpr std::size_t kNameBytesMax = 512;
+constexpr std::size_t kTypeNameBytesMax = 512;
 constexpr std::uint64_t kRepeated = 3;  // FieldDescriptorProto.Label
 
 // One level of a descriptor, asked by the numbers of descriptor.proto.
@@ -63,7 +63,8 @@ class Part {
 
 // Letters, digits, _ and between them dots.
 bool is_name(std::string_view name) {
-  if (name.empty() || name.size() > kNameBytesMax || name.front() == '.' || name.back() == '.') {
+  if (name.empty() || name.size() > kTypeNameBytesMax || name.front() == '.' ||
+      name.back() == '.') {
     return false;
   }
   return std::all_of(name.begin(), name.end(), [](char c) {
@@ -127,7 +128,7 @@ class DescriptorReader {
   Status read_file(std::string_view bytes) {
     const auto file = Part::read(bytes);
     if (!file) return bad("is no descriptor set: a file in it is no message");
-    const std::string name = escape_for_terminal(file->text(1), kNameBytesMax);
+    const std::string name = escape_for_terminal(file->text(1), kTypeNameBytesMax);
     place_ += ": " + name;
     const auto [known, is_new] = files_.emplace(name, xxh3_64(bytes));
     if (!is_new) {
@@ -154,7 +155,7 @@ class DescriptorReader {
   Result<std::string> full_name(std::string_view scope, const Part& part, const char* what) const {
     const std::string_view name = part.text(1);
     if (!is_name(name) || name.find('.') != std::string_view::npos ||
-        scope.size() + name.size() > kNameBytesMax) {
+        scope.size() + name.size() > kTypeNameBytesMax) {
       return bad(std::string("a ") + what + " in " + (scope.empty() ? "it" : std::string(scope)) +
                  " has no name, or an odd one");
     }
@@ -195,21 +196,20 @@ class DescriptorReader {
 
   // FieldDescriptorProto, but for its name.
   Result<MessageField> field_of(const Part& part, const std::string& place) const {
-    using Type = MessageField::Type;
     const std::uint64_t number = part.value(3);
     const std::uint64_t type = part.value(5);
     if (number == 0 || number > kWireNumberMax || type == 0 ||
-        type > static_cast<std::uint64_t>(Type::kSint64)) {
+        type > static_cast<std::uint64_t>(FieldType::kSint64)) {
       return bad("field " + place + " has no number or no type that there is");
     }
     MessageField field;
-    field.type = static_cast<Type>(type);
+    field.type = static_cast<FieldType>(type);
     field.is_repeated = part.value(4) == kRepeated;
     const std::uint64_t own = part.value(8, 21, 1);
     const bool is_implicit = own == 0 ? presence_ == Presence::kImplicit
                                       : own == static_cast<std::uint64_t>(Presence::kImplicit);
-    field.has_presence =
-        !is_implicit || part.has(9) || field.type == Type::kMessage || field.type == Type::kGroup;
+    field.has_presence = !is_implicit || part.has(9) || field.type == FieldType::kMessage ||
+                         field.type == FieldType::kGroup;
     return field;
   }
 
@@ -237,8 +237,7 @@ class DescriptorReader {
   }
 
   void note_type(MessageField& field, const Part& part, const std::string& name) {
-    using Type = MessageField::Type;
-    if (field.type != Type::kMessage && field.type != Type::kEnum) return;
+    if (field.type != FieldType::kMessage && field.type != FieldType::kEnum) return;
     open_.push_back({&field, std::string(part.text(6)), place_ + ": field " + name});
   }
 
@@ -292,7 +291,7 @@ class DescriptorReader {
 
   Error unknown_type(const std::string& place, std::string_view type) const {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
-                      place + " has the type \"" + escape_for_terminal(type, kNameBytesMax) +
+                      place + " has the type \"" + escape_for_terminal(type, kTypeNameBytesMax) +
                           "\", which no set defines; write the set with --include_imports");
   }
 
@@ -312,11 +311,10 @@ class DescriptorReader {
       if (is_new) open_.push_back({&at->second, extension.type, extension.place});
     }
     for (const Open& open : open_) {
-      using Type = MessageField::Type;
-      if (open.field->type == Type::kMessage) {
+      if (open.field->type == FieldType::kMessage) {
         open.field->message = find(out_.messages_, open.type);
         if (open.field->message == nullptr) return unknown_type(open.place, open.type);
-      } else if (open.field->type == Type::kEnum) {
+      } else if (open.field->type == FieldType::kEnum) {
         open.field->values = find(out_.enums_, open.type);
         if (open.field->values == nullptr) return unknown_type(open.place, open.type);
       }

@@ -60,6 +60,8 @@ struct MessageField {
   const EnumType* values = nullptr;      // of kEnum
 };
 
+using FieldType = MessageField::Type;
+
 struct MessageType {
   std::string name;                              // in full: shop.v1.Order
   std::map<std::uint64_t, MessageField> fields;  // by number

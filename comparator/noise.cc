@@ -15,7 +15,6 @@ namespace {
 
 using stats::SplitEvidence;
 
-constexpr double kEvenShare = 0.5;
 constexpr double kUpperQuantile = 1.959964;  // of the normal distribution, 95 % between both ends
 constexpr double kRuleOfThree = 3;
 // More than that nobody waits for; the word then is without a number.
@@ -151,7 +150,7 @@ bool is_blind(const NoiseCounts& counts) {
          static_cast<double>(counts.both) > kBlindShare * static_cast<double>(counts.pairs);
 }
 
-bool is_noise(const NoiseJudgement& judged) {
+bool is_as_noisy(const NoiseJudgement& judged) {
   return judged.noise_rate_least > kNoiseRateMin &&
          judged.log_evidence < std::log(kNoiseEvidenceMax) && judged.excess_most <= kNoiseExcessMax;
 }
@@ -341,7 +340,7 @@ NoiseJudgement judge_noise(const NoiseCounts& counts) {
     judged.standing = Standing::kUndecided;
   } else if (is_blind(counts)) {
     judged.standing = Standing::kBlind;
-  } else if (is_noise(judged)) {
+  } else if (is_as_noisy(judged)) {
     judged.standing = Standing::kNoise;
   } else if (is_race(counts, judged)) {
     judged.standing = Standing::kRace;

@@ -21,8 +21,7 @@ using stats::SplitEvidence;
 constexpr std::string_view kCut = "…";  // as cut_shown() leaves it
 constexpr std::string_view kArrow = "→";
 constexpr std::string_view kScale = "scale ";
-constexpr int kScaleMax = 4;  // of digits behind the point; more are one
-constexpr double kEvenShare = 0.5;
+constexpr int kScaleMax = 4;          // of digits behind the point; more are one
 constexpr double kTimeEvidence = 20;  // that time alone does not do it; 95 %
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kMirrors{

@@ -19,6 +19,9 @@
 
 namespace banyan::comparator {
 
+// How often what is random falls on either of two sides.
+inline constexpr double kEvenShare = 0.5;
+
 // Exchanges in which one side showed something and the other did not; and answers of legacy to
 // witnesses that showed it.
 struct SideCounts {

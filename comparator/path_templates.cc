@@ -12,12 +12,11 @@
 namespace banyan::comparator {
 namespace {
 
-constexpr std::string_view kAny = "{}";
 constexpr std::string_view kGrpc = "gRPC";
 
 // As a VERDICT names it: a word of the specification with a digit in it is {} there.
 std::string as_named(std::string_view segment) {
-  if (segment.find('{') != std::string_view::npos) return std::string(kAny);
+  if (segment.find('{') != std::string_view::npos) return std::string(kAnySegment);
   return endpoint_of("GET", "/" + std::string(segment)).substr(5);
 }
 
@@ -51,7 +50,7 @@ void PathTemplates::add(std::string_view path) {
   Node* node = root_.get();
   for (const std::string_view segment : segments) {
     const std::string name = as_named(segment);
-    auto& next = name == kAny ? node->any : node->words[name];
+    auto& next = name == kAnySegment ? node->any : node->words[name];
     if (!next) next = std::make_unique<Node>();
     node = next.get();
   }
@@ -74,7 +73,7 @@ bool PathTemplates::match(const Node& node, const std::vector<std::string_view>&
   // A parameter is never empty: /users/ is not /users/{id}.
   if (!node.any || segments[at].empty()) return false;
   out += '/';
-  out += kAny;
+  out += kAnySegment;
   if (match(*node.any, segments, at + 1, out)) return true;
   out.resize(length);
   return false;

@@ -6,9 +6,7 @@
 namespace banyan::comparator {
 namespace {
 
-constexpr std::int64_t kHourNs = 3'600'000'000'000;
-
-std::size_t place_of(Verdict verdict) { return static_cast<std::size_t>(verdict); }
+std::size_t index_of(Verdict verdict) { return static_cast<std::size_t>(verdict); }
 
 }  // namespace
 
@@ -38,7 +36,7 @@ void ReadinessCounts::add(std::uint64_t name, const model::VerdictRecord& verdic
   Cell& cell =
       cell_of(name, class_of_status(verdict.legacy_status), verdict.request_shape, verdict);
   const auto weight = [&](Verdict one) {
-    return place_of(weight_of(one, verdict.legacy_status, verdict.candidate_status));
+    return index_of(weight_of(one, verdict.legacy_status, verdict.candidate_status));
   };
   ++cell.counts[weight(verdict.verdict)];
   // Traffic was then, not when somebody compared it again.

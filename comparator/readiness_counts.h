@@ -15,6 +15,8 @@
 
 namespace banyan::comparator {
 
+inline constexpr std::int64_t kHourNs = 3'600'000'000'000;
+
 // What a pair of answers says about readiness: as its verdict, but where both systems fail there is
 // nothing to learn.
 Verdict weight_of(Verdict verdict, std::uint16_t legacy_status, std::uint16_t candidate_status);

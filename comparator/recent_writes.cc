@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kBelowSeed = 1, kWholeSeed = 2, kSessionSeed = 3;
 
 // "/a/b/" and "/a/b?c" are "/a/b"; of "/" nothing is left, since all lies below it.
-std::string_view path_of(std::string_view target) {
+std::string_view plain_path(std::string_view target) {
   target = target.substr(0, target.find_first_of("?#"));
   while (!target.empty() && target.back() == '/') target.remove_suffix(1);
   return target;
@@ -80,7 +80,7 @@ void RecentWrites::begin(const model::RequestRecord& write) {
   made.has_copy = write.mirror == MirrorDecision::kSelected;
   ++open_;
   numbers_[write.exchange] = number;
-  const std::string_view path = path_of(write.target);
+  const std::string_view path = plain_path(write.target);
   for_prefixes(path,
                [&](std::string_view prefix) { link(made, number, xxh3_64(prefix, kBelowSeed)); });
   if (!path.empty()) link(made, number, xxh3_64(path, kWholeSeed));
@@ -135,7 +135,7 @@ void RecentWrites::look(const Read& read, std::uint64_t key, model::Race& neares
 model::Race RecentWrites::race_of(const Read& read) const {
   model::Race nearest;
   if (writes_.empty()) return nearest;
-  const std::string_view path = path_of(read.target);
+  const std::string_view path = plain_path(read.target);
   if (!path.empty()) {
     look(read, xxh3_64(path, kBelowSeed), nearest);
     look(read, xxh3_64(path, kWholeSeed), nearest);

@@ -14,8 +14,8 @@ namespace banyan::comparator {
 namespace {
 
 constexpr std::size_t kNewerMax = 5'000'000;
-constexpr std::uint64_t kProgressEvery = 10'000;
-constexpr std::chrono::milliseconds kRetry{20};
+constexpr std::uint64_t kRecompareProgressEvery = 10'000;
+constexpr std::chrono::milliseconds kRecompareRetry{20};
 constexpr int kRetriesMax = 500;  // 10 s for a log that takes no records
 
 struct Newest {
@@ -76,7 +76,7 @@ class Recomparison {
     ++report_.before[static_cast<std::size_t>(before.verdict)];
     ++report_.after[static_cast<std::size_t>(after)];
     if (after != before.verdict) ++report_.changed;
-    if (progress_ && report_.compared % kProgressEvery == 0) progress_(report_.compared);
+    if (progress_ && report_.compared % kRecompareProgressEvery == 0) progress_(report_.compared);
     if (options_.is_dry_run || sink_ == nullptr) return {};
     auto record = draft.to_record(exchange, shadow.run, rules_.version(), clock_.now());
     record.generation = before.generation + 1;
@@ -89,7 +89,7 @@ class Recomparison {
   Status append(const model::VerdictRecord& record) {
     for (int i = 0; i < kRetriesMax; ++i) {
       if (!model::append_record(*sink_, record).is_refused()) return {};
-      std::this_thread::sleep_for(kRetry);
+      std::this_thread::sleep_for(kRecompareRetry);
     }
     return make_error(ErrorCode::kExhausted, ErrorOrigin::kDisk,
                       "the log takes no records (disk full?); run the command again, what was "

@@ -4,26 +4,22 @@
 #include <algorithm>
 #include <array>
 
+#include "comparator/chars.h"
 #include "core/base/hash.h"
 
 namespace banyan::comparator {
 namespace {
 
-constexpr std::size_t kNameBytesMax = 40;
 constexpr std::string_view kOddName = "?";
 
 // The name without index and value: "ids[0]=7" and "ids%5B%5D" are both "ids".
-std::string_view name_of(std::string_view parameter) {
+std::string_view parameter_name(std::string_view parameter) {
   std::string_view name = parameter.substr(0, parameter.find('='));
   name = name.substr(0, name.find('['));
   for (const std::string_view bracket : {"%5B", "%5b"}) name = name.substr(0, name.find(bracket));
-  const bool is_plain = parameter.find('=') != std::string_view::npos &&
-                        name.size() <= kNameBytesMax &&
-                        std::all_of(name.begin(), name.end(), [](char c) {
-                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-                                 c == '-' || c == '.' || (c >= '0' && c <= '9');
-                        });
-  return is_plain || name.empty() ? name : kOddName;
+  const bool is_told =
+      parameter.find('=') != std::string_view::npos && is_plain(name, kPlainNameBytesMax);
+  return is_told || name.empty() ? name : kOddName;
 }
 
 }  // namespace
@@ -37,7 +33,7 @@ std::uint32_t request_shape(std::string_view target) {
   std::size_t count = 0;
   while (!query.empty()) {
     const std::size_t end = query.find('&');
-    const std::string_view name = name_of(query.substr(0, end));
+    const std::string_view name = parameter_name(query.substr(0, end));
     query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
     if (name.empty()) continue;
     const std::uint64_t hash = xxh3_64(name);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <iterator>
 
+#include "comparator/decimal.h"
 #include "core/base/text.h"
 
 namespace banyan::comparator {
@@ -66,7 +67,7 @@ Status read_text(const json::Value& object, std::string_view name, std::string& 
   return {};
 }
 
-Status read_number(const json::Value& object, std::string_view name, double& out) {
+Status read_number_member(const json::Value& object, std::string_view name, double& out) {
   const json::Value* number = object.find(name);
   if (number == nullptr) return {};
   const char* end = number->text.data() + number->text.size();
@@ -85,8 +86,8 @@ Status read_tolerance(const json::Value& object, std::vector<ToleranceOptions>& 
     BANYAN_RETURN_IF_ERROR(check_object(item, {"path", "absolute", "relative"}, "tolerance"));
     ToleranceOptions option;
     BANYAN_RETURN_IF_ERROR(read_text(item, "path", option.path));
-    BANYAN_RETURN_IF_ERROR(read_number(item, "absolute", option.absolute));
-    BANYAN_RETURN_IF_ERROR(read_number(item, "relative", option.relative));
+    BANYAN_RETURN_IF_ERROR(read_number_member(item, "absolute", option.absolute));
+    BANYAN_RETURN_IF_ERROR(read_number_member(item, "relative", option.relative));
     out.push_back(std::move(option));
   }
   return {};
@@ -117,7 +118,7 @@ Status read_map(const json::Value& object, std::string_view member, OperationOpt
   return {};
 }
 
-Status read_operation(const json::Value& item, OperationOptions& option) {
+Status read_operation_table(const json::Value& item, OperationOptions& option) {
   const std::string_view pairs = map_member(option.name);
   std::vector<std::string_view> known = {"path"};
   if (option.name == "time") known.push_back("skew");
@@ -127,7 +128,7 @@ Status read_operation(const json::Value& item, OperationOptions& option) {
   BANYAN_RETURN_IF_ERROR(check_object(item, known, option.name));
   BANYAN_RETURN_IF_ERROR(read_text(item, "path", option.path));
   BANYAN_RETURN_IF_ERROR(read_text(item, "as", option.as));
-  BANYAN_RETURN_IF_ERROR(read_number(item, "factor", option.factor));
+  BANYAN_RETURN_IF_ERROR(read_number_member(item, "factor", option.factor));
   BANYAN_RETURN_IF_ERROR(read_map(item, pairs, option));
   std::string skew;
   BANYAN_RETURN_IF_ERROR(read_text(item, "skew", skew));
@@ -150,7 +151,7 @@ Status read_operations(const json::Value& object, std::vector<OperationOptions>&
     if (list->type != Type::kArray) return bad(std::string(name) + " must be an array of objects");
     for (const json::Value& item : list->items) {
       OperationOptions option{name, {}};
-      BANYAN_RETURN_IF_ERROR(read_operation(item, option));
+      BANYAN_RETURN_IF_ERROR(read_operation_table(item, option));
       out.push_back(std::move(option));
     }
   }
@@ -186,12 +187,6 @@ void write_operations(json::JsonWriter& json, const std::vector<OperationOptions
   };
   for (const char* name : kPathOperations) write(name, true);
   for (const char* name : kTableOperations) write(name, false);
-}
-
-std::string number_text(double value) {
-  std::array<char, 32> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  return std::string(buffer.data(), end);
 }
 
 std::string text_of(const UnorderedOptions& option) {
@@ -332,14 +327,14 @@ std::vector<std::string> texts_of(const CompareRuleOptions& rule) {
   }
   for (const ToleranceOptions& option : rule.tolerance) {
     std::string text = "tolerance " + option.path;
-    if (option.absolute > 0) text += " absolute " + number_text(option.absolute);
-    if (option.relative > 0) text += " relative " + number_text(option.relative);
+    if (option.absolute > 0) text += " absolute " + shortest_text(option.absolute);
+    if (option.relative > 0) text += " relative " + shortest_text(option.relative);
     out.push_back(text + suffix);
   }
   for (const OperationOptions& option : rule.operations) {
     std::string text = option.name + " " + option.path;
     if (option.name == "time") text += " skew " + format_duration_ns(option.skew_ns);
-    if (option.name == "unit") text += " factor " + number_text(option.factor);
+    if (option.name == "unit") text += " factor " + shortest_text(option.factor);
     if (option.name == "parse_as") text += " " + option.as;
     for (std::size_t i = 0; option.name == "rename" && i < option.map.size(); ++i) {
       text += (i > 0 ? ", " : " ") + option.map[i].first + "→" + option.map[i].second;

@@ -17,7 +17,7 @@
 namespace banyan::comparator {
 namespace {
 
-constexpr std::uint64_t kProgressEvery = 1'000;
+constexpr std::uint64_t kTrialProgressEvery = 1'000;
 constexpr std::size_t kFindingsKept = 100'000;
 constexpr std::size_t kPathsKept = 100'000;
 
@@ -33,7 +33,7 @@ std::map<Mark, std::uint64_t> uncovered(const std::vector<model::Difference>& di
 }
 
 // True where `path` is `above` or below it.
-bool is_within(std::string_view path, std::string_view above) {
+bool is_at_or_below(std::string_view path, std::string_view above) {
   if (!path.starts_with(above)) return false;
   if (path.size() == above.size()) return true;
   const char next = path[above.size()];
@@ -97,7 +97,7 @@ class Trial {
 
   void take(const ExchangeCase& exchange, const Draft& draft, const Judge::Answers& answers) {
     ++report_.exchanges;
-    if (progress_ && report_.exchanges % kProgressEvery == 0) progress_(report_.exchanges);
+    if (progress_ && report_.exchanges % kTrialProgressEvery == 0) progress_(report_.exchanges);
     const std::int64_t at = exchange.started.wall_ns;
     if (report_.from_wall_ns == 0 || at < report_.from_wall_ns) report_.from_wall_ns = at;
     report_.to_wall_ns = std::max(report_.to_wall_ns, at);
@@ -175,11 +175,11 @@ class Trial {
     for (auto at = differed_.lower_bound({field.route, field.path});
          at != differed_.end() && at->first == field.route && at->second.starts_with(field.path);
          ++at) {
-      if (is_within(at->second, field.path)) return true;
+      if (is_at_or_below(at->second, field.path)) return true;
     }
     // ... or of something it lies in.
     for (std::size_t end = field.path.size(); end-- > 0;) {
-      if (!is_within(field.path, std::string_view(field.path).substr(0, end))) continue;
+      if (!is_at_or_below(field.path, std::string_view(field.path).substr(0, end))) continue;
       if (differed_.count({field.route, field.path.substr(0, end)}) > 0) return true;
     }
     return false;

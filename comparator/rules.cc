@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
+#include "comparator/decimal.h"
 #include "comparator/message_types.h"
 #include "core/base/bytes.h"
 #include "core/base/hash.h"
 #include "core/base/text.h"
+#include "core/http/char_classes.h"
 
 namespace banyan::comparator {
 namespace {
@@ -22,18 +23,6 @@ Error bad_rule(std::string_view path, std::string_view what) {
   return make_error(
       ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
       "compare rule \"" + escape_for_terminal(path, 256) + "\": " + std::string(what));
-}
-
-bool is_token(std::string_view name) {
-  if (name.empty()) return false;
-  for (const char c : name) {
-    const bool is_alphanumeric =
-        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!is_alphanumeric && std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos) {
-      return false;
-    }
-  }
-  return true;
 }
 
 // The members that the names of an XML path lead through: /a/b/@c is $.a.b['@c'], //b is $..b.
@@ -88,7 +77,7 @@ Status add_field_or_body(const std::string& path, ValueRule rule, Table& table) 
     const std::string_view prefix = prefix_of(place);
     if (!path.starts_with(prefix)) continue;
     const std::string_view name = std::string_view(path).substr(prefix.size());
-    if (!is_token(name)) {
+    if (!http::is_token(name)) {
       return bad_rule(path, "expected a field name or * behind " + std::string(prefix));
     }
     FieldRule& field = table.fields.emplace_back();
@@ -110,9 +99,9 @@ Status add_field_or_body(const std::string& path, ValueRule rule, Table& table) 
 Status add_ignore(std::string_view name, const std::string& path, Table& table) {
   ValueRule rule;
   rule.text = std::string(name) + " " + path;
-  rule.kind = name == "ignore_all" ? ValueRule::Kind::kIgnoreAll
-              : name == "presence" ? ValueRule::Kind::kPresence
-                                   : ValueRule::Kind::kIgnore;
+  rule.kind = name == "ignore_all" ? RuleKind::kIgnoreAll
+              : name == "presence" ? RuleKind::kPresence
+                                   : RuleKind::kIgnore;
   const bool is_ignore = name == "ignore" || name == "ignore_all";
   if (path == "status" && is_ignore) {
     if (table.status.empty()) table.status = rule.text;
@@ -122,7 +111,7 @@ Status add_ignore(std::string_view name, const std::string& path, Table& table) 
     if (!is_ignore) return bad_rule(path, std::string(name) + " is said of fields inside the body");
     if (table.whole_body.empty()) table.whole_body = rule.text;
     // The whole body is not compared at all.
-    rule.kind = ValueRule::Kind::kIgnoreAll;
+    rule.kind = RuleKind::kIgnoreAll;
     return add_field_or_body("body:**", std::move(rule), table);
   }
   const bool is_known =
@@ -136,7 +125,7 @@ Status add_ignore(std::string_view name, const std::string& path, Table& table) 
 
 Status add_unordered(const UnorderedOptions& option, Table& table) {
   ValueRule rule;
-  rule.kind = ValueRule::Kind::kUnordered;
+  rule.kind = RuleKind::kUnordered;
   rule.text = "unordered " + option.path;
   if (!option.by.empty()) {
     rule.text += " by " + option.by;
@@ -158,24 +147,18 @@ Status add_unordered(const UnorderedOptions& option, Table& table) {
   return {};
 }
 
-std::string number_text(double value) {
-  std::array<char, 32> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  return std::string(buffer.data(), end);
-}
-
 Status add_tolerance(const ToleranceOptions& option, Table& table) {
   const auto is_usable = [](double value) { return std::isfinite(value) && value >= 0; };
   if (!is_usable(option.absolute) || !is_usable(option.relative)) {
     return bad_rule(option.path, "a tolerance is a number that is not negative");
   }
   ValueRule rule;
-  rule.kind = ValueRule::Kind::kTolerance;
+  rule.kind = RuleKind::kTolerance;
   rule.absolute = option.absolute;
   rule.relative = option.relative;
   rule.text = "tolerance " + option.path;
-  if (option.absolute > 0) rule.text += " absolute " + number_text(option.absolute);
-  if (option.relative > 0) rule.text += " relative " + number_text(option.relative);
+  if (option.absolute > 0) rule.text += " absolute " + shortest_text(option.absolute);
+  if (option.relative > 0) rule.text += " relative " + shortest_text(option.relative);
   auto pattern = body_pattern(option.path);
   if (!pattern.ok()) return pattern.status();
   static_cast<ValueRule&>(table.body.emplace_back(*std::move(pattern))) = std::move(rule);
@@ -183,35 +166,34 @@ Status add_tolerance(const ToleranceOptions& option, Table& table) {
 }
 
 // What the operation needs besides its path.
-Status read_operation(const OperationOptions& option, ValueRule& rule) {
-  using Kind = ValueRule::Kind;
+Status compile_operation(const OperationOptions& option, ValueRule& rule) {
   if (option.name == "shape") {
-    rule.kind = Kind::kShape;
+    rule.kind = RuleKind::kShape;
   } else if (option.name == "coerce") {
-    rule.kind = Kind::kCoerce;
+    rule.kind = RuleKind::kCoerce;
   } else if (option.name == "null_eq_absent") {
-    rule.kind = Kind::kNullEqAbsent;
+    rule.kind = RuleKind::kNullEqAbsent;
   } else if (option.name == "time") {
-    rule.kind = Kind::kTime;
+    rule.kind = RuleKind::kTime;
     rule.skew_ns = option.skew_ns;
     if (rule.skew_ns < 0) return bad_rule(option.path, "a skew is not negative");
     rule.text += " skew " + format_duration_ns(rule.skew_ns);
   } else if (option.name == "unit") {
-    rule.kind = Kind::kUnit;
-    if (std::isfinite(option.factor)) rule.factor = decimal_of(number_text(option.factor));
+    rule.kind = RuleKind::kUnit;
+    if (std::isfinite(option.factor)) rule.factor = decimal_of(shortest_text(option.factor));
     if (!rule.factor || rule.factor->digits.empty()) {
       return bad_rule(option.path, "unit needs a factor that is not 0");
     }
-    rule.text += " factor " + number_text(option.factor);
+    rule.text += " factor " + shortest_text(option.factor);
   } else if (option.name == "parse_as") {
-    rule.kind = Kind::kParseAs;
+    rule.kind = RuleKind::kParseAs;
     if (option.as != "json" && option.as != "base64json") {
       return bad_rule(option.path, "parse_as is json or base64json");
     }
     rule.is_base64 = option.as == "base64json";
     rule.text += " " + option.as;
   } else if (option.name == "rename") {
-    rule.kind = Kind::kRename;
+    rule.kind = RuleKind::kRename;
     rule.map = option.map;
     if (rule.map.empty()) return bad_rule(option.path, "rename needs pairs of names");
     for (std::size_t i = 0; i < rule.map.size(); ++i) {
@@ -222,7 +204,7 @@ Status read_operation(const OperationOptions& option, ValueRule& rule) {
       rule.text += (i > 0 ? ", " : " ") + from + "→" + to;
     }
   } else if (option.name == "enum_map" || option.name == "url") {
-    rule.kind = option.name == "url" ? Kind::kUrl : Kind::kEnumMap;
+    rule.kind = option.name == "url" ? RuleKind::kUrl : RuleKind::kEnumMap;
     rule.map = option.map;
     if (rule.map.empty()) return bad_rule(option.path, option.name + " needs pairs to map");
     if (option.name == "url") {
@@ -244,10 +226,9 @@ Status add_operation(const OperationOptions& option, Table& table) {
   }
   ValueRule rule;
   rule.text = option.name + " " + option.path;
-  BANYAN_RETURN_IF_ERROR(read_operation(option, rule));
-  const bool is_of_body = rule.kind == ValueRule::Kind::kParseAs ||
-                          rule.kind == ValueRule::Kind::kRename ||
-                          rule.kind == ValueRule::Kind::kNullEqAbsent;
+  BANYAN_RETURN_IF_ERROR(compile_operation(option, rule));
+  const bool is_of_body = rule.kind == RuleKind::kParseAs || rule.kind == RuleKind::kRename ||
+                          rule.kind == RuleKind::kNullEqAbsent;
   if (is_of_body && !option.path.starts_with("body:$") && option.path != "body:**") {
     return bad_rule(option.path, option.name + " is said of JSON: body:$…");
   }
@@ -370,10 +351,9 @@ RuleSet::RuleSet(const CompiledRules& rules, std::string_view route, std::int64_
     if (whole_body_.empty()) whole_body_ = table.whole_body;
     for (const FieldRule& rule : table.fields) fields_.push_back(&rule);
     for (const BodyRule& rule : table.body) {
-      using Kind = ValueRule::Kind;
-      auto& rules_of = rule.kind == Kind::kParseAs  ? parsed_
-                       : rule.kind == Kind::kRename ? renames_
-                                                    : body_;
+      auto& rules_of = rule.kind == RuleKind::kParseAs  ? parsed_
+                       : rule.kind == RuleKind::kRename ? renames_
+                                                        : body_;
       rules_of.push_back(&rule);
     }
   }
@@ -392,13 +372,13 @@ std::string_view prefix_of(FieldPlace place) {
 std::string_view RuleSet::field_rule(const FieldRule& rule, DifferenceKind kind,
                                      std::string_view legacy, std::string_view candidate) const {
   // Of a field most that matters is whether it is there, so `ignore` covers that as well.
-  if (rule.kind == ValueRule::Kind::kIgnore || rule.kind == ValueRule::Kind::kIgnoreAll) {
+  if (rule.kind == RuleKind::kIgnore || rule.kind == RuleKind::kIgnoreAll) {
     return rule.text;
   }
   if (rule.covers_below()) return covers_kind(rule.kind, kind) ? rule.text : std::string_view();
   if (kind != DifferenceKind::kValue) return {};
   const auto leaf = [&](std::string_view text) {
-    const bool is_number = rule.kind == ValueRule::Kind::kTolerance;
+    const bool is_number = rule.kind == RuleKind::kTolerance;
     return Leaf{is_number ? LeafType::kNumber : LeafType::kString, text};
   };
   return covers(rule, leaf(legacy), leaf(candidate)) ? rule.text : std::string_view();
@@ -448,7 +428,7 @@ std::string_view RuleSet::covering_null(const NodeRules& node, DifferenceKind ki
   for (const std::int16_t index : node.values) {
     if (index < 0) break;
     const BodyRule& rule = *body_[static_cast<std::size_t>(index)];
-    if (rule.kind == ValueRule::Kind::kNullEqAbsent) return rule.text;
+    if (rule.kind == RuleKind::kNullEqAbsent) return rule.text;
   }
   return {};
 }

@@ -125,7 +125,7 @@ void RuleSet::settle(NodeRules& node, std::int16_t inherited, const Accepts& acc
     if (!accepts(i)) continue;
     const BodyRule& rule = *body_[i];
     const auto index = static_cast<std::int16_t>(i);
-    if (rule.kind == ValueRule::Kind::kUnordered) {
+    if (rule.kind == RuleKind::kUnordered) {
       if (node.unordered < 0) node.unordered = index;
       continue;
     }

@@ -8,26 +8,17 @@
 #include <set>
 #include <string_view>
 
+#include "comparator/chars.h"
+#include "comparator/readiness_counts.h"
 #include "core/base/text.h"
 #include "core/http/message.h"
 
 namespace banyan::comparator {
 namespace {
 
-constexpr std::size_t kNameBytesMax = 40;
 constexpr std::size_t kValueBytesMax = 32;
-constexpr std::int64_t kHourNs = 3'600'000'000'000;
 
-// What a programmer writes. Tokens, percent-coding and sentences are none of it.
-bool is_plain(std::string_view text, std::size_t bytes_max) {
-  return !text.empty() && text.size() <= bytes_max &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '-' || c == '.';
-         });
-}
-
-void add(std::vector<std::string>& to, std::string what) {
+void add_fact(std::vector<std::string>& to, std::string what) {
   if (to.size() < kFactsMax && std::find(to.begin(), to.end(), what) == to.end()) {
     to.push_back(std::move(what));
   }
@@ -41,9 +32,9 @@ void add_parameters(std::string_view target, RequestFacts& out) {
   for (const std::string_view parameter : split(query, '&')) {
     const std::size_t equals = parameter.find('=');
     const std::string_view name = parameter.substr(0, equals);
-    if (equals == std::string_view::npos || !is_plain(name, kNameBytesMax)) continue;
+    if (equals == std::string_view::npos || !is_plain(name, kPlainNameBytesMax)) continue;
     const std::string what = "?" + std::string(name) + "=";
-    add(out.names, what);
+    add_fact(out.names, what);
     const std::string_view value = parameter.substr(equals + 1);
     if (out.values.size() < kFactsMax && is_plain(value, kValueBytesMax)) {
       out.values.emplace_back(what, value);
@@ -62,9 +53,9 @@ std::string_view size_class(const model::Body& body) {
 }
 
 // What all requests are counted by: which of them has a property.
-class Table {
+class PropertyTable {
  public:
-  Table(const std::vector<RequestFacts>& differing, const std::vector<RequestFacts>& others)
+  PropertyTable(const std::vector<RequestFacts>& differing, const std::vector<RequestFacts>& others)
       : differing_(differing.size()), others_(others.size()) {
     std::map<std::string, std::set<std::string>> values;
     for (const auto* side : {&differing, &others}) {
@@ -154,7 +145,7 @@ class Table {
 
 RequestFacts facts_of(const model::RequestRecord& request, int status_class) {
   RequestFacts out;
-  if (is_plain(request.method, kNameBytesMax))
+  if (is_plain(request.method, kPlainNameBytesMax))
     out.marks.push_back("method " + std::string(request.method));
   add_parameters(request.target, out);
   if (out.names.size() > 1) {
@@ -165,16 +156,17 @@ RequestFacts facts_of(const model::RequestRecord& request, int status_class) {
     out.marks.push_back(std::move(shape));
   }
   for (const http::Header& field : request.fields) {
-    if (is_plain(field.name, kNameBytesMax)) add(out.names, "header " + to_lower(field.name));
+    if (is_plain(field.name, kPlainNameBytesMax))
+      add_fact(out.names, "header " + to_lower(field.name));
   }
   if (const auto type = http::find_header(request.fields, "content-type")) {
     const std::string media = to_lower(trim(type->substr(0, type->find(';'))));
     const std::size_t slash = media.find('/');
-    if (slash != std::string::npos && is_plain(media.substr(0, slash), kNameBytesMax)) {
+    if (slash != std::string::npos && is_plain(media.substr(0, slash), kPlainNameBytesMax)) {
       const std::string_view rest = std::string_view(media).substr(slash + 1);
       const bool is_known = rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.+-_") ==
                             std::string_view::npos;
-      if (is_known && media.size() <= 2 * kNameBytesMax) {
+      if (is_known && media.size() <= 2 * kPlainNameBytesMax) {
         out.marks.push_back("content type " + media);
       }
     }
@@ -195,7 +187,7 @@ RequestFacts facts_of(const model::RequestRecord& request, int status_class) {
 std::vector<Special> special_of(const std::vector<RequestFacts>& differing,
                                 const std::vector<RequestFacts>& others, double share_of_others) {
   if (differing.size() < kSpecialRequestsMin || others.size() < kSpecialRequestsMin) return {};
-  return Table(differing, others).told(share_of_others);
+  return PropertyTable(differing, others).told(share_of_others);
 }
 
 }  // namespace banyan::comparator

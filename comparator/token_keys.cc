@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <optional>
 
+#include "comparator/chars.h"
+
 namespace banyan::comparator {
 namespace {
 
@@ -11,7 +13,6 @@ constexpr std::string_view kPrefix = "banyan:t:";
 constexpr std::size_t kHexDigits = 32;
 constexpr std::size_t kNumberDigitsMax = 10;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
 
 struct Token {

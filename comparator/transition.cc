@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "comparator/chars.h"
 #include "comparator/transition_parts.h"
 #include "core/base/text.h"
 
@@ -15,11 +16,9 @@ constexpr std::size_t kTruncatedBytesMin = 4;  // what must be left of a text to
 constexpr std::size_t kEncodedBytesMin = 4;
 constexpr std::size_t kHostBytesMax = 255;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -36,11 +35,11 @@ bool are_equal_without(std::string_view a, std::string_view b, Skip skip) {
 }
 
 // Two words for the two directions of one cause.
-struct Words {
+struct BothWays {
   std::string_view there, back;
 };
 
-std::string_view choose(const Words& words, bool is_there) {
+std::string_view word_for(const BothWays& words, bool is_there) {
   return is_there ? words.there : words.back;
 }
 
@@ -165,7 +164,7 @@ bool is_encoded_twice(std::string_view twice, std::string_view once) {
 std::string_view encoding_transition(std::string_view a, std::string_view b) {
   struct Encoding {
     bool (*is_encoded)(std::string_view encoded, std::string_view plain);
-    Words words;
+    BothWays words;
   };
   constexpr std::array<Encoding, 4> kEncodings = {
       {{[](std::string_view x, std::string_view y) {
@@ -188,10 +187,10 @@ std::string_view spelling_transition(std::string_view a, std::string_view b) {
   if (equal_ignoring_case(a, b)) return "case";
   if (trimmed(a) == trimmed(b)) {
     if (a.size() == b.size()) return "white space";
-    return choose({"trimmed", "padded"}, b.size() < a.size());
+    return word_for({"trimmed", "padded"}, b.size() < a.size());
   }
   if (are_equal_without(a, b, [](char c) { return c == '\r'; })) return "line endings";
-  if (are_equal_without(a, b, is_space)) return "white space";
+  if (are_equal_without(a, b, is_blank)) return "white space";
   if (is_cut(a, b)) return "truncated";
   if (is_cut(b, a)) return "extended";
   return {};

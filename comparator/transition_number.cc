@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "comparator/chars.h"
 #include "comparator/transition_parts.h"
 
 namespace banyan::comparator {
@@ -16,8 +17,6 @@ constexpr double kEpochMin = 1e8;
 constexpr double kEpochMax = 1e11;
 constexpr double kNoise = 1e-12;
 constexpr std::size_t kNoiseDigits = 15;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::size_t digits_at(std::string_view text, std::size_t at) {
   std::size_t end = at;
@@ -79,7 +78,7 @@ bool is_rounded(const SpelledNumber& longer, const SpelledNumber& shorter) {
 }
 
 // Two computations of one number in binary floating point.
-bool is_noise(const SpelledNumber& a, const SpelledNumber& b) {
+bool is_float_noise(const SpelledNumber& a, const SpelledNumber& b) {
   if (a.is_integer() && b.is_integer()) return false;  // ids, and they are exact
   if (std::max(a.value.digits.size(), b.value.digits.size()) < kNoiseDigits) return false;
   const double x = approximate(a);
@@ -87,7 +86,7 @@ bool is_noise(const SpelledNumber& a, const SpelledNumber& b) {
   return std::fabs(x - y) <= kNoise * std::max(std::fabs(x), std::fabs(y));
 }
 
-std::string form_of(const SpelledNumber& a, const SpelledNumber& b) {
+std::string number_form(const SpelledNumber& a, const SpelledNumber& b) {
   if (a.has_leading_zeros != b.has_leading_zeros) return "leading zeros";
   if (a.has_exponent || b.has_exponent || a.scale == b.scale ||
       std::max(a.scale, b.scale) > kScaleToldMax) {
@@ -135,7 +134,7 @@ bool are_equal(const SpelledNumber& a, const SpelledNumber& b) {
 }
 
 std::string transition_of_numbers(const SpelledNumber& legacy, const SpelledNumber& candidate) {
-  if (are_equal(legacy, candidate)) return form_of(legacy, candidate);
+  if (are_equal(legacy, candidate)) return number_form(legacy, candidate);
   const Decimal& a = legacy.value;
   const Decimal& b = candidate.value;
   if (a.digits == b.digits && a.exponent == b.exponent) return "sign";
@@ -145,7 +144,7 @@ std::string transition_of_numbers(const SpelledNumber& legacy, const SpelledNumb
       return std::string(down);
     }
   }
-  if (is_noise(legacy, candidate)) return "float noise";
+  if (is_float_noise(legacy, candidate)) return "float noise";
   const bool is_whole =
       (a.digits.empty() || a.exponent >= 0) && (b.digits.empty() || b.exponent >= 0);
   if (const auto gap = gap_in_units(a, b, 0); is_whole && gap && *gap == 1) return "off by one";

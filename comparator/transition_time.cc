@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 
+#include "comparator/chars.h"
 #include "comparator/transition_parts.h"
 
 namespace banyan::comparator {
@@ -11,8 +12,6 @@ using Form = SpelledTime::Form;
 constexpr std::int64_t kDay = 86'400;
 constexpr std::int64_t kQuarterHour = 900;      // Every offset in use is a multiple of it,
 constexpr std::int64_t kShiftMax = 26 * 3'600;  // from -12:00 to +14:00.
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // `count` digits at `at`; -1 where they are not all digits.
 int number_at(std::string_view text, std::size_t at, std::size_t count) {
@@ -142,7 +141,7 @@ std::optional<SpelledTime> read_epoch(std::string_view text) {
   return std::nullopt;
 }
 
-std::string_view name_of(Form form) {
+std::string_view form_name(Form form) {
   switch (form) {
     case Form::kRfc3339: return "RFC 3339";
     case Form::kImfFixdate: return "IMF-fixdate";
@@ -183,7 +182,7 @@ std::string transition_of_times(const SpelledTime& legacy, const SpelledTime& ca
     const bool is_near = is_day ? gap > -kDay && gap < kDay
                                 : is_same || is_same_but_for_precision(legacy, candidate);
     if (!is_near) return {};
-    return std::string(name_of(legacy.form)) + "→" + std::string(name_of(candidate.form));
+    return std::string(form_name(legacy.form)) + "→" + std::string(form_name(candidate.form));
   }
   if (legacy.form == Form::kDate) return gap == kDay || gap == -kDay ? "off by one day" : "";
   if (legacy.form == Form::kEpoch) return {};  // two numbers

@@ -10,20 +10,19 @@
 namespace banyan::comparator {
 namespace {
 
-using Kind = ValueRule::Kind;
-
 bool is_of(std::string_view text, const char* characters) {
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
-constexpr const char* kHex = "0123456789abcdefABCDEF";
+constexpr const char* kHexCharacters = "0123456789abcdefABCDEF";
 
 // The version digit of 8-4-4-4-12 hex digits, '\0' where it is none.
 char uuid_version(std::string_view text) {
   if (text.size() != 36) return '\0';
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (is_dash ? text[i] != '-' : std::string_view(kHex).find(text[i]) == std::string_view::npos) {
+    if (is_dash ? text[i] != '-'
+                : std::string_view(kHexCharacters).find(text[i]) == std::string_view::npos) {
       return '\0';
     }
   }
@@ -143,7 +142,7 @@ std::string format_of(const Leaf& leaf) {
     return "time " + std::to_string(static_cast<int>(time->form));
   }
   if (host_of(text)) return "url";
-  if (text.size() >= 16 && is_of(text, kHex)) return "hex " + std::to_string(text.size());
+  if (text.size() >= 16 && is_of(text, kHexCharacters)) return "hex " + std::to_string(text.size());
   const std::size_t at = text.find('@');
   const bool has_blank = text.find_first_of(" \t\r\n") != std::string_view::npos;
   if (at != std::string_view::npos && at > 0 && !has_blank &&
@@ -153,31 +152,31 @@ std::string format_of(const Leaf& leaf) {
   return has_blank ? "text" : "word";
 }
 
-bool covers_kind(Kind rule, DifferenceKind difference) {
+bool covers_kind(RuleKind rule, DifferenceKind difference) {
   const bool is_of_presence =
       difference == DifferenceKind::kMissing || difference == DifferenceKind::kExtra;
-  if (rule == Kind::kIgnore) return !is_of_presence && difference != DifferenceKind::kType;
-  return rule == Kind::kIgnoreAll || !is_of_presence;
+  if (rule == RuleKind::kIgnore) return !is_of_presence && difference != DifferenceKind::kType;
+  return rule == RuleKind::kIgnoreAll || !is_of_presence;
 }
 
 bool covers(const ValueRule& rule, const Leaf& a, const Leaf& b) {
   switch (rule.kind) {
-    case Kind::kTolerance:
+    case RuleKind::kTolerance:
       return a.type == LeafType::kNumber && b.type == LeafType::kNumber &&
              is_within(a.text, b.text, rule.absolute, rule.relative);
-    case Kind::kShape: return a.type == b.type && format_of(a) == format_of(b);
-    case Kind::kTime: return are_within_skew(a, b, rule.skew_ns);
-    case Kind::kCoerce: return are_coerced(a, b);
-    case Kind::kUnit: return are_in_unit(a, b, *rule.factor);
-    case Kind::kEnumMap: return is_mapped(rule.map, a.text, b.text);
-    case Kind::kUrl: return are_mapped_urls(a.text, b.text, rule.map);
-    case Kind::kIgnore:
-    case Kind::kPresence:
-    case Kind::kIgnoreAll:
-    case Kind::kUnordered:
-    case Kind::kParseAs:
-    case Kind::kRename:
-    case Kind::kNullEqAbsent: return false;
+    case RuleKind::kShape: return a.type == b.type && format_of(a) == format_of(b);
+    case RuleKind::kTime: return are_within_skew(a, b, rule.skew_ns);
+    case RuleKind::kCoerce: return are_coerced(a, b);
+    case RuleKind::kUnit: return are_in_unit(a, b, *rule.factor);
+    case RuleKind::kEnumMap: return is_mapped(rule.map, a.text, b.text);
+    case RuleKind::kUrl: return are_mapped_urls(a.text, b.text, rule.map);
+    case RuleKind::kIgnore:
+    case RuleKind::kPresence:
+    case RuleKind::kIgnoreAll:
+    case RuleKind::kUnordered:
+    case RuleKind::kParseAs:
+    case RuleKind::kRename:
+    case RuleKind::kNullEqAbsent: return false;
   }
   return false;
 }

@@ -22,8 +22,7 @@ using ItemKey = std::vector<std::vector<std::string>>;
 struct ValueRule {
   enum class Kind : std::uint8_t {
     // Of a field and what lies below it: kIgnore keeps that it is there and of which type,
-    // kPresence
-    // that it is there, kIgnoreAll nothing.
+    // kPresence that it is there, kIgnoreAll nothing.
     kIgnore,
     kPresence,
     kIgnoreAll,
@@ -52,12 +51,14 @@ struct ValueRule {
   bool covers_below() const { return kind <= Kind::kIgnoreAll; }
 };
 
+using RuleKind = ValueRule::Kind;
+
 // What a value looks like; the same words for both sides, and never a part of the value but the
 // version of a UUID.
 std::string format_of(const Leaf& leaf);
 // Whether a rule of what lies below a field (covers_below()) covers a difference of the field
 // itself.
-bool covers_kind(ValueRule::Kind rule, DifferenceKind difference);
+bool covers_kind(RuleKind rule, DifferenceKind difference);
 // Whether the rule covers that the values differ, in type as well. `a` is legacy's.
 bool covers(const ValueRule& rule, const Leaf& a, const Leaf& b);
 

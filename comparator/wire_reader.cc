@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
+#include "comparator/body_errors.h"
+#include "comparator/decimal.h"
 #include "comparator/wire_value.h"
 #include "core/base/text.h"
 
@@ -17,7 +18,6 @@ namespace {
 using json::Value;
 using Type = Value::Type;
 using Messages = WireMessages;
-using Field = WireField;
 
 bool is_printable(std::string_view bytes) {
   return is_utf8(bytes) && std::none_of(bytes.begin(), bytes.end(), [](char c) {
@@ -33,7 +33,7 @@ bool may_open_a_message(std::string_view bytes) {
 
 enum class Content { kText, kMessage, kHex };
 
-Content content_of(const Messages& legacy, const Messages& candidate, std::size_t depth) {
+Content guess_content(const Messages& legacy, const Messages& candidate, std::size_t depth) {
   const auto all = [&](auto test) {
     return std::all_of(legacy.begin(), legacy.end(), test) &&
            std::all_of(candidate.begin(), candidate.end(), test);
@@ -53,21 +53,14 @@ bool is_sensible(double number) {
   return std::isfinite(number) && std::fabs(number) > 1e-9 && std::fabs(number) < 1e15;
 }
 
-template <typename Float>
-std::string decimal(Float number) {
-  std::array<char, 64> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
-  return std::string(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
-}
-
-double as_double(const Field& field) {
+double as_double(const WireField& field) {
   return field.wire == Wire::kFixed64
              ? std::bit_cast<double>(field.value)
              : static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(field.value)));
 }
 
 template <typename Occurrences>
-Messages bytes_of(const Occurrences& occurrences) {
+Messages bytes_at(const Occurrences& occurrences) {
   Messages out;
   for (const auto& occurrence : occurrences) {
     if (occurrence.field.wire == Wire::kBytes) out.push_back(occurrence.field.bytes);
@@ -88,26 +81,21 @@ bool is_sensible_at(const Place& place) {
 
 }  // namespace
 
-Value wire_number(const Field& field, bool is_float) {
+Value wire_number(const WireField& field, bool is_float) {
   Value value = Value::of_type(Type::kNumber);
   if (!is_float || field.wire == Wire::kVarint) {
     value.text = std::to_string(field.value);
   } else if (field.wire == Wire::kFixed64) {
-    value.text = decimal(std::bit_cast<double>(field.value));
+    value.text = shortest_text(std::bit_cast<double>(field.value));
   } else {
-    value.text = decimal(std::bit_cast<float>(static_cast<std::uint32_t>(field.value)));
+    value.text = shortest_text(std::bit_cast<float>(static_cast<std::uint32_t>(field.value)));
   }
   return value;
 }
 
-Error wire_malformed(std::string what) {
-  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal, std::move(what));
-}
-
 Status WireReader::take(std::size_t count) {
   if (count > left_) {
-    return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal,
-                      "has more than " + std::to_string(kJsonNodesMax) + " fields");
+    return too_large_body("has more than " + std::to_string(kJsonNodesMax) + " fields");
   }
   left_ -= count;
   return {};
@@ -131,7 +119,7 @@ Result<WireReader::Values> WireReader::read(const Messages& legacy, const Messag
   std::map<std::uint64_t, Place> places;
   const auto note = [&places](const Split& messages, Occurrences Place::*side) {
     for (std::size_t i = 0; i < messages.size(); ++i) {
-      for (const Field& field : messages[i]) (places[field.number].*side).push_back({i, field});
+      for (const WireField& field : messages[i]) (places[field.number].*side).push_back({i, field});
     }
   };
   note(*left, &Place::legacy);
@@ -157,7 +145,7 @@ Result<WireReader::Split> WireReader::split(const Messages& messages) {
   Split out;
   for (const std::string_view message : messages) {
     auto fields = fields_of(message);
-    if (!fields) return wire_malformed("holds no Protocol Buffers message");
+    if (!fields) return malformed_body("holds no Protocol Buffers message");
     BANYAN_RETURN_IF_ERROR(take(fields->size() + 1));
     out.push_back(*std::move(fields));
   }
@@ -196,9 +184,9 @@ Status WireReader::fill(std::uint64_t number, const Place& place, std::size_t de
 }
 
 Result<WireReader::Values> WireReader::values_of(const Place& place, std::size_t depth) {
-  Messages legacy = bytes_of(place.legacy);
-  Messages candidate = bytes_of(place.candidate);
-  const Content content = content_of(legacy, candidate, depth);
+  Messages legacy = bytes_at(place.legacy);
+  Messages candidate = bytes_at(place.candidate);
+  const Content content = guess_content(legacy, candidate, depth);
   Values messages;
   if (content == Content::kMessage) {
     auto read_below = read(legacy, candidate, depth + 1, nullptr);
@@ -210,7 +198,7 @@ Result<WireReader::Values> WireReader::values_of(const Place& place, std::size_t
     std::vector<Value> out;
     std::size_t next = 0;
     for (const Occurrence& occurrence : from) {
-      const Field& field = occurrence.field;
+      const WireField& field = occurrence.field;
       if (field.wire != Wire::kBytes) {
         out.push_back(wire_number(field, is_float));
       } else if (content == Content::kMessage) {

@@ -81,6 +81,5 @@ class WireReader {
 
 // A number in JSON's spelling; of floating point the shortest that reads back.
 json::Value wire_number(const WireField& field, bool is_float);
-Error wire_malformed(std::string what);
 
 }  // namespace banyan::comparator

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "comparator/body_errors.h"
 #include "comparator/wire_reader.h"
 #include "comparator/wire_value.h"
 #include "core/base/bytes.h"
@@ -19,7 +20,6 @@ namespace banyan::comparator {
 namespace {
 
 using json::Value;
-using FieldType = MessageField::Type;
 using Type = Value::Type;
 
 // How a single value stands on the wire; nullopt of groups, which are not read.
@@ -39,7 +39,7 @@ std::optional<Wire> wire_of(FieldType type) {
   }
 }
 
-bool fits(const MessageField& field, const WireField& found) {
+bool stands_as(const MessageField& field, const WireField& found) {
   const auto wire = wire_of(field.type);
   if (!wire) return false;
   return found.wire == *wire || (field.is_repeated && found.wire == Wire::kBytes);
@@ -58,13 +58,13 @@ std::optional<std::vector<WireField>> unpacked(const WireField& packed, Wire wir
   return reader.ok() ? std::optional(std::move(out)) : std::nullopt;
 }
 
-Value number_of(std::string text) {
+Value number_value(std::string text) {
   Value out = Value::of_type(Type::kNumber);
   out.text = std::move(text);
   return out;
 }
 
-Value signed_number(std::int64_t value) { return number_of(std::to_string(value)); }
+Value signed_number(std::int64_t value) { return number_value(std::to_string(value)); }
 
 std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1 ^ (~(value & 1) + 1));
@@ -99,7 +99,7 @@ Value scalar(const MessageField& field, const WireField& found, bool is_text) {
     case FieldType::kSint64: return signed_number(unzigzag(found.value));
     case FieldType::kUint32:
     case FieldType::kFixed32:
-      return number_of(std::to_string(static_cast<std::uint32_t>(found.value)));
+      return number_value(std::to_string(static_cast<std::uint32_t>(found.value)));
     case FieldType::kBool: {
       Value out = Value::of_type(Type::kBool);
       out.boolean = found.value != 0;
@@ -110,7 +110,7 @@ Value scalar(const MessageField& field, const WireField& found, bool is_text) {
       return Value::of_text(is_text ? std::string(found.bytes) : hex_of_bytes(found.bytes));
     case FieldType::kBytes:
     case FieldType::kMessage: return Value::of_text(hex_of_bytes(found.bytes));
-    default: return number_of(std::to_string(found.value));
+    default: return number_value(std::to_string(found.value));
   }
 }
 
@@ -171,9 +171,9 @@ Status WireReader::fill_typed(const MessageField& field, Place& place, std::size
   Place fitting;
   const auto part = [&field](Occurrences& all, Occurrences& good) {
     for (const Occurrence& occurrence : all) {
-      if (fits(field, occurrence.field)) good.push_back(occurrence);
+      if (stands_as(field, occurrence.field)) good.push_back(occurrence);
     }
-    std::erase_if(all, [&](const Occurrence& of) { return fits(field, of.field); });
+    std::erase_if(all, [&](const Occurrence& of) { return stands_as(field, of.field); });
   };
   part(place.legacy, fitting.legacy);
   part(place.candidate, fitting.candidate);
@@ -195,7 +195,7 @@ Status WireReader::add_items(const MessageField& field, const WireField& from, b
     return {};
   }
   const auto values = unpacked(from, wire);
-  if (!values) return wire_malformed("holds a field " + field.name + " that is damaged");
+  if (!values) return malformed_body("holds a field " + field.name + " that is damaged");
   BANYAN_RETURN_IF_ERROR(take(values->size()));
   for (const WireField& one : *values) held->items.push_back(scalar(field, one, is_text));
   return {};
@@ -245,8 +245,8 @@ Result<WireMessages> WireReader::merged(const MessageField& field, const Occurre
     }
     merged_bytes_ += of.field.bytes.size();
     if (merged_bytes_ > kWireMergedBytesMax) {
-      return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal,
-                        "has messages in pieces of more than " + format_size(kWireMergedBytesMax));
+      return too_large_body("has messages in pieces of more than " +
+                            format_size(kWireMergedBytesMax));
     }
     storage_.back().append(of.field.bytes);
     out.back() = storage_.back();

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "comparator/body_errors.h"
 #include "comparator/wire_reader.h"
 #include "core/codec/content_coding.h"
 
@@ -27,13 +28,13 @@ Result<Messages> messages_of(WireForm form, const WireBody& body, std::size_t by
   std::string_view rest = body.bytes;
   while (!rest.empty()) {
     if (rest.size() < kPrefixBytes)
-      return wire_malformed("ends inside the prefix of a gRPC message");
+      return malformed_body("ends inside the prefix of a gRPC message");
     const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(rest[i]); };
     const std::size_t size = std::size_t{byte(1)} << 24 | std::size_t{byte(2)} << 16 |
                              std::size_t{byte(3)} << 8 | byte(4);
     const std::uint8_t flag = byte(0);
     rest.remove_prefix(kPrefixBytes);
-    if (size > rest.size()) return wire_malformed("ends inside a gRPC message");
+    if (size > rest.size()) return malformed_body("ends inside a gRPC message");
     const std::string_view bytes = rest.substr(0, size);
     rest.remove_prefix(size);
     if (flag == 0) {
@@ -47,7 +48,7 @@ Result<Messages> messages_of(WireForm form, const WireBody& body, std::size_t by
       storage.push_back(*std::move(decoded));
       out.push_back(storage.back());
     } else {
-      return wire_malformed("holds a gRPC message of an unknown flag or coding");
+      return malformed_body("holds a gRPC message of an unknown flag or coding");
     }
   }
   return out;

@@ -6,32 +6,22 @@
 #include <tuple>
 #include <utility>
 
+#include "comparator/body_errors.h"
+#include "comparator/chars.h"
 #include "core/base/text.h"
 
 namespace banyan::comparator {
 namespace {
 
-using Kind = MarkupNode::Kind;
-
 constexpr std::string_view kXmlSpace = "http://www.w3.org/XML/1998/namespace";
 constexpr std::string_view kSchemaInstance = "http://www.w3.org/2001/XMLSchema-instance";
-constexpr std::string_view kBlank = " \t\r\n";
 
-Error malformed(std::string what) {
-  return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kInternal,
-                    "is no well-formed XML: " + std::move(what));
+Error malformed_xml(std::string what) {
+  return malformed_body("is no well-formed XML: " + std::move(what));
 }
 
 Error unsupported(std::string what) {
   return make_error(ErrorCode::kUnsupported, ErrorOrigin::kInternal, std::move(what));
-}
-
-Error too_much(std::string what) {
-  return make_error(ErrorCode::kExhausted, ErrorOrigin::kInternal, std::move(what));
-}
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(kBlank) == std::string_view::npos;
 }
 
 std::string shown_name(std::string_view name) {
@@ -68,7 +58,7 @@ Status check_before(std::string_view bytes) {
     if (rest[0] == '&') {
       const std::size_t end = rest.substr(0, 16).find(';');
       if (end == std::string_view::npos || !is_reference(rest.substr(1, end - 1))) {
-        return malformed("an entity that is not declared, at byte " + std::to_string(next));
+        return malformed_xml("an entity that is not declared, at byte " + std::to_string(next));
       }
     } else if (rest.starts_with("<!--")) {
       at = skip_past(bytes, next + 4, "-->");
@@ -79,9 +69,9 @@ Status check_before(std::string_view bytes) {
     } else if (rest.starts_with("<!DOCTYPE")) {
       return unsupported("has a document type declaration, which is not read");
     } else if (++tags > 2 * kMarkupNodesMax) {
-      return too_much("has more than " + std::to_string(kMarkupNodesMax) + " elements");
+      return too_large_body("has more than " + std::to_string(kMarkupNodesMax) + " elements");
     }
-    if (at == std::string_view::npos) return malformed("it ends inside a comment or CDATA");
+    if (at == std::string_view::npos) return malformed_xml("it ends inside a comment or CDATA");
   }
   return {};
 }
@@ -103,13 +93,14 @@ Result<pugi::xml_node> root_of(const pugi::xml_document& document) {
   pugi::xml_node root;
   for (const pugi::xml_node& node : document.children()) {
     if (node.type() == pugi::node_element) {
-      if (root) return malformed("it has a second root element");
+      if (root) return malformed_xml("it has a second root element");
       root = node;
     } else if (node.type() == pugi::node_pcdata || node.type() == pugi::node_cdata) {
-      if (!is_blank(node.value())) return malformed("text outside of its root element");
+      if (!holds_only(node.value(), kBlanks))
+        return malformed_xml("text outside of its root element");
     }
   }
-  if (!root) return malformed("it has no root element");
+  if (!root) return malformed_xml("it has no root element");
   return root;
 }
 
@@ -128,7 +119,7 @@ Result<std::unique_ptr<XmlTree>> XmlTree::parse(std::string_view bytes, const Ru
 
 Status XmlTree::read(std::string_view bytes) {
   if (bytes.find('\0') != std::string_view::npos || !is_utf8(bytes)) {
-    return malformed("it is not UTF-8");
+    return malformed_xml("it is not UTF-8");
   }
   BANYAN_RETURN_IF_ERROR(check_before(bytes));
   constexpr unsigned kOptions = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol |
@@ -137,8 +128,8 @@ Status XmlTree::read(std::string_view bytes) {
   const pugi::xml_parse_result parsed =
       document_->load_buffer(bytes.data(), bytes.size(), kOptions, pugi::encoding_utf8);
   if (!parsed) {
-    return malformed(std::string(parsed.description()) + ", at byte " +
-                     std::to_string(parsed.offset));
+    return malformed_xml(std::string(parsed.description()) + ", at byte " +
+                         std::to_string(parsed.offset));
   }
   BANYAN_RETURN_IF_ERROR(check_encoding(*document_));
   const auto root = root_of(*document_);
@@ -154,7 +145,7 @@ Status XmlTree::declare(const pugi::xml_node& from) {
     if (name == "xmlns") {
       scopes_.push_back({"", uri});
     } else if (name.starts_with("xmlns:")) {
-      if (uri.empty()) return malformed("the prefix " + shown_name(name) + " means nothing");
+      if (uri.empty()) return malformed_xml("the prefix " + shown_name(name) + " means nothing");
       scopes_.push_back({name.substr(6), uri});
     }
   }
@@ -175,10 +166,11 @@ Result<XmlTree::Name> XmlTree::resolve(std::string_view name, bool is_attribute)
   }
   const std::string_view local = name.substr(colon + 1);
   if (colon == 0 || local.empty() || local.find(':') != std::string_view::npos) {
-    return malformed(shown_name(name) + " is no name");
+    return malformed_xml(shown_name(name) + " is no name");
   }
   const std::string_view* uri = uri_of(name.substr(0, colon));
-  if (uri == nullptr) return malformed("the prefix of " + shown_name(name) + " is not declared");
+  if (uri == nullptr)
+    return malformed_xml("the prefix of " + shown_name(name) + " is not declared");
   return Name{*uri, local};
 }
 
@@ -232,10 +224,10 @@ Status XmlTree::read_attributes(const pugi::xml_node& from, std::size_t level,
             [&](const auto& a, const auto& b) { return key(a) < key(b); });
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (i > 0 && key(found[i]) == key(found[i - 1])) {
-      return malformed("the attribute " + shown_name(found[i].first.local) + " comes twice");
+      return malformed_xml("the attribute " + shown_name(found[i].first.local) + " comes twice");
     }
     MarkupNode node;
-    node.kind = Kind::kAttribute;
+    node.kind = MarkupKind::kAttribute;
     node.name = found[i].first.local;
     node.space = found[i].first.space;
     node.text = found[i].second;
@@ -247,7 +239,7 @@ Status XmlTree::read_attributes(const pugi::xml_node& from, std::size_t level,
 Status XmlTree::add_text(std::string& text, std::size_t level, std::int16_t ignore) {
   if (text.empty()) return {};
   MarkupNode node;
-  node.kind = Kind::kText;
+  node.kind = MarkupKind::kText;
   node.text = keep(std::exchange(text, std::string()));
   return add_leaf(node, level, ignore);
 }
@@ -258,7 +250,7 @@ Status XmlTree::read_content(const pugi::xml_node& from, MarkupIndex element, st
   const std::int16_t ignore = (*this)[element].ignore;
   std::string text;
   const auto flush = [&]() -> Status {
-    if (drops_blanks && is_blank(text)) text.clear();
+    if (drops_blanks && holds_only(text, kBlanks)) text.clear();
     return add_text(text, level, ignore);
   };
   for (const pugi::xml_node& child : from.children()) {
