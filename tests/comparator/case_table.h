@@ -8,11 +8,13 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comparator/compare.h"
 #include "comparator/rule_options.h"
 #include "core/json/value.h"
+#include "tests/support/comparison_laws.h"
 
 namespace banyan::comparator {
 
@@ -82,23 +84,61 @@ inline void expect_differences(const Value& given, const Comparison& got) {
   }
 }
 
-// A whole answer of this type ("" for none said).
-inline LiftedAnswer answer_of(std::string_view type, std::string_view body) {
-  LiftedAnswer out;
-  out.status = 200;
-  if (!type.empty()) out.fields = {{"Content-Type", type}};
-  out.body = body;
-  out.has_body = true;
-  out.body_length = body.size();
-  return out;
-}
-
 inline std::vector<Value> read_cases(const std::string& name) {
   std::ifstream file(std::string(BANYAN_SOURCE_DIR) + "/tests/cases/" + name);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   const auto cases = json::parse(text);
   EXPECT_TRUE(cases.ok()) << name << ": " << cases.error().message;
   return cases.ok() ? cases->items : std::vector<Value>();
+}
+
+// The cases of a table that hold two bodies, rules, and what differs; of one type where they say
+// none.
+class BodyCases {
+ public:
+  explicit BodyCases(std::string type) : type_(std::move(type)) {}
+
+  Comparison compare(std::string_view a, std::string_view b,
+                     const ComparatorOptions& options = {}) const {
+    return compare_as(type_, a, b, options);
+  }
+  // Both of this type, "" for none said.
+  static Comparison compare_as(std::string_view type, std::string_view a, std::string_view b,
+                               const ComparatorOptions& options = {}) {
+    const auto rules = CompiledRules::compile(options);
+    EXPECT_TRUE(rules.ok()) << rules.error().message;
+    return compare_answers(**rules, "r", "GET", answer_of(type, a), answer_of(type, b));
+  }
+  void check(const std::string& table, std::size_t cases_min) const {
+    const auto cases = read_cases(table);
+    ASSERT_GE(cases.size(), cases_min);
+    for (const Value& given : cases) {
+      SCOPED_TRACE(given.string_or("name", ""));
+      const auto rules = CompiledRules::compile(read_options(given.find("rules")));
+      ASSERT_TRUE(rules.ok()) << rules.error().message;
+      const std::string_view type = given.string_or("type", type_);
+      const LiftedAnswer a = answer_of(type, given.string_or("a", ""));
+      const LiftedAnswer b = answer_of(given.string_or("type_b", type), given.string_or("b", ""));
+      Comparison got;
+      EXPECT_EQ(broken_law(**rules, a, b, got), "");
+      expect_differences(given, got);
+    }
+  }
+
+ private:
+  std::string type_;
+};
+
+inline void expect_not_localised(const Comparison& got) {
+  ASSERT_EQ(got.differences.size(), 1U) << describe(got);
+  EXPECT_EQ(got.differences[0].transition, "not localised");
+  EXPECT_EQ(got.verdict, Verdict::kDifferent);
+}
+
+inline std::string repeated(std::size_t count, std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) out += text;
+  return out;
 }
 
 }  // namespace banyan::comparator

@@ -13,63 +13,31 @@
 namespace banyan::comparator {
 namespace {
 
-Comparison compare_html(std::string_view a, std::string_view b,
-                        const ComparatorOptions& options = {},
-                        std::string_view type = "text/html; charset=utf-8") {
-  const auto rules = CompiledRules::compile(options);
-  EXPECT_TRUE(rules.ok()) << rules.error().message;
-  return compare_answers(**rules, "shop", "GET", answer_of(type, a), answer_of(type, b));
-}
+const BodyCases kHtml("text/html; charset=utf-8");
 
-TEST(CompareHtmlTest, JudgesEveryCaseOfTheTable) {
-  const auto cases = read_cases("compare_html.json");
-  ASSERT_GT(cases.size(), 80U);
-  for (const Value& given : cases) {
-    SCOPED_TRACE(given.string_or("name", ""));
-    const std::string a(given.string_or("a", ""));
-    const std::string b(given.string_or("b", ""));
-    const ComparatorOptions options = read_options(given.find("rules"));
-    expect_differences(given, compare_html(a, b, options));
-    const Comparison there = compare_html(a, b, options);
-    const Comparison back = compare_html(b, a, options);
-    EXPECT_EQ(there.verdict, back.verdict) << describe(back);
-    EXPECT_EQ(there.differences.size(), back.differences.size()) << describe(back);
-  }
-}
+TEST(CompareHtmlTest, JudgesEveryCaseOfTheTable) { kHtml.check("compare_html.json", 80); }
 
 TEST(CompareHtmlTest, IsToldByBothTypesOrByHowBothOpen) {
   const std::string a = "<!doctype html><p id=a title=b>x";
   const std::string b = "<!doctype html><p title=b id=a>x</p>";
-  EXPECT_EQ(compare_html(a, b, {}, "text/html").verdict, Verdict::kEqual);
-  EXPECT_EQ(compare_html(a, b, {}, "").verdict, Verdict::kEqual);
-  EXPECT_EQ(compare_html(a, b, {}, "text/plain").verdict, Verdict::kDifferent);
+  EXPECT_EQ(BodyCases::compare_as("text/html", a, b).verdict, Verdict::kEqual);
+  EXPECT_EQ(BodyCases::compare_as("", a, b).verdict, Verdict::kEqual);
+  EXPECT_EQ(BodyCases::compare_as("text/plain", a, b).verdict, Verdict::kDifferent);
   const auto rules = CompiledRules::compile({});
   const auto mixed = compare_answers(**rules, "shop", "GET", answer_of("text/html", a),
                                      answer_of("text/plain", b));
   EXPECT_EQ(mixed.differences.back().path, "body");
 }
 
-std::string repeated(std::size_t count, std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < count; ++i) out += text;
-  return out;
-}
-
-void expect_not_localised(const Comparison& got) {
-  ASSERT_EQ(got.differences.size(), 1U) << describe(got);
-  EXPECT_EQ(got.differences[0].transition, "not localised");
-  EXPECT_EQ(got.verdict, Verdict::kDifferent);
-}
-
 TEST(CompareHtmlTest, DepthHasABound) {
   // Beside html and body.
   const std::string at = repeated(kMarkupDepthMax - 2, "<div>");
-  const Comparison found = compare_html(at + "1", at + "2");
+  const Comparison found = kHtml.compare(at + "1", at + "2");
   ASSERT_EQ(found.differences.size(), 1U);
   EXPECT_EQ(found.differences[0].transition, "off by one");
-  expect_not_localised(compare_html(at + "<div>1", at + "<div>2"));
+  expect_not_localised(kHtml.compare(at + "<div>1", at + "<div>2"));
   const std::string far = repeated(200'000, "<div>");
-  expect_not_localised(compare_html(far + "1", far + "2"));
+  expect_not_localised(kHtml.compare(far + "1", far + "2"));
 }
 
 TEST(CompareHtmlTest, OpenFormattingHasABound) {
@@ -82,7 +50,7 @@ TEST(CompareHtmlTest, OpenFormattingHasABound) {
   EXPECT_EQ(read_html(open(kHtmlFormattingMax + 1)).error().code, ErrorCode::kExhausted);
   // It goes on in every paragraph, and each time counts.
   expect_not_localised(
-      compare_html("<p>" + open(kHtmlFormattingMax) + repeated(10'000, "<p>x"), "<p>x</p>"));
+      kHtml.compare("<p>" + open(kHtmlFormattingMax) + repeated(10'000, "<p>x"), "<p>x</p>"));
 }
 
 TEST(CompareHtmlTest, PartsHaveABound) {
@@ -101,10 +69,10 @@ TEST(CompareHtmlTest, AttributesOfOneNameAreOne) {
 }
 
 TEST(CompareHtmlTest, WhatIsNotUtf8IsComparedAsBytes) {
-  const Comparison both = compare_html("<p>\xE9</p>", "<p>\xE8</p>");
+  const Comparison both = kHtml.compare("<p>\xE9</p>", "<p>\xE8</p>");
   ASSERT_EQ(both.differences.size(), 1U);
   EXPECT_EQ(both.differences[0].path, "body");
-  const Comparison one = compare_html("<p>\xE9</p>", "<p>x</p>");
+  const Comparison one = kHtml.compare("<p>\xE9</p>", "<p>x</p>");
   ASSERT_EQ(one.differences.size(), 1U);
   EXPECT_EQ(one.differences[0].kind, DifferenceKind::kUnparseable);
 }
@@ -118,7 +86,7 @@ TEST(CompareHtmlTest, HostileTextsCostWhatTheyAreLong) {
         "<x a='"}) {
     SCOPED_TRACE(part);
     const std::string body = repeated(kTimes, part);
-    EXPECT_EQ(compare_html(body + "1", body + "2").verdict == Verdict::kIncomparable, false);
+    EXPECT_EQ(kHtml.compare(body + "1", body + "2").verdict == Verdict::kIncomparable, false);
   }
 }
 

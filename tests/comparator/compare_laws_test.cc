@@ -14,6 +14,7 @@
 #include "comparator/compare.h"
 #include "core/json/json_writer.h"
 #include "core/json/value.h"
+#include "tests/support/comparison_laws.h"
 
 namespace banyan::comparator {
 namespace {
@@ -65,17 +66,11 @@ class Generator {
   }
 
   Value number(int number) {
-    Value out;
-    out.type = Type::kNumber;
+    Value out = Value::of_type(Type::kNumber);
     out.text = std::to_string(number);
     return out;
   }
-  Value text(std::string text) {
-    Value out;
-    out.type = Type::kString;
-    out.text = std::move(text);
-    return out;
-  }
+  Value text(std::string text) { return Value::of_text(std::move(text)); }
 
   // Another spelling of the same meaning.
   std::string respelled(const Value& value) {
@@ -108,16 +103,8 @@ std::string written(const Value& value) {
 
 Comparison compare(const CompiledRules& rules, std::string_view legacy,
                    std::string_view candidate) {
-  const auto answer = [](std::string_view body) {
-    LiftedAnswer out;
-    out.status = 200;
-    out.fields = {{"Content-Type", "application/json"}};
-    out.body = body;
-    out.has_body = true;
-    out.body_length = body.size();
-    return out;
-  };
-  return compare_answers(rules, "r", "GET", answer(legacy), answer(candidate));
+  constexpr std::string_view kType = "application/json";
+  return compare_answers(rules, "r", "GET", answer_of(kType, legacy), answer_of(kType, candidate));
 }
 
 std::shared_ptr<const CompiledRules> rules_of(CompareRuleOptions rule) {

@@ -64,15 +64,7 @@ TEST(CompareTest, JudgesEveryCaseOfTheTable) {
   for (const Value& given : cases) check_case(given);
 }
 
-LiftedAnswer answer(std::string_view body) {
-  LiftedAnswer out;
-  out.status = 200;
-  out.fields = {{"Content-Type", "application/json"}};
-  out.body = body;
-  out.has_body = true;
-  out.body_length = body.size();
-  return out;
-}
+LiftedAnswer answer(std::string_view body) { return answer_of("application/json", body); }
 
 Comparison compare(const ComparatorOptions& options, std::string_view legacy,
                    std::string_view candidate) {

@@ -7,14 +7,13 @@
 #include <string>
 #include <string_view>
 
-#include "comparator/compare.h"
 #include "comparator/message_types.h"
 #include "core/base/check.h"
+#include "tests/support/comparison_laws.h"
 
 namespace {
 
 using namespace std::string_view_literals;
-using banyan::comparator::LiftedAnswer;
 
 std::string_view take(std::string_view& rest) {
   constexpr std::string_view kBetween = "\n--\n"sv;
@@ -24,16 +23,6 @@ std::string_view take(std::string_view& rest) {
   return part;
 }
 
-LiftedAnswer answer(std::string_view body) {
-  LiftedAnswer out;
-  out.status = 200;
-  out.fields = {{"Content-Type", "application/x-protobuf; proto=p.M"}};
-  out.body = body;
-  out.has_body = true;
-  out.body_length = body.size();
-  return out;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -41,8 +30,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace banyan::comparator;
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   const DescriptorSet set{"x.pb", std::string(take(rest))};
-  const LiftedAnswer a = answer(take(rest));
-  const LiftedAnswer b = answer(rest);
+  constexpr std::string_view kType = "application/x-protobuf; proto=p.M";
+  const LiftedAnswer a = answer_of(kType, take(rest));
+  const LiftedAnswer b = answer_of(kType, rest);
   const auto types = MessageTypes::read({&set, 1});
   if (!types.ok()) {
     CHECK(types.error().message.starts_with("x.pb: "));
@@ -52,10 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.body_bytes_max = 1 << 20;
   options.messages = *types;
   const auto rules = *CompiledRules::compile(options);
-  const Comparison there = compare_answers(*rules, "r", "GET", a, b, 0, "/p.S/Get");
-  const Comparison back = compare_answers(*rules, "r", "GET", b, a, 0, "/p.S/Get");
-  CHECK(there.verdict == back.verdict);
-  CHECK(there.differences.size() == back.differences.size());
-  CHECK((there.verdict == Verdict::kEqual) == there.differences.empty());
+  Comparison found;
+  CHECK(broken_law(*rules, a, b, found, "/p.S/Get").empty());
   return 0;
 }
