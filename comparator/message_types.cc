@@ -16,6 +16,9 @@ using Fields = std::vector<WireField>;
 
 constexpr std::size_t kTypeNameBytesMax = 512;
 constexpr std::uint64_t kRepeated = 3;  // FieldDescriptorProto.Label
+// Where the options of an edition stand, and which they are: FeatureSet.
+constexpr std::uint64_t kOptions = 8, kOfFile = 50, kOfField = 21;
+constexpr std::uint64_t kFieldPresence = 1, kMessageEncoding = 5;
 
 // One level of a descriptor, asked by the numbers of descriptor.proto.
 class Part {
@@ -84,10 +87,10 @@ class DescriptorReader {
     for (const DescriptorSet& set : sets) {
       place_ = set.file;
       out_.signature_ = xxh3_64(set.bytes, out_.signature_);
-      const auto whole = Part::read(set.bytes);
-      const auto files = whole ? whole->all(1) : std::vector<std::string_view>();
-      if (files.empty()) return bad("is no descriptor set: it holds no file");
-      for (const std::string_view file : files) {
+      set_ = set.bytes;
+      const auto files = files_of(set.bytes);
+      if (!files.ok()) return files.error();
+      for (const std::string_view file : *files) {
         place_ = set.file;
         BANYAN_RETURN_IF_ERROR(read_file(file));
       }
@@ -111,6 +114,7 @@ class DescriptorReader {
     std::string type, place;
   };
   enum class Presence : std::uint64_t { kExplicit = 1, kImplicit = 2 };
+  enum class Encoding : std::uint64_t { kLengthPrefixed = 1, kDelimited = 2 };
 
   Error bad(std::string_view what) const {
     return make_error(ErrorCode::kInvalidArgument, ErrorOrigin::kConfig,
@@ -124,10 +128,47 @@ class DescriptorReader {
                           " in all; name sets with fewer files");
   }
 
+  // `inherited` where the part says nothing of it.
+  template <typename Feature>
+  static Feature feature(const Part& part, std::uint64_t of, std::uint64_t number,
+                         Feature inherited) {
+    const std::uint64_t own = part.value(kOptions, of, number);
+    return own == 0 ? inherited : static_cast<Feature>(own);
+  }
+
+  // A part of the set that cannot be read; where it is damaged is told from the set's begin.
+  Error damaged(std::string_view what, std::string_view part) const {
+    std::size_t at = 0;
+    static_cast<void>(fields_of(part, &at));
+    const std::size_t byte = static_cast<std::size_t>(part.data() - set_.data()) + at;
+    return bad(std::string(what) + " is damaged at byte " + std::to_string(byte) + " of " +
+               std::to_string(set_.size()));
+  }
+
+  // FileDescriptorSet, as a whole.
+  Result<std::vector<std::string_view>> files_of(std::string_view set) const {
+    constexpr char kFileTag = 1 << 3 | 2;
+    if (set.empty()) return bad("is empty, and no descriptor set");
+    std::size_t at = 0;
+    auto fields = fields_of(set, &at);
+    const std::string where = "byte " + std::to_string(at) + " of " + std::to_string(set.size());
+    if (!fields && set[at] == kFileTag) {
+      return bad("is cut: the .proto file that begins at " + where +
+                 " is longer than what is there");
+    }
+    if (!fields) return bad("is no descriptor set: nothing that one holds begins at " + where);
+    std::vector<std::string_view> out;
+    for (const WireField& field : *fields) {
+      if (field.number == 1 && field.wire == Wire::kBytes) out.push_back(field.bytes);
+    }
+    if (out.empty()) return bad("is no descriptor set: it names no .proto file");
+    return out;
+  }
+
   // FileDescriptorProto. Files that several sets hold count once.
   Status read_file(std::string_view bytes) {
     const auto file = Part::read(bytes);
-    if (!file) return bad("is no descriptor set: a file in it is no message");
+    if (!file) return damaged("a .proto file in it", bytes);
     const std::string name = escape_for_terminal(file->text(1), kTypeNameBytesMax);
     place_ += ": " + name;
     const auto [known, is_new] = files_.emplace(name, xxh3_64(bytes));
@@ -139,7 +180,11 @@ class DescriptorReader {
     if (!package.empty() && !is_name(package)) return bad("its package is no name");
     const std::string_view syntax = file->text(12);
     presence_ = syntax == "proto3" ? Presence::kImplicit : Presence::kExplicit;
-    if (syntax == "editions" && file->value(8, 50, 1) == 2) presence_ = Presence::kImplicit;
+    encoding_ = Encoding::kLengthPrefixed;
+    if (syntax == "editions") {
+      presence_ = feature(*file, kOfFile, kFieldPresence, Presence::kExplicit);
+      encoding_ = feature(*file, kOfFile, kMessageEncoding, Encoding::kLengthPrefixed);
+    }
     const std::string scope(package);
     for (const std::string_view message : file->all(4)) {
       BANYAN_RETURN_IF_ERROR(read_message(message, scope, 0));
@@ -170,7 +215,7 @@ class DescriptorReader {
                  std::to_string(kMessageNestingMax));
     }
     const auto part = Part::read(bytes);
-    if (!part) return bad("a message in " + scope + " is damaged");
+    if (!part) return damaged("a message in " + scope, bytes);
     const auto name = full_name(scope, *part, "message");
     if (!name.ok()) return name.error();
     const auto [at, is_new] = out_.messages_.emplace(*name, std::make_unique<MessageType>());
@@ -179,7 +224,11 @@ class DescriptorReader {
     message.name = *name;
     const auto options = Part::read(part->text(7));
     message.is_map_entry = options && options->value(7) != 0;
+    // Nor are the values of a map.
+    const Encoding encoding = encoding_;
+    if (message.is_map_entry) encoding_ = Encoding::kLengthPrefixed;
     for (const std::string_view of : part->all(2)) BANYAN_RETURN_IF_ERROR(read_field(of, message));
+    encoding_ = encoding;
     for (const std::string_view of : part->all(3)) {
       BANYAN_RETURN_IF_ERROR(read_message(of, *name, depth + 1));
     }
@@ -205,18 +254,20 @@ class DescriptorReader {
     MessageField field;
     field.type = static_cast<FieldType>(type);
     field.is_repeated = part.value(4) == kRepeated;
-    const std::uint64_t own = part.value(8, 21, 1);
-    const bool is_implicit = own == 0 ? presence_ == Presence::kImplicit
-                                      : own == static_cast<std::uint64_t>(Presence::kImplicit);
-    field.has_presence = !is_implicit || part.has(9) || field.type == FieldType::kMessage ||
-                         field.type == FieldType::kGroup;
+    const Encoding encoding = feature(part, kOfField, kMessageEncoding, encoding_);
+    if (field.type == FieldType::kMessage && encoding == Encoding::kDelimited) {
+      field.type = FieldType::kGroup;
+    }
+    const Presence presence = feature(part, kOfField, kFieldPresence, presence_);
+    field.has_presence = presence != Presence::kImplicit || part.has(9) ||
+                         field.type == FieldType::kMessage || field.type == FieldType::kGroup;
     return field;
   }
 
   Status read_field(std::string_view bytes, MessageType& message) {
     BANYAN_RETURN_IF_ERROR(count(fields_, kMessageFieldsMax, "fields and values of enums"));
     const auto part = Part::read(bytes);
-    if (!part) return bad("a field of " + message.name + " is damaged");
+    if (!part) return damaged("a field of " + message.name, bytes);
     const auto name = full_name(message.name, *part, "field");
     if (!name.ok()) return name.error();
     auto field = field_of(*part, *name);
@@ -237,14 +288,17 @@ class DescriptorReader {
   }
 
   void note_type(MessageField& field, const Part& part, const std::string& name) {
-    if (field.type != FieldType::kMessage && field.type != FieldType::kEnum) return;
+    if (field.type != FieldType::kMessage && field.type != FieldType::kGroup &&
+        field.type != FieldType::kEnum) {
+      return;
+    }
     open_.push_back({&field, std::string(part.text(6)), place_ + ": field " + name});
   }
 
   Status read_extension(std::string_view bytes, const std::string& scope) {
     BANYAN_RETURN_IF_ERROR(count(fields_, kMessageFieldsMax, "fields and values of enums"));
     const auto part = Part::read(bytes);
-    if (!part) return bad("an extension in " + scope + " is damaged");
+    if (!part) return damaged("an extension in " + scope, bytes);
     const auto name = full_name(scope, *part, "extension");
     if (!name.ok()) return name.error();
     auto field = field_of(*part, *name);
@@ -259,7 +313,7 @@ class DescriptorReader {
   Status read_enum(std::string_view bytes, const std::string& scope) {
     BANYAN_RETURN_IF_ERROR(count(types_, kMessageTypesMax, "messages, enums and methods"));
     const auto part = Part::read(bytes);
-    if (!part) return bad("an enum in " + scope + " is damaged");
+    if (!part) return damaged("an enum in " + scope, bytes);
     const auto name = full_name(scope, *part, "enum");
     if (!name.ok()) return name.error();
     const auto [at, is_new] = out_.enums_.emplace(*name, std::make_unique<EnumType>());
@@ -276,7 +330,7 @@ class DescriptorReader {
   // ServiceDescriptorProto.
   Status read_service(std::string_view bytes, const std::string& scope) {
     const auto part = Part::read(bytes);
-    if (!part) return bad("a service in " + scope + " is damaged");
+    if (!part) return damaged("a service in " + scope, bytes);
     const auto name = full_name(scope, *part, "service");
     if (!name.ok()) return name.error();
     for (const std::string_view of : part->all(2)) {
@@ -311,9 +365,11 @@ class DescriptorReader {
       if (is_new) open_.push_back({&at->second, extension.type, extension.place});
     }
     for (const Open& open : open_) {
-      if (open.field->type == FieldType::kMessage) {
+      if (open.field->type == FieldType::kMessage || open.field->type == FieldType::kGroup) {
         open.field->message = find(out_.messages_, open.type);
         if (open.field->message == nullptr) return unknown_type(open.place, open.type);
+        // The entries of a map never are, whatever their file says.
+        if (open.field->message->is_map_entry) open.field->type = FieldType::kMessage;
       } else if (open.field->type == FieldType::kEnum) {
         open.field->values = find(out_.enums_, open.type);
         if (open.field->values == nullptr) return unknown_type(open.place, open.type);
@@ -330,7 +386,10 @@ class DescriptorReader {
   MessageTypes& out_;
   std::string place_;  // for errors
   std::map<std::string, std::uint64_t> files_;
-  Presence presence_ = Presence::kExplicit;  // of the file at hand
+  std::string_view set_;  // at hand
+  // Of the file at hand.
+  Presence presence_ = Presence::kExplicit;
+  Encoding encoding_ = Encoding::kLengthPrefixed;
   std::size_t types_ = 0, fields_ = 0;
   std::vector<Open> open_;
   std::vector<OpenMethod> methods_;

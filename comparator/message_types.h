@@ -56,7 +56,7 @@ struct MessageField {
   bool is_repeated = false;
   // Whether a value that is its default is told from none.
   bool has_presence = true;
-  const MessageType* message = nullptr;  // of kMessage
+  const MessageType* message = nullptr;  // of kMessage and kGroup
   const EnumType* values = nullptr;      // of kEnum
 };
 

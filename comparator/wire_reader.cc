@@ -60,10 +60,10 @@ double as_double(const WireField& field) {
 }
 
 template <typename Occurrences>
-Messages bytes_at(const Occurrences& occurrences) {
+Messages bytes_at(const Occurrences& occurrences, Wire wire) {
   Messages out;
   for (const auto& occurrence : occurrences) {
-    if (occurrence.field.wire == Wire::kBytes) out.push_back(occurrence.field.bytes);
+    if (occurrence.field.wire == wire) out.push_back(occurrence.field.bytes);
   }
   return out;
 }
@@ -184,11 +184,19 @@ Status WireReader::fill(std::uint64_t number, const Place& place, std::size_t de
 }
 
 Result<WireReader::Values> WireReader::values_of(const Place& place, std::size_t depth) {
-  Messages legacy = bytes_at(place.legacy);
-  Messages candidate = bytes_at(place.candidate);
-  const Content content = guess_content(legacy, candidate, depth);
+  const auto held = [&place](Wire wire) {
+    return std::pair(bytes_at(place.legacy, wire), bytes_at(place.candidate, wire));
+  };
+  const auto groups = held(Wire::kGroup);
+  const auto bytes = held(Wire::kBytes);
+  const bool has_groups = !groups.first.empty() || !groups.second.empty();
+  // A group and a message of the same fields are not the same to those who read them.
+  const Content content =
+      guess_content(bytes.first, bytes.second, has_groups ? kWireDepthMax : depth);
+  const bool reads_groups = has_groups && depth < kWireDepthMax;
   Values messages;
-  if (content == Content::kMessage) {
+  if (content == Content::kMessage || reads_groups) {
+    const auto& [legacy, candidate] = reads_groups ? groups : bytes;
     auto read_below = read(legacy, candidate, depth + 1, nullptr);
     if (!read_below.ok()) return read_below.error();
     messages = *std::move(read_below);
@@ -199,13 +207,15 @@ Result<WireReader::Values> WireReader::values_of(const Place& place, std::size_t
     std::size_t next = 0;
     for (const Occurrence& occurrence : from) {
       const WireField& field = occurrence.field;
-      if (field.wire != Wire::kBytes) {
+      const bool is_group = field.wire == Wire::kGroup;
+      if (!is_group && field.wire != Wire::kBytes) {
         out.push_back(wire_number(field, is_float));
-      } else if (content == Content::kMessage) {
+      } else if (is_group ? reads_groups : content == Content::kMessage) {
         out.push_back(std::move(below[next++]));
       } else {
-        out.push_back(Value::of_text(content == Content::kText ? std::string(field.bytes)
-                                                               : hex_of_bytes(field.bytes)));
+        const bool is_text = content == Content::kText && !is_group;
+        out.push_back(
+            Value::of_text(is_text ? std::string(field.bytes) : hex_of_bytes(field.bytes)));
       }
     }
     return out;

@@ -22,8 +22,8 @@ namespace {
 using json::Value;
 using Type = Value::Type;
 
-// How a single value stands on the wire; nullopt of groups, which are not read.
-std::optional<Wire> wire_of(FieldType type) {
+// How a single value stands on the wire.
+Wire wire_of(FieldType type) {
   switch (type) {
     case FieldType::kDouble:
     case FieldType::kFixed64:
@@ -34,15 +34,15 @@ std::optional<Wire> wire_of(FieldType type) {
     case FieldType::kString:
     case FieldType::kMessage:
     case FieldType::kBytes: return Wire::kBytes;
-    case FieldType::kGroup: return std::nullopt;
+    case FieldType::kGroup: return Wire::kGroup;
     default: return Wire::kVarint;
   }
 }
 
 bool stands_as(const MessageField& field, const WireField& found) {
-  const auto wire = wire_of(field.type);
-  if (!wire) return false;
-  return found.wire == *wire || (field.is_repeated && found.wire == Wire::kBytes);
+  const Wire wire = wire_of(field.type);
+  const bool may_be_packed = field.is_repeated && wire != Wire::kGroup;
+  return found.wire == wire || (may_be_packed && found.wire == Wire::kBytes);
 }
 
 // The values of a packed field; nullopt where its bytes are none.
@@ -109,6 +109,7 @@ Value scalar(const MessageField& field, const WireField& found, bool is_text) {
     case FieldType::kString:
       return Value::of_text(is_text ? std::string(found.bytes) : hex_of_bytes(found.bytes));
     case FieldType::kBytes:
+    case FieldType::kGroup:
     case FieldType::kMessage: return Value::of_text(hex_of_bytes(found.bytes));
     default: return number_value(std::to_string(found.value));
   }
@@ -119,15 +120,14 @@ Value default_of(const MessageField& field) {
     const bool is_map = field.message != nullptr && field.message->is_map_entry;
     return Value::of_type(is_map ? Type::kObject : Type::kArray);
   }
-  if (field.type == FieldType::kMessage) return Value::of_type(Type::kObject);
+  if (field.message != nullptr) return Value::of_type(Type::kObject);
   WireField zero;
-  zero.wire = wire_of(field.type).value_or(Wire::kVarint);
+  zero.wire = wire_of(field.type);
   return scalar(field, zero, true);
 }
 
 bool has_default(const MessageType& type, const MessageField& field) {
-  const bool is_told = type.is_map_entry || field.is_repeated || !field.has_presence;
-  return is_told && field.type != FieldType::kGroup;
+  return type.is_map_entry || field.is_repeated || !field.has_presence;
 }
 
 Value* member_of(Value& object, const std::string& name) {
@@ -177,7 +177,7 @@ Status WireReader::fill_typed(const MessageField& field, Place& place, std::size
   };
   part(place.legacy, fitting.legacy);
   part(place.candidate, fitting.candidate);
-  const bool is_message = field.type == FieldType::kMessage && depth < kWireDepthMax;
+  const bool is_message = field.message != nullptr && depth < kWireDepthMax;
   return is_message ? fill_messages(field, fitting, depth, out) : fill_scalars(field, fitting, out);
 }
 
@@ -189,7 +189,7 @@ Status WireReader::add_items(const MessageField& field, const WireField& from, b
     message.members.emplace_back(field.name, Value::of_type(Type::kArray));
     held = &message.members.back().second;
   }
-  const Wire wire = *wire_of(field.type);
+  const Wire wire = wire_of(field.type);
   if (from.wire == wire) {
     held->items.push_back(scalar(field, from, is_text));
     return {};

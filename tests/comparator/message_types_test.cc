@@ -157,8 +157,19 @@ std::string field(std::string_view name, int at, int type, std::string_view of =
 }
 
 TEST(MessageTypesTest, ErrorsSayWhereAndWhatToDo) {
-  EXPECT_EQ(error_of({{"x.pb", "nothing"}}), "x.pb: is no descriptor set: it holds no file");
-  EXPECT_EQ(error_of({{"x.pb", ""}}), "x.pb: is no descriptor set: it holds no file");
+  EXPECT_EQ(error_of({{"x.pb", ""}}), "x.pb: is empty, and no descriptor set");
+  EXPECT_EQ(error_of({{"x.pb", "nothing"}}),
+            "x.pb: is no descriptor set: nothing that one holds begins at byte 0 of 7");
+  EXPECT_EQ(error_of({{"x.pb", number(1, 1)}}),
+            "x.pb: is no descriptor set: it names no .proto file");
+  const std::string whole = set_of(part(4, part(1, "M")));
+  EXPECT_EQ(
+      error_of({{"x.pb", whole + whole.substr(0, 9)}}),
+      "x.pb: is cut: the .proto file that begins at byte 19 of 28 is longer than what is there");
+  EXPECT_EQ(error_of({{"x.pb", part(1, part(1, "a.proto") + "\x0f")}}),
+            "x.pb: a .proto file in it is damaged at byte 11 of 12");
+  EXPECT_EQ(error_of({{"x.pb", set_of(part(4, part(1, "M") + "\x0f"))}}),
+            "x.pb: a.proto: a message in p is damaged at byte 19 of 20");
   const auto of = [](std::string_view inside) { return error_of({{"x.pb", set_of(inside)}}); };
   EXPECT_EQ(of(part(4, part(1, "M") + field("a", 1, 11, ".q.N"))),
             "x.pb: a.proto: field p.M.a has the type \".q.N\", which no set defines; write the set "
@@ -182,6 +193,37 @@ TEST(MessageTypesTest, ErrorsSayWhereAndWhatToDo) {
   EXPECT_NE(of(part(6, part(1, "S") + part(2, part(1, "Get") + part(3, ".p.M"))))
                 .find("method p.S.Get has the type \".p.M\", which no set defines"),
             std::string::npos);
+}
+
+// Of proto2, and of an edition whose file says that messages are delimited: that is a group.
+std::string set_with_groups() {
+  const std::string line = part(3, part(1, "Line") + field("sku", 1, 9));
+  const std::string delimited = part(8, "\x92\x03\x02" + number(5, 2));  // features: field 50
+  const std::string old =
+      part(1, "old.proto") + part(2, "old") +
+      part(4, part(1, "Order") + field("line", 2, 10, ".old.Order.Line") + line);
+  const std::string newer =
+      part(1, "new.proto") + part(2, "new") + delimited + part(12, "editions") +
+      part(4, part(1, "Order") + field("line", 2, 11, ".new.Order.Line") + line);
+  return part(1, old) + part(1, newer);
+}
+
+TEST(MessageTypesTest, GroupsHaveTheNamesOfTheirFields) {
+  const ComparatorOptions options = with_types(*read_sets({{"g.pb", set_with_groups()}}));
+  const auto order = [](std::string_view sku) { return "\x13" + part(1, sku) + "\x14"; };
+  for (const std::string type : {"old.Order", "new.Order"}) {
+    SCOPED_TRACE(type);
+    const std::string media = "application/x-protobuf; proto=" + type;
+    const Comparison got = compare(order("a"), order("b"), options, media, "/q");
+    ASSERT_EQ(got.differences.size(), 1U) << describe(got);
+    EXPECT_EQ(got.differences[0].path, "body:$.line.sku");
+    // One that comes in the form of a message is another thing to its readers.
+    const Comparison other = compare(order("a"), part(2, part(1, "a")), options, media, "/q");
+    EXPECT_EQ(other.verdict, Verdict::kDifferent);
+    // Pieces of one are merged.
+    const Comparison merged = compare(order("a"), order("b") + order("a"), options, media, "/q");
+    EXPECT_EQ(merged.verdict, Verdict::kEqual) << describe(merged);
+  }
 }
 
 TEST(MessageTypesTest, AFileOfSeveralSetsCountsOnce) {

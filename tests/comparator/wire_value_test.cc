@@ -12,6 +12,7 @@
 
 #include "comparator/body_diff.h"
 #include "comparator/compare.h"
+#include "comparator/wire_fields.h"
 #include "tests/comparator/case_table.h"
 
 namespace banyan::comparator {
@@ -29,6 +30,10 @@ std::string number(int field, std::uint64_t value) {
 std::string bytes(int field, std::string_view content) {
   return varint(static_cast<std::uint64_t>(field) << 3 | 2) + varint(content.size()) +
          std::string(content);
+}
+std::string group(int field, std::string_view content) {
+  const std::uint64_t tag = static_cast<std::uint64_t>(field) << 3;
+  return varint(tag | 3) + std::string(content) + varint(tag | 4);
 }
 template <typename T>
 std::string fixed(int field, T value) {
@@ -133,6 +138,62 @@ TEST(WireValueTest, GrpcIsASequenceOfMessages) {
   EXPECT_EQ(compare(frame(bytes(1, "a") + number(2, 1)), frame(number(2, 1) + bytes(1, "a")), kGrpc)
                 .verdict,
             Verdict::kEqual);
+}
+
+TEST(WireValueTest, GroupsAreMessages) {
+  const auto order = [](std::uint64_t quantity) {
+    return number(1, 7) + group(2, bytes(1, "bolt") + group(3, number(2, quantity)));
+  };
+  EXPECT_EQ(compare(order(2), order(2)).verdict, Verdict::kEqual);
+  expect_one(compare(order(2), order(3)), "body:$.f2.f3.f2", "2", "3");
+  // Empty ones, and some of a name.
+  expect_one(compare(group(1, "") + group(1, number(1, 1)), group(1, "") + group(1, number(1, 2))),
+             "body:$.f1[].f1", "1", "2");
+}
+
+TEST(WireValueTest, AGroupIsNoMessageOfTheSameFields) {
+  const std::string inside = number(1, 300);
+  const auto got = compare(group(1, inside), bytes(1, inside));
+  ASSERT_EQ(got.differences.size(), 1U) << describe(got);
+  EXPECT_EQ(got.differences[0].path, "body:$.f1");
+  EXPECT_EQ(got.differences[0].kind, DifferenceKind::kType);
+}
+
+TEST(WireValueTest, GroupsHaveBounds) {
+  const auto nested = [](std::size_t depth) {
+    std::string out;
+    for (std::size_t i = 0; i < depth; ++i) out = group(1, out);
+    return out;
+  };
+  EXPECT_TRUE(fields_of(nested(kWireGroupDepthMax)));
+  EXPECT_FALSE(fields_of(nested(kWireGroupDepthMax + 1)));
+  // The tag that ends the group counts as well.
+  std::string many;
+  for (std::size_t i = 1; i < kWireGroupFieldsMax; ++i) many += std::string("\x08\x01", 2);
+  EXPECT_TRUE(fields_of(group(1, many)));
+  many += std::string("\x08\x01", 2);
+  EXPECT_FALSE(fields_of(group(1, many)));
+  // Below messages they are told apart as far as levels are read.
+  const auto deep = [](std::string leaf, std::size_t depth) {
+    for (std::size_t i = 0; i < depth; ++i) leaf = bytes(1, leaf);
+    return leaf;
+  };
+  const std::string a = deep(group(1, group(1, number(1, 1))), kWireDepthMax - 1);
+  const std::string b = deep(group(1, group(1, number(1, 2))), kWireDepthMax - 1);
+  EXPECT_EQ(compare(a, a).verdict, Verdict::kEqual);
+  const auto got = compare(a, b);
+  ASSERT_EQ(got.differences.size(), 1U) << describe(got);
+  EXPECT_EQ(got.differences[0].legacy, "\"0801\"");
+}
+
+TEST(WireValueTest, AGroupEndsWhereItsOwnTagSays) {
+  std::size_t at = 0;
+  for (const std::string& bad :
+       {group(1, "").substr(0, 1), std::string("\x0b\x14", 2), std::string("\x0c"),
+        group(1, "\x08"), group(1, std::string("\x0b\x08\x01", 3)), group(1, "\x0e")}) {
+    EXPECT_FALSE(fields_of(number(7, 1) + bad, &at));
+    EXPECT_EQ(at, 2U);
+  }
 }
 
 TEST(WireValueTest, WhatIsNoMessageIsUnparseable) {
