@@ -218,7 +218,7 @@ Pairing pair_as_set(const Items& legacy, const Items& candidate, const ItemKey& 
 
 std::optional<std::string> infer_key(const Items& legacy, const Items& candidate) {
   const std::size_t shorter = std::min(legacy.nodes.size(), candidate.nodes.size());
-  for (const std::string_view name : {"id", "uuid", "key", "code", "sku", "name"}) {
+  for (const std::string_view name : kKeyNames) {
     const std::string key(name);
     const auto left = unique_keys(legacy, key);
     if (!left) continue;

@@ -119,8 +119,8 @@ struct KeyPair {
 // The key by which elements of one name can be told apart on both sides, shared by half of them.
 std::optional<KeyPair> infer_keys(const MarkupTree& legacy, const std::vector<MarkupIndex>& a,
                                   const MarkupTree& candidate, const std::vector<MarkupIndex>& b) {
-  for (const char* name : {"@id", "id", "@uuid", "uuid", "@key", "key", "@code", "code", "@sku",
-                           "sku", "@name", "name"}) {
+  for (std::size_t i = 0; i < 2 * kKeyNames.size(); ++i) {
+    const std::string name = (i % 2 == 0 ? "@" : "") + std::string(kKeyNames[i / 2]);
     auto left = unique_keys(legacy, a, {{name}});
     if (!left) continue;
     auto right = unique_keys(candidate, b, {{name}});

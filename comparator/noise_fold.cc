@@ -31,10 +31,6 @@ NoiseFold::Paths paths_of(const model::VerdictRecord& witness) {
   return out;
 }
 
-bool has_shapes(const model::Difference& one) {
-  return one.rule.empty() && one.kind == DifferenceKind::kValue && one.transition != kNotListed;
-}
-
 // What one answer differs in, by path; "" where that is not all. Of a value that is shown in part
 // nobody knows whether it is another one's: `side` tells them apart.
 void note_last(const model::VerdictRecord& witness, std::string_view side,
@@ -59,6 +55,12 @@ void note_last(const model::VerdictRecord& witness, std::string_view side,
 }
 
 }  // namespace
+
+bool NoiseFold::has_shapes(const model::Difference& one) {
+  const bool is_order = one.kind == DifferenceKind::kOrder && one.legacy.starts_with('[');
+  return one.rule.empty() && (is_order || one.kind == DifferenceKind::kValue) &&
+         one.transition != kNotListed;
+}
 
 void NoiseFold::add(Paths& paths, std::string path, std::string kind, std::string transition) {
   paths.insert({path, kind, std::string(kEveryTransition)});
@@ -179,26 +181,26 @@ std::optional<NoiseFold::Complete> NoiseFold::add(const model::VerdictRecord& wi
 }
 
 ShapeTally* NoiseFold::shapes_at(std::string_view route, std::string_view endpoint,
-                                 const std::string& path) {
+                                 const ShapePlace& place) {
+  const auto& [path, kind] = place;
   const NoiseKey key{std::string(route), std::string(is_field(path) ? kEveryEndpoint : endpoint),
-                     path, std::string(to_string(DifferenceKind::kValue)),
-                     std::string(kEveryTransition)};
+                     path, std::string(to_string(kind)), std::string(kEveryTransition)};
   const auto found = shapes_.find(key);
   if (found != shapes_.end()) return &found->second;
   return shapes_.size() < kShapePlacesMax ? &shapes_[key] : nullptr;
 }
 
 void NoiseFold::add_shapes(const model::VerdictRecord& live) {
-  std::map<std::string, ShapeSides> places;
+  std::map<ShapePlace, ShapeSides> places;
   for (const model::Difference& one : live.differences) {
     if (!has_shapes(one)) continue;
-    places[known_path(one.path)].add(one.legacy, one.candidate);
+    places[{known_path(one.path), one.kind}].add(one.legacy, one.candidate);
     if (places.size() >= kPathsMax) break;
   }
-  for (auto& [path, sides] : places) {
+  for (auto& [place, sides] : places) {
     sides.drop_common();
     if (sides.legacy.empty() && sides.candidate.empty()) continue;
-    if (ShapeTally* const tally = shapes_at(live.route, live.endpoint, path)) tally->add(sides);
+    if (ShapeTally* const tally = shapes_at(live.route, live.endpoint, place)) tally->add(sides);
   }
 }
 
@@ -206,16 +208,17 @@ void NoiseFold::add_shapes(const model::VerdictRecord& live) {
 void NoiseFold::add_shapes_again(const model::VerdictRecord& witness, std::string_view endpoint) {
   if (witness.run.whom() == WitnessOf::kCandidate || is_spoiled(witness)) return;
   const bool is_same = witness.run.side() == WitnessSide::kSame;
-  std::set<std::pair<std::string, std::string>> shown;
+  std::set<std::pair<ShapePlace, std::string>> shown;
   for (const model::Difference& one : witness.differences) {
     if (!has_shapes(one)) continue;
     const std::string own = shape_of(is_same ? one.candidate : one.legacy);
     if (own == shape_of(is_same ? one.legacy : one.candidate)) continue;
-    shown.emplace(known_path(one.path), own);
+    shown.emplace(ShapePlace(known_path(one.path), one.kind), own);
     if (shown.size() >= kPathsMax) break;
   }
-  for (const auto& [path, shape] : shown) {
-    if (ShapeTally* const tally = shapes_at(witness.route, endpoint, path)) tally->add_again(shape);
+  for (const auto& [place, shape] : shown) {
+    ShapeTally* const tally = shapes_at(witness.route, endpoint, place);
+    if (tally != nullptr) tally->add_again(shape);
   }
 }
 

@@ -93,6 +93,8 @@ class NoiseFold {
     overlaps_[name].overlapped += is_overlapped ? 1 : 0;
   }
   const std::vector<Overlaps>& overlaps() const { return overlaps_; }
+  // Whether what is shown of both sides has shapes: values, and lists in another order.
+  static bool has_shapes(const model::Difference& one);
   // Shapes of values by place, in every transition; past the bound of places none are added.
   static constexpr std::size_t kShapePlacesMax = 20'000;
   void add_shapes(const model::VerdictRecord& live);
@@ -110,7 +112,8 @@ class NoiseFold {
     std::set<std::uint64_t> runs;
   };
 
-  ShapeTally* shapes_at(std::string_view route, std::string_view endpoint, const std::string& path);
+  using ShapePlace = std::pair<std::string, DifferenceKind>;  // by path
+  ShapeTally* shapes_at(std::string_view route, std::string_view endpoint, const ShapePlace& place);
   void note_race(ExchangeId exchange, const model::Race& race);
   std::uint64_t mark_of(ExchangeId exchange) const;
   Waiting& waiting_of(ExchangeId exchange);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "comparator/order_shape.h"
 #include "comparator/transition_parts.h"
 #include "comparator/value_rules.h"
 #include "core/stats/log_mean.h"
@@ -100,7 +101,8 @@ std::string shape_of(std::string_view shown) {
     shown.remove_prefix(1);
     if (!is_cut && shown.ends_with('"')) shown.remove_suffix(1);
   } else if (shown.starts_with('{') || shown.starts_with('[')) {
-    return shown.starts_with('{') ? "object" : "array";
+    const std::string order = order_shape(shown);
+    return shown.starts_with('{') ? "object" : order.empty() ? "array" : "array, " + order;
   }
   if (is_cut) return "long text (" + alphabet_of(shown.substr(0, shown.size() - kCut.size())) + ")";
   if (const auto number = read_number(shown)) return number_shape(shown, *number);

@@ -33,7 +33,7 @@ struct SideCounts {
 double log_of_sides(const SideCounts& counts, std::uint64_t watched, std::uint64_t asked_again);
 
 // What a shown value looks like: "uuid 4", "hex 32", "integer of 4-6 digits", "word of 16-31
-// (aA0)". From a short list; never a part of the value.
+// (aA0)", "array, ascending" (order_shape.h). From a short list; never a part of the value.
 std::string shape_of(std::string_view shown);
 
 // The word for the same change with the sides swapped; "" where it would be the same word.

@@ -3,6 +3,7 @@
 // What a rule says of two values. For the comparator's own sources. Pure.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ namespace banyan::comparator {
 
 // What tells items apart: for each member of the key the names that lead down to it.
 using ItemKey = std::vector<std::vector<std::string>>;
+// What items of lists go by where no rule says it, the first that tells them apart.
+inline constexpr std::array<std::string_view, 6> kKeyNames = {"id",   "uuid", "key",
+                                                              "code", "sku",  "name"};
 
 struct ValueRule {
   enum class Kind : std::uint8_t {

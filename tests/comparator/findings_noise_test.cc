@@ -330,6 +330,35 @@ TEST_F(FindingsNoiseTest, AFieldThatIsAnotherEachTimeStillHasItsShape) {
   EXPECT_EQ(only().noise.sides.candidate, 0U);
 }
 
+// A list that both give in another order now and then; the candidate's is never sorted any more.
+TEST_F(FindingsNoiseTest, AnOrderThatIsNoisyStillHasItsShape) {
+  const auto lists = [](const char* legacy, const char* candidate) {
+    model::Difference one = at("body:$.tags", DifferenceKind::kOrder);
+    one.transition = "reordered";
+    one.legacy = legacy;
+    one.candidate = candidate;
+    return one;
+  };
+  constexpr const char* kSorted = "[1,2,3]";
+  constexpr const char* kOther = "[2,1,3]";
+  // Legacy's own, then the candidate's, then that of legacy asked again.
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    const std::vector<model::Difference> kNone;
+    live(i, i % 4 == 0   ? std::vector{lists(kOther, kSorted)}
+            : i % 4 == 1 ? std::vector{lists(kSorted, kOther)}
+                         : kNone);
+    control(i, i % 4 == 0   ? std::vector{lists(kOther, kSorted)}
+               : i % 4 == 2 ? std::vector{lists(kSorted, kOther)}
+                            : kNone);
+  }
+  EXPECT_NE(only().judged.standing, Standing::kRegression);
+  for (std::uint64_t i = 101; i <= 140; ++i) live(i, {lists(kSorted, "[3,2,1]")});
+  const Finding finding = only();
+  EXPECT_EQ(finding.judged.standing, Standing::kRegression);
+  EXPECT_EQ(finding.noise.shape, "array, descending");
+  EXPECT_EQ(finding.noise.sides.candidate, 40U);
+}
+
 TEST_F(FindingsNoiseTest, ShapesThatLegacyShowsAsWellSayNothing) {
   for (std::uint64_t i = 1; i <= 200; ++i) {
     const std::size_t size = i % 2 == 0 ? 16 : 32;

@@ -42,7 +42,9 @@ TEST(ShapeTest, NamesWhatAValueLooksLike) {
       {"\"", "empty"},
       {"", "empty"},
       {"{\"a\":1}", "object"},
-      {"[1]", "array"}};
+      {"[1]", "array"},
+      {"[1,2,3]", "array, ascending"},
+      {"[\"b\",\"a\"]", "array, descending"}};
   for (const auto& [shown, shape] : kCases) EXPECT_EQ(shape_of(shown), shape) << shown;
 }
 

@@ -174,6 +174,7 @@ const std::array<Fault, 24> kFaults{{
 // Paths with their kind, each with its transition and with every one, as findings count them.
 using Key = NoiseFold::Path;
 using Keys = NoiseFold::Paths;
+using ShapePlace = std::pair<std::string, std::string>;  // path and kind
 
 class Planted {
  public:
@@ -192,11 +193,11 @@ class Planted {
         for (const Key& key : differences(plain, faulty)) places_.insert(key.path);
       }
       const Answer legacy = noisy(plain);
-      std::map<std::string, ShapeSides> shapes;
+      std::map<ShapePlace, ShapeSides> shapes;
       const Keys live = differences(legacy, noisy(faulty), &shapes);
-      for (auto& [path, sides] : shapes) {
+      for (auto& [place, sides] : shapes) {
         sides.drop_common();
-        shapes_[path].add(sides);
+        shapes_[place].add(sides);
       }
       if (!live.empty()) ++out.differing;
       for (const Key& key : live) ++tally_[key].raw;
@@ -277,7 +278,7 @@ class Planted {
   }
 
   Keys differences(const Answer& legacy, const Answer& candidate,
-                   std::map<std::string, ShapeSides>* shapes = nullptr) {
+                   std::map<ShapePlace, ShapeSides>* shapes = nullptr) {
     const auto lifted = [](const Answer& answer, std::string& body) {
       body.clear();
       json::write(answer.body, body);
@@ -295,18 +296,19 @@ class Planted {
     for (const auto& difference : compare_answers(*rules_, "orders", "GET", a, b).differences) {
       NoiseFold::add(out, difference.path, std::string(to_string(difference.kind)),
                      difference.transition);
-      if (shapes == nullptr || difference.kind != DifferenceKind::kValue) continue;
-      (*shapes)[difference.path].add(difference.legacy, difference.candidate);
+      if (shapes == nullptr || !NoiseFold::has_shapes(difference)) continue;
+      (*shapes)[{difference.path, std::string(to_string(difference.kind))}].add(
+          difference.legacy, difference.candidate);
     }
     return out;
   }
 
   void shapes_again(const Answer& legacy, const Answer& again) {
-    std::map<std::string, ShapeSides> shapes;
+    std::map<ShapePlace, ShapeSides> shapes;
     differences(legacy, again, &shapes);
-    for (auto& [path, sides] : shapes) {
+    for (auto& [place, sides] : shapes) {
       sides.drop_common();
-      for (const std::string& shape : sides.candidate) shapes_[path].add_again(shape);
+      for (const std::string& shape : sides.candidate) shapes_[place].add_again(shape);
     }
   }
 
@@ -319,10 +321,8 @@ class Planted {
       counts.confirmed_around = confirmed_;
       Key mirrored = key;
       if (key.transition == kEveryTransition) {
-        const auto shapes = shapes_.find(key.path);
-        if (key.kind == "value" && shapes != shapes_.end()) {
-          counts.weigh_shapes(shapes->second.shapes());
-        }
+        const auto shapes = shapes_.find({key.path, key.kind});
+        if (shapes != shapes_.end()) counts.weigh_shapes(shapes->second.shapes());
       } else if (mirror_change(mirrored.kind, mirrored.transition)) {
         const auto other = tally_.find(mirrored);
         counts.weigh_transition(tally.raw, other == tally_.end() ? 0 : other->second.raw);
@@ -411,8 +411,8 @@ class Planted {
   std::mt19937_64 random_;
   std::shared_ptr<const CompiledRules> rules_;
   std::map<Key, Tally> tally_;
-  std::set<std::string> places_;              // paths at which the fault shows
-  std::map<std::string, ShapeTally> shapes_;  // of values, by path
+  std::set<std::string> places_;  // paths at which the fault shows
+  std::map<ShapePlace, ShapeTally> shapes_;
   std::uint64_t pairs_ = 0, confirmed_ = 0;
   double budget_ = 0;  // questions to legacy
   bool legacy_is_noisy_ = false;
