@@ -440,6 +440,7 @@ Status FindingsStore::Impl::write(const model::Cursor& cursor,
   if (may_have_hits) BANYAN_RETURN_IF_ERROR(trim_hits());
   BANYAN_RETURN_IF_ERROR(write_counts());
   BANYAN_RETURN_IF_ERROR(write_endpoints());
+  BANYAN_RETURN_IF_ERROR(write_standings());
   BANYAN_RETURN_IF_ERROR(write_cursor(cursor));
   BANYAN_RETURN_IF_ERROR(transaction->commit());
   is_ahead = false;

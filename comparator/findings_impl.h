@@ -52,6 +52,8 @@ struct FindingsStore::Impl {
   RequestSamples samples;         // likewise its numbers
   std::int64_t sample_rows = -1;  // in their table; -1: to be counted
   NoiseFold noise;
+  std::set<std::string> counted_routes;  // whose places are to be judged again
+  std::int64_t standings_due_mono_ns = 0;
   bool is_ahead = false;
   std::int64_t written_mono_ns = 0;
   model::VerdictRecord decoded;  // kept for its room
@@ -109,7 +111,10 @@ struct FindingsStore::Impl {
   Status move_shapes(const std::string& from, const std::string& to);
   Status move_noise(const std::string& from, const std::string& to);
   Status erase_noise(const std::vector<std::string>& names);
-  // findings_standing.cc. Gives each its standing; all paths of its route are judged together.
+  // findings_standing.cc
+  Status create_standings_table();
+  Status write_standings();
+  // Gives each its standing; all paths of its route are judged together.
   Status judge(std::vector<Finding>& of) const;
   // Ids of findings that count as noise, as a JSON array.
   Result<std::string> noise_ids() const;

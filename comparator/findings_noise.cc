@@ -64,6 +64,7 @@ unsigned count_in(const std::map<NoiseFold::Path, unsigned>& seen, const NoiseFo
 
 Status FindingsStore::Impl::create_noise_tables() {
   BANYAN_RETURN_IF_ERROR(database->execute(kNoiseSchema));
+  BANYAN_RETURN_IF_ERROR(create_standings_table());
   return create_shapes_table();
 }
 
@@ -166,6 +167,7 @@ Status FindingsStore::Impl::write_noise() {
       "INSERT INTO noise_pairs VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET pairs = pairs + ?3");
   if (!pairs.ok()) return pairs.error();
   for (const auto& [name, count] : noise.pairs()) {
+    counted_routes.insert(name.first);
     BANYAN_RETURN_IF_ERROR(pairs->bind(1, name.first).bind(2, name.second).bind(3, count).run());
   }
   auto overlaps = database->prepare(
@@ -205,6 +207,7 @@ Status FindingsStore::Impl::write_noise() {
                      "transition = ?12");
   if (!upsert.ok()) return upsert.error();
   for (const auto& [key, counts] : noise.counts()) {
+    counted_routes.insert(key.route);
     BANYAN_RETURN_IF_ERROR(upsert->bind(1, key.route)
                                .bind(2, key.endpoint)
                                .bind(3, key.path)
@@ -269,10 +272,11 @@ Status FindingsStore::Impl::move_noise(const std::string& from, const std::strin
         "INSERT INTO noise_races SELECT route, ?2, path, kind, transition, raced, exchange, write, "
         "after_ns FROM noise_races WHERE endpoint = ?1 "
         "ON CONFLICT DO UPDATE SET raced = raced + excluded.raced",
-        "DELETE FROM noise_races WHERE endpoint = ?1 AND ?2 <> ''"}) {
-    auto statement = database->prepare(sql);
-    if (!statement.ok()) return statement.error();
-    BANYAN_RETURN_IF_ERROR(statement->bind(1, from).bind(2, to).run());
+        "DELETE FROM noise_races WHERE endpoint = ?1 AND ?2 <> ''",
+        "INSERT OR IGNORE INTO noise_standings SELECT route, ?2, path, kind, transition, standing "
+        "FROM noise_standings WHERE endpoint = ?1",
+        "DELETE FROM noise_standings WHERE endpoint = ?1 AND ?2 <> ''"}) {
+    BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {from, to}));
   }
   return move_shapes(from, to);
 }
@@ -284,13 +288,13 @@ Status FindingsStore::Impl::erase_noise(const std::vector<std::string>& names) {
                             "DELETE FROM noise_paths WHERE endpoint = ?1",
                             "DELETE FROM noise_overlaps WHERE endpoint = ?1",
                             "DELETE FROM noise_races WHERE endpoint = ?1",
+                            "DELETE FROM noise_standings WHERE endpoint = ?1",
                             "DELETE FROM noise_shapes WHERE endpoint = ?1"}) {
-      auto statement = database->prepare(sql);
-      if (!statement.ok()) return statement.error();
-      BANYAN_RETURN_IF_ERROR(statement->bind(1, name).run());
+      BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {name}));
     }
   }
-  for (const std::string table : {"noise_paths", "noise_races", "noise_shapes"}) {
+  for (const std::string table :
+       {"noise_paths", "noise_races", "noise_shapes", "noise_standings"}) {
     BANYAN_RETURN_IF_ERROR(
         database->execute("DELETE FROM " + table +
                           " AS n WHERE NOT EXISTS (SELECT 1 FROM findings AS f WHERE "

@@ -12,6 +12,19 @@
 namespace banyan::comparator {
 namespace {
 
+// How each place stood when its counts were last written; a place that is undecided has none.
+constexpr const char* kStandingsSchema = R"sql(
+CREATE TABLE IF NOT EXISTS noise_standings (
+  route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
+  transition TEXT NOT NULL, standing TEXT NOT NULL,
+  PRIMARY KEY (route, endpoint, path, kind, transition)) STRICT, WITHOUT ROWID;
+)sql";
+
+// Rows of the table; past it further places stand by their counts alone.
+constexpr std::int64_t kStandingRowsMax = 40'000;
+// Judging takes at most a twentieth of the fold's time.
+constexpr std::int64_t kStandingsPause = 20;
+
 struct RouteNoise {
   std::map<NoiseKey, std::size_t> places;  // in `counts`
   std::vector<NoiseCounts> counts;
@@ -152,6 +165,23 @@ Status weigh_shapes(store::Database& database, const std::string& route, RouteNo
   return {};
 }
 
+// Files of an older version have none.
+Status load_standings(store::Database& database, const std::string& route, RouteNoise& out) {
+  const auto is_there = has_table(database, "noise_standings");
+  if (!is_there.ok()) return is_there.error();
+  if (!*is_there) return {};
+  auto rows = database.prepare(
+      "SELECT endpoint, path, kind, transition, standing FROM noise_standings WHERE route = ?1");
+  if (!rows.ok()) return rows.error();
+  rows->bind(1, route);
+  return rows->for_each_row([&] {
+    const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
+                       std::string(rows->text(2)), std::string(rows->text(3))};
+    const auto place = out.places.find(key);
+    if (place != out.places.end()) out.counts[place->second].before = standing_of(rows->text(4));
+  });
+}
+
 Status load_noise(store::Database& database, const std::string& route, RouteNoise& out) {
   BANYAN_RETURN_IF_ERROR(load_pairs(database, route, out));
   BANYAN_RETURN_IF_ERROR(load_overlaps(database, route, out));
@@ -161,6 +191,7 @@ Status load_noise(store::Database& database, const std::string& route, RouteNois
   count_confirmed(out);
   BANYAN_RETURN_IF_ERROR(weigh_transitions(database, route, out));
   BANYAN_RETURN_IF_ERROR(weigh_shapes(database, route, out));
+  BANYAN_RETURN_IF_ERROR(load_standings(database, route, out));
   out.judged = judge_noise(out.counts);
   return {};
 }
@@ -188,7 +219,50 @@ void give_standing(const RouteNoise& route, Finding& finding) {
   finding.judged = route.judged[place];
 }
 
+// What changed; what stands as nothing yet needs no row.
+Status write_standings_of(store::Database& database, const RouteNoise& route) {
+  auto upsert = database.prepare(
+      "INSERT INTO noise_standings SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE "
+      "(SELECT count(*) FROM noise_standings) < ?7 ON CONFLICT DO UPDATE SET standing = ?6");
+  if (!upsert.ok()) return upsert.error();
+  auto remove = database.prepare(
+      "DELETE FROM noise_standings WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND "
+      "kind = ?4 AND transition = ?5");
+  if (!remove.ok()) return remove.error();
+  for (const auto& [key, place] : route.places) {
+    const Standing now = route.judged[place].standing;
+    const Standing before = route.counts[place].before;
+    if (now == before || (!is_decided(now) && !is_decided(before))) continue;
+    store::Statement& statement = is_decided(now) ? *upsert : *remove;
+    statement.bind(1, key.route)
+        .bind(2, key.endpoint)
+        .bind(3, key.path)
+        .bind(4, key.kind)
+        .bind(5, key.transition);
+    if (is_decided(now)) statement.bind(6, to_string(now)).bind(7, kStandingRowsMax);
+    BANYAN_RETURN_IF_ERROR(statement.run());
+  }
+  return {};
+}
+
 }  // namespace
+
+Status FindingsStore::Impl::create_standings_table() { return database->execute(kStandingsSchema); }
+
+// Of the routes whose counts were written since.
+Status FindingsStore::Impl::write_standings() {
+  if (counted_routes.empty() || clock.mono_ns() < standings_due_mono_ns) return {};
+  const std::int64_t began = clock.mono_ns();
+  for (const std::string& name : counted_routes) {
+    RouteNoise route;
+    BANYAN_RETURN_IF_ERROR(load_noise(*database, name, route));
+    if (!route.judged.empty()) BANYAN_RETURN_IF_ERROR(write_standings_of(*database, route));
+  }
+  counted_routes.clear();
+  const std::int64_t ended = clock.mono_ns();
+  standings_due_mono_ns = ended + kStandingsPause * (ended - began);
+  return {};
+}
 
 Status FindingsStore::Impl::judge(std::vector<Finding>& of) const {
   for (const char* table :

@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <functional>
-#include <limits>
 
 #include "core/stats/log_mean.h"
 #include "core/stats/split_evidence.h"
@@ -127,13 +126,27 @@ double log_confirmations_wanted(const NoiseCounts& counts) {
   return legacy_was_seen_to_change(counts) ? by_alpha : std::min(by_alpha, by_posterior);
 }
 
+// A standing that is left again once it is this much weaker.
+bool stays(const NoiseCounts& counts, Standing as) { return counts.before == as; }
+double share_of(double threshold, const NoiseCounts& counts, Standing as) {
+  return stays(counts, as) ? threshold * kStayFactor : threshold;
+}
+// Below ln E that is wanted of a regression.
+double slack_of(const NoiseCounts& counts) {
+  return stays(counts, Standing::kRegression) ? std::log(kStayEvidence) : 0;
+}
+
 bool is_regression_by_pairs(const NoiseCounts& counts, const NoiseJudgement& judged) {
   const double alpha = legacy_was_seen_to_change(counts) ? kNoisyPairsAlpha : kRegressionAlpha;
-  return judged.log_pairs >= -std::log(alpha);
+  return judged.log_pairs >= -std::log(alpha) - slack_of(counts);
+}
+
+bool is_regression_by_confirmations(const NoiseCounts& counts, const NoiseJudgement& judged) {
+  return judged.log_confirmations >= log_confirmations_wanted(counts) - slack_of(counts);
 }
 
 bool is_regression_by_sides(const NoiseCounts& counts) {
-  return counts.log_sides >= -std::log(kRegressionAlpha);
+  return counts.log_sides >= -std::log(kRegressionAlpha) - slack_of(counts);
 }
 
 bool is_suspected_by_sides(const NoiseCounts& counts) {
@@ -142,33 +155,41 @@ bool is_suspected_by_sides(const NoiseCounts& counts) {
 
 bool is_regression(const NoiseCounts& counts, const NoiseJudgement& judged) {
   return is_regression_by_sides(counts) || is_regression_by_pairs(counts, judged) ||
-         judged.log_confirmations >= log_confirmations_wanted(counts);
+         is_regression_by_confirmations(counts, judged);
 }
 
 bool is_blind(const NoiseCounts& counts) {
+  // Towards 1 a factor says nothing: of the rest it is.
+  const double rest = share_of(1 - kBlindShare, counts, Standing::kBlind);
   return counts.pairs >= kBlindPairsMin &&
-         static_cast<double>(counts.both) > kBlindShare * static_cast<double>(counts.pairs);
+         static_cast<double>(counts.both) > (1 - rest) * static_cast<double>(counts.pairs);
 }
 
-bool is_as_noisy(const NoiseJudgement& judged) {
-  return judged.noise_rate_least > kNoiseRateMin &&
-         judged.log_evidence < std::log(kNoiseEvidenceMax) && judged.excess_most <= kNoiseExcessMax;
+bool is_as_noisy(const NoiseCounts& counts, const NoiseJudgement& judged) {
+  const double rate = stays(counts, Standing::kNoise) ? kNoiseRateMin / kStayFactor : kNoiseRateMin;
+  return judged.noise_rate_least > rate &&
+         judged.log_evidence < std::log(share_of(kNoiseEvidenceMax, counts, Standing::kNoise)) &&
+         judged.excess_most <= share_of(kNoiseExcessMax, counts, Standing::kNoise);
 }
 
 // What held even once is no race, nor what overlaps a write no more often than all else does.
 bool is_race(const NoiseCounts& counts, const NoiseJudgement& judged) {
   const std::uint64_t all = counts.confirmations() + counts.raced;
+  const double rest = share_of(1 - kRaceShare, counts, Standing::kRace);
+  const double alpha = stays(counts, Standing::kRace) ? kRaceAlpha * kStayEvidence : kRaceAlpha;
   return counts.raced >= kRacesMin && counts.held == 0 &&
-         static_cast<double>(counts.raced) >= kRaceShare * static_cast<double>(all) &&
-         judged.log_races >= -std::log(kRaceAlpha);
+         static_cast<double>(counts.raced) >= (1 - rest) * static_cast<double>(all) &&
+         judged.log_races >= -std::log(alpha);
 }
 
 // As long as pairs leave room for a fault of some size nobody knows.
 bool is_flaky(const NoiseCounts& counts, const NoiseJudgement& judged) {
   const std::uint64_t all = counts.confirmations();
-  if (counts.pairs > 0 && judged.excess_most > kFlakyExcessMax) return false;
+  const double excess = share_of(kFlakyExcessMax, counts, Standing::kFlaky);
+  if (counts.pairs > 0 && judged.excess_most > excess) return false;
+  const double held = share_of(1 - kFlakyShare, counts, Standing::kFlaky);
   return all >= kFlakyConfirmationsMin && legacy_was_seen_to_change(counts) &&
-         static_cast<double>(all - counts.held) >= kFlakyShare * static_cast<double>(all);
+         static_cast<double>(all - counts.held) >= (1 - held) * static_cast<double>(all);
 }
 
 void measure_pairs(const NoiseCounts& counts, NoiseJudgement& judged) {
@@ -309,6 +330,15 @@ std::string_view to_string(Standing standing) {
   return "suspect";
 }
 
+Standing standing_of(std::string_view word) {
+  for (auto one = static_cast<int>(Standing::kRegression);
+       one <= static_cast<int>(Standing::kNoise); ++one) {
+    const auto standing = static_cast<Standing>(one);
+    if (to_string(standing) == word) return standing;
+  }
+  return Standing::kSuspect;
+}
+
 std::string_view to_string(Needs needs) {
   switch (needs) {
     case Needs::kNothing: return "";
@@ -340,7 +370,7 @@ NoiseJudgement judge_noise(const NoiseCounts& counts) {
     judged.standing = Standing::kUndecided;
   } else if (is_blind(counts)) {
     judged.standing = Standing::kBlind;
-  } else if (is_as_noisy(judged)) {
+  } else if (is_as_noisy(counts, judged)) {
     judged.standing = Standing::kNoise;
   } else if (is_race(counts, judged)) {
     judged.standing = Standing::kRace;
@@ -372,9 +402,9 @@ std::vector<NoiseJudgement> judge_noise(const std::vector<NoiseCounts>& paths) {
   const double log_sides_least =
       std::max(-std::log(kRegressionAlpha), std::log(std::max(1.0, sided) / kFalseDiscoveryRate));
   std::sort(logs.begin(), logs.end(), std::greater<>());
-  // The largest k whose k-th strongest evidence reaches K / (rate * k).
-  double log_least = std::numeric_limits<double>::infinity();
-  const auto all = static_cast<double>(logs.size());
+  // The largest k whose k-th strongest evidence reaches K / (rate * k); K / rate where none does.
+  const auto all = static_cast<double>(std::max<std::size_t>(logs.size(), 1));
+  double log_least = std::log(all / kFalseDiscoveryRate);
   for (std::size_t k = logs.size(); k > 0; --k) {
     const double wanted = std::log(all / (kFalseDiscoveryRate * static_cast<double>(k)));
     if (logs[k - 1] < wanted) continue;
@@ -383,10 +413,13 @@ std::vector<NoiseJudgement> judge_noise(const std::vector<NoiseCounts>& paths) {
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     NoiseJudgement& judged = out[i];
-    if (judged.standing != Standing::kRegression || paths[i].log_sides >= log_sides_least) continue;
+    const double slack = slack_of(paths[i]);
+    if (judged.standing != Standing::kRegression || paths[i].log_sides >= log_sides_least - slack) {
+      continue;
+    }
     const bool has_witnesses = is_regression_by_pairs(paths[i], judged) ||
-                               judged.log_confirmations >= log_confirmations_wanted(paths[i]);
-    if (has_witnesses && judged.log_evidence >= log_least) continue;
+                               is_regression_by_confirmations(paths[i], judged);
+    if (has_witnesses && judged.log_evidence >= log_least - slack) continue;
     judged.standing = Standing::kUndecided;
     if (!has_witnesses) {
       measure_sides(paths[i], log_sides_least, judged);

@@ -50,6 +50,7 @@ enum class Standing {
   kNoise,       // legacy differs from itself as often as from the candidate
 };
 std::string_view to_string(Standing standing);
+Standing standing_of(std::string_view word);  // suspect where it is none
 // Not suspect or undecided.
 bool is_decided(Standing standing);
 
@@ -78,6 +79,9 @@ struct NoiseCounts {
   SideCounts sides;
   std::string shape;     // "" where `sides` are of the transition
   double log_sides = 0;  // ln E; of every transition: of all shapes together
+  // As it stood when it was last judged: what it stands as it keeps until the evidence has gone
+  // past the threshold by kStayFactor or kStayEvidence.
+  Standing before = Standing::kSuspect;
 
   std::uint64_t confirmations() const { return held + cleared + legacy_changed; }
   // Answers of legacy to witnesses that could have shown it.
@@ -141,6 +145,13 @@ inline constexpr double kSidesSuspicion = 20;
 inline constexpr double kRaceShare = 0.9;  // of exchanges asked again; and none of them held
 inline constexpr std::uint64_t kRacesMin = 3;
 inline constexpr double kRaceAlpha = 1e-3;  // that so many overlapped a write by chance
+
+// Hysteresis. Evidence goes up and down around a threshold as it comes in, and a standing that
+// followed each time would be another one at each reading. So it takes these thresholds to come to
+// stand as something, and what is this much weaker to stand so no longer: of shares this factor, of
+// evidence that for a regression.
+inline constexpr double kStayFactor = 1.5;
+inline constexpr double kStayEvidence = 10;
 
 // One path alone.
 NoiseJudgement judge_noise(const NoiseCounts& counts);

@@ -400,6 +400,40 @@ TEST_F(FindingsNoiseTest, ATransitionWithoutItsMirrorImageIsTheCandidates) {
   }
 }
 
+// Of 200 control pairs one in which only the candidate differs leaves it flaky, two would not make
+// it so, and with three it is no longer.
+TEST_F(FindingsNoiseTest, AStandingIsKeptWhileTheEvidenceIsNearItsThreshold) {
+  std::uint64_t next = 0;
+  const auto confirm_one = [&](const std::vector<model::Difference>& legacy) {
+    live(++next, {kPrice});
+    confirm(next, legacy, {});
+  };
+  const auto pair = [&](const std::vector<model::Difference>& candidate) {
+    live(++next, candidate);
+    control(next, {});
+  };
+  for (int i = 0; i < 3; ++i) confirm_one({});
+  confirm_one({kPrice});
+  for (int i = 0; i < 199; ++i) pair({});
+  pair({kPrice});
+  EXPECT_EQ(only().judged.standing, Standing::kFlaky);
+  pair({kPrice});
+  EXPECT_EQ(only().judged.standing, Standing::kFlaky);
+  NoiseCounts alone = only().noise;
+  alone.before = Standing::kSuspect;
+  EXPECT_EQ(judge_noise(alone).standing, Standing::kUndecided);
+  reopen();
+  EXPECT_EQ(only().judged.standing, Standing::kFlaky);
+  EXPECT_EQ(only().judged.standing, Standing::kFlaky) << "reading changes nothing";
+  pair({kPrice});
+  EXPECT_EQ(only().judged.standing, Standing::kUndecided);
+  // Back below the one it left by is not enough.
+  for (int i = 0; i < 70; ++i) pair({});
+  EXPECT_EQ(only().judged.standing, Standing::kUndecided);
+  for (int i = 0; i < 70; ++i) pair({});
+  EXPECT_EQ(only().judged.standing, Standing::kFlaky);
+}
+
 // One cause at two endpoints.
 TEST_F(FindingsNoiseTest, AnIssueStandsAsTheStrongestOfItsFindings) {
   model::Difference price = kPrice;
