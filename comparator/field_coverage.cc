@@ -10,9 +10,9 @@
 
 namespace banyan::comparator {
 
-using Type = json::Value::Type;
-
 namespace {
+
+using Type = json::Value::Type;
 
 // "sku, size" or "price.amount".
 std::string key_text(const ItemKey& key) {

@@ -10,8 +10,6 @@
 
 namespace banyan::comparator {
 
-using Tag = MeaningTag;
-
 MarkupTree::MarkupTree(const RuleSet& rules) : rules_(rules), patterns_(rules.body().size()) {
   for (std::size_t i = 0; i < patterns_; ++i) {
     states_.push_back(rules_.body()[i]->pattern.start());
@@ -98,12 +96,12 @@ bool MarkupTree::is_left_out(const MarkupNode& node) const {
 void MarkupTree::hash_leaf(MarkupIndex index) {
   MarkupNode& node = nodes_[index];
   std::string room;
-  node.exact = text_hash(Tag::kString, node.text, room);
+  node.exact = text_hash(MeaningTag::kString, node.text, room);
   if (node.kind == MarkupKind::kAttribute) {
-    const std::uint64_t words[4] = {xxh3_64(node.name, meaning_seed(Tag::kKey)),
-                                    xxh3_64(node.space, meaning_seed(Tag::kKey)), node.exact.high,
-                                    node.exact.low};
-    node.exact = meaning_hash(Tag::kAttribute, words);
+    const std::uint64_t words[4] = {xxh3_64(node.name, meaning_seed(MeaningTag::kKey)),
+                                    xxh3_64(node.space, meaning_seed(MeaningTag::kKey)),
+                                    node.exact.high, node.exact.low};
+    node.exact = meaning_hash(MeaningTag::kAttribute, words);
   }
   node.loose = node.exact;
 }
@@ -134,13 +132,13 @@ void MarkupTree::hash_element(MarkupIndex index) {
   }
   MarkupNode& node = nodes_[index];
   const auto whole = [&](std::string& bytes) {
-    const std::uint64_t name[2] = {xxh3_64(node.name, meaning_seed(Tag::kKey)),
-                                   xxh3_64(node.space, meaning_seed(Tag::kKey))};
+    const std::uint64_t name[2] = {xxh3_64(node.name, meaning_seed(MeaningTag::kKey)),
+                                   xxh3_64(node.space, meaning_seed(MeaningTag::kKey))};
     bytes.append(reinterpret_cast<const char*>(name), sizeof name);
-    return meaning_hash(Tag::kElement, bytes);
+    return meaning_hash(MeaningTag::kElement, bytes);
   };
   node.exact = whole(exact);
-  if (is_bag) append(loose, bag.digest(Tag::kBag));
+  if (is_bag) append(loose, bag.digest(MeaningTag::kBag));
   node.loose = whole(loose);
 }
 

@@ -28,8 +28,7 @@ class Recomparison {
   Recomparison(model::LogAccess& log, model::RecordSink* sink, Clock& clock,
                const CompiledRules& rules, const RecompareOptions& options,
                const std::function<void(std::uint64_t)>& progress)
-      : log_(log),
-        sink_(sink),
+      : sink_(sink),
         clock_(clock),
         rules_(rules),
         options_(options),
@@ -96,7 +95,6 @@ class Recomparison {
                       "compared so far is kept");
   }
 
-  model::LogAccess& log_;
   model::RecordSink* sink_;
   Clock& clock_;
   const CompiledRules& rules_;

@@ -122,11 +122,11 @@ Status XmlTree::read(std::string_view bytes) {
     return malformed_xml("it is not UTF-8");
   }
   BANYAN_RETURN_IF_ERROR(check_before(bytes));
-  constexpr unsigned kOptions = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol |
-                                pugi::parse_wconv_attribute | pugi::parse_ws_pcdata |
-                                pugi::parse_declaration | pugi::parse_fragment;
+  constexpr unsigned kParseOptions = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol |
+                                     pugi::parse_wconv_attribute | pugi::parse_ws_pcdata |
+                                     pugi::parse_declaration | pugi::parse_fragment;
   const pugi::xml_parse_result parsed =
-      document_->load_buffer(bytes.data(), bytes.size(), kOptions, pugi::encoding_utf8);
+      document_->load_buffer(bytes.data(), bytes.size(), kParseOptions, pugi::encoding_utf8);
   if (!parsed) {
     return malformed_xml(std::string(parsed.description()) + ", at byte " +
                          std::to_string(parsed.offset));

@@ -10,6 +10,7 @@
 
 #include "comparator/endpoint_name.h"
 #include "comparator/endpoint_tree.h"
+#include "comparator/order_shape.h"
 #include "comparator/transition.h"
 #include "core/base/check.h"
 #include "tests/support/comparison_laws.h"
@@ -38,6 +39,19 @@ std::shared_ptr<const CompiledRules> rules_of(bool is_ruled) {
                                        {"parse_as", "body:$..q", 0, 0, "base64json"},
                                        {"url", "body:$..h", 0, 0, "", {{"a", "b"}, {"b", "a"}}}};
   }
+  return *CompiledRules::compile(options);
+}
+
+// Members that go by other names are read from legacy's side alone, so swapped sides need not
+// mirror.
+std::shared_ptr<const CompiledRules> renaming_rules() {
+  ComparatorOptions options;
+  options.shown_bytes_max = kShownMax;
+  options.rules.push_back({{}, {"body:$..t"}, {{"body:$.b", "id, k"}}, {}});
+  options.rules.back().operations = {
+      {"rename", "body:$", 0, 0, "", {{"a", "b"}, {"c", "a"}}},
+      {"rename", "body:$..m", 0, 0, "", {{"id", "k"}, {"k", "id"}, {"n", "o"}}},
+      {"rename", "body:$.b[]", 0, 0, "", {{"k", "q"}}}};
   return *CompiledRules::compile(options);
 }
 
@@ -80,6 +94,14 @@ void check(const CompiledRules& rules, std::string_view a, std::string_view b, u
     CHECK(found.legacy.size() <= kShownMax && found.candidate.size() <= kShownMax);
     CHECK(!found.path.empty() && !found.at.empty());
   }
+}
+
+void check_renamed(const CompiledRules& rules, std::string_view a, std::string_view b) {
+  const LiftedAnswer left = answer_of("application/json", a);
+  const LiftedAnswer right = answer_of("application/json", b);
+  CHECK(compare_answers(rules, "r", "GET", left, left).verdict == Verdict::kEqual);
+  const Comparison found = compare_answers(rules, "r", "GET", left, right);
+  CHECK((found.verdict == Verdict::kEqual) == found.differences.empty());
 }
 
 constexpr std::size_t kWordBytesMax = 64;
@@ -151,7 +173,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view b =
       middle == std::string_view::npos ? std::string_view() : rest.substr(middle + 4);
   banyan::comparator::check((data[0] & 128) != 0 ? *ruled : *bare, a, b, data[0]);
+  static const auto renaming = banyan::comparator::renaming_rules();
+  banyan::comparator::check_renamed(*renaming, a, b);
   banyan::comparator::check_transition(a, b, data[0]);
+  CHECK(banyan::comparator::order_shape(a).size() <= banyan::comparator::kWordBytesMax);
   banyan::comparator::check_endpoint(a, b, data[0]);
   banyan::comparator::check_tree(a, b);
   static_cast<void>(banyan::comparator::check_rule_path(a.substr(0, 200)));
