@@ -2,6 +2,7 @@
 #include "proxy/capture.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace banyan::proxy {
 namespace {
@@ -13,6 +14,22 @@ constexpr std::size_t kDirectBytes = 16 * 1024;
 constexpr std::size_t kKeptCaptureBytes = 16 * 1024;
 
 }  // namespace
+
+std::string ByteBudget::take_room() {
+  if (rooms_.empty()) return {};
+  std::string room = std::move(rooms_.back());
+  rooms_.pop_back();
+  room_bytes_ -= room.capacity();
+  return room;
+}
+
+void ByteBudget::give_room(std::string room) {
+  if (room.capacity() <= kKeptCaptureBytes) return;
+  if (room.capacity() > kRoomBytesMax - room_bytes_) return;
+  room.clear();
+  room_bytes_ += room.capacity();
+  rooms_.push_back(std::move(room));
+}
 
 void Capture::start(Mode mode, ExchangeId exchange, model::Side side, std::string_view subject) {
   clear();
@@ -49,8 +66,27 @@ void Capture::add(std::string_view piece) {
   }
 }
 
+void Capture::lend(std::string_view piece) {
+  if (state_ != State::kInline || !bytes_.empty() || piece.size() > limits_.inline_max) {
+    return add(piece);
+  }
+  length_ += piece.size();
+  lent_ = piece;
+}
+
+void Capture::keep_lent() {
+  if (!lent_.empty()) add_inline(std::exchange(lent_, {}));
+}
+
 void Capture::add_inline(std::string_view piece) {
   if (bytes_.size() + piece.size() <= limits_.inline_max && hold(piece.size())) {
+    const bool grows_large =
+        bytes_.capacity() <= kKeptCaptureBytes && bytes_.size() + piece.size() > kKeptCaptureBytes;
+    if (grows_large) {
+      std::string room = budget_.take_room();
+      room.append(bytes_);
+      bytes_ = std::move(room);
+    }
     bytes_.append(piece);
     return;
   }
@@ -74,7 +110,7 @@ void Capture::leave_inline() {
     state_ = State::kMeasure;
     has_lost_ = true;
   }
-  bytes_ = std::string();
+  budget_.give_room(std::exchange(bytes_, {}));
   release_held();
 }
 
@@ -143,7 +179,7 @@ model::Body Capture::finish_answer(bool is_complete) {
   switch (state_) {
     case State::kInline:
       body.kind = model::Body::Kind::kInline;
-      body.bytes = bytes_;
+      body.bytes = inline_bytes();
       body.digest = digest();
       break;
     case State::kChunks:
@@ -166,8 +202,9 @@ model::Body Capture::finish_answer(bool is_complete) {
 }
 
 void Capture::clear() {
-  if (bytes_.capacity() > kKeptCaptureBytes) bytes_ = std::string();
+  if (bytes_.capacity() > kKeptCaptureBytes) budget_.give_room(std::exchange(bytes_, {}));
   bytes_.clear();
+  lent_ = {};
   release_held();
   digest_.reset();
   state_ = State::kIdle;
@@ -179,7 +216,7 @@ void Capture::clear() {
 }
 
 Digest128 Capture::digest() const {
-  return digest_ ? digest_->digest() : xxh3_128(bytes_, limits_.digest_seed);
+  return digest_ ? digest_->digest() : xxh3_128(inline_bytes(), limits_.digest_seed);
 }
 
 bool Capture::hold(std::size_t bytes) {

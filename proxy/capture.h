@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/hash.h"
 #include "core/base/ids.h"
@@ -16,7 +17,8 @@
 
 namespace banyan::proxy {
 
-// Bytes that one worker may hold for bodies read or recorded whole. Loop-confined.
+// Bytes that one worker may hold for bodies read or recorded whole, and the room of some that went,
+// as fresh memory costs more than what is written to it. Loop-confined.
 class ByteBudget {
  public:
   explicit ByteBudget(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
@@ -33,7 +35,15 @@ class ByteBudget {
   std::uint64_t bytes_max() const { return bytes_max_; }
   std::uint64_t refusals() const { return refusals_; }
 
+  // Of rooms that wait; of a worker, beside bytes_max().
+  static constexpr std::size_t kRoomBytesMax = 2U << 20;
+  // Empty, with room for a large body where there is some.
+  std::string take_room();
+  void give_room(std::string room);
+
  private:
+  std::vector<std::string> rooms_;
+  std::size_t room_bytes_ = 0;
   const std::uint64_t bytes_max_;
   std::uint64_t used_ = 0;
   std::uint64_t refusals_ = 0;
@@ -63,6 +73,10 @@ class Capture {
   // `subject` is the key id of whose data this is ("" for nobody), and lives until clear().
   void start(Mode mode, ExchangeId exchange, model::Side side, std::string_view subject = {});
   void add(std::string_view piece);
+  // As add(), of the last piece; it stays valid until clear() or keep_lent().
+  void lend(std::string_view piece);
+  // What was lent is copied.
+  void keep_lent();
   bool has_chunks() const { return state_ == State::kChunks; }
 
   // Closes the body of a request in chunks by its last CHUNK; refused ticket where it writes none.
@@ -82,6 +96,7 @@ class Capture {
   void emit(std::string_view bytes);
   void flush_pending();
   Digest128 digest() const;
+  std::string_view inline_bytes() const { return lent_.empty() ? bytes_ : lent_; }
   bool hold(std::size_t bytes);
   // A reload may have lowered the limit below what is captured already.
   bool has_room_for(std::size_t bytes) const {
@@ -98,6 +113,7 @@ class Capture {
   model::Side side_ = model::Side::kRequest;
   std::string_view subject_;
   std::string bytes_;       // inline: the body; chunks: what the next CHUNK will hold
+  std::string_view lent_;   // inline: the whole body, which is not ours; then bytes_ is empty
   std::uint64_t held_ = 0;  // of the budget
   std::optional<StreamingDigest> digest_;
   std::uint64_t length_ = 0;

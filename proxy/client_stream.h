@@ -43,6 +43,11 @@ class ClientStream {
   // What `head` views must stay until the exchange ended, or took its head back.
   virtual void send_head(const ClientHead& head) = 0;
   virtual void send_body(std::string_view piece) = 0;
+  // As send_body(), of the last piece of all; it stays valid until keep_lent(), release_tail() or
+  // the end of the exchange, whichever comes first.
+  virtual void lend_body(std::string_view piece) { send_body(piece); }
+  // What was lent and has not left is copied.
+  virtual void keep_lent() {}
   // `trailers` must stay until the exchange ended.
   virtual void send_end(const http::HeaderList& trailers) = 0;
   virtual void send_error(const ErrorAnswer& answer) = 0;

@@ -108,9 +108,10 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   // The answer and the ends (exchange_answer.cc).
   void on_head(const http::ResponseHead& head) override;
   void on_body(std::string_view piece) override;
+  void on_last_body(std::string_view piece) override;
   void on_complete(const http::HeaderList& trailers) override;
   void write_head(const http::ResponseHead& head);
-  void try_finish();
+  bool try_finish();
   void finish_with(model::Ticket ticket);
   void release();
   void answer_error(int status, std::string_view code, std::string_view message);

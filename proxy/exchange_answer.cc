@@ -72,6 +72,13 @@ void Exchange::on_body(std::string_view piece) {
   }
 }
 
+// Goes into the record and to the client from where it lies.
+void Exchange::on_last_body(std::string_view piece) {
+  if (!is_open_ || piece.empty()) return;
+  answer_capture_.lend(piece);
+  if (!is_client_gone_ && answer_has_body_) stream_.lend_body(piece);
+}
+
 void Exchange::on_complete(const http::HeaderList& trailers) {
   if (!is_open_) return;
   answer_trailers_.assign_trailers(trailers);
@@ -86,7 +93,9 @@ void Exchange::on_complete(const http::HeaderList& trailers) {
     return;
   }
   stream_.send_end(answer_trailers_.fields());
-  try_finish();
+  if (try_finish()) return;
+  answer_capture_.keep_lent();
+  stream_.keep_lent();
 }
 
 void Exchange::on_output_progress() {
@@ -98,7 +107,7 @@ void Exchange::on_output_progress() {
         call_->resume_reading();
       }
       break;
-    case Step::kFinishing: try_finish(); break;
+    case Step::kFinishing: (void)try_finish(); break;
     case Step::kReleasing:
       if (waiting_ == Waiting::kNothing && stream_.waiting_bytes() == 0) end();
       break;
@@ -106,21 +115,24 @@ void Exchange::on_output_progress() {
   }
 }
 
-// The last piece may leave once all before it has left and the record is written.
-void Exchange::try_finish() {
+// The last piece may leave once all before it has left and the record is written. False where it
+// has to wait; else the exchange may be over.
+bool Exchange::try_finish() {
   if (stream_.has_waiting_beyond_tail()) {
     stream_.flush();
-    if (stream_.has_waiting_beyond_tail()) return;
+    if (stream_.has_waiting_beyond_tail()) return false;
   }
-  if (stream_.is_broken()) return;  // The turn's end tells that the client has left.
+  if (stream_.is_broken()) return false;  // The turn's end tells that the client has left.
   ended_ = worker_.shared().clock.now();
   finish_with(record_response(Delivery::kWhole));
+  return true;
 }
 
 void Exchange::finish_with(model::Ticket ticket) {
   step_ = Step::kReleasing;
   if (wants_durable(Durability::kResponse) && !ticket.is_refused() &&
       !worker_.lane().has_failed()) {
+    stream_.keep_lent();
     wait_for(ticket, Waiting::kRelease);
   } else {
     release();

@@ -304,6 +304,7 @@ void Http1Connection::detach() {
   leftover_ = std::string();
   out_ = std::string();
   out_at_ = 0;
+  lent_ = {};
   // A close_notify would make a proper end of what was cut.
   if (channel_.is_secure()) channel_.set_reset_on_close();
   channel_.close();

@@ -49,6 +49,8 @@ class Http1Connection final : public Connection, private ClientStream {
                           const http::HeaderList& fields) override;
   void send_head(const ClientHead& head) override;
   void send_body(std::string_view piece) override;
+  void lend_body(std::string_view piece) override;
+  void keep_lent() override;
   void send_end(const http::HeaderList& trailers) override;
   void send_error(const ErrorAnswer& answer) override;
   bool can_upgrade() const override { return true; }
@@ -57,7 +59,7 @@ class Http1Connection final : public Connection, private ClientStream {
   void take_back_head() override;
   void release_tail() override;
   void flush() override;
-  std::size_t waiting_bytes() const override { return out_.size() - out_at_; }
+  std::size_t waiting_bytes() const override { return out_.size() - out_at_ + lent_.size(); }
   void exchange_ended(After after) override;
   void detach() override;
 
@@ -87,6 +89,8 @@ class Http1Connection final : public Connection, private ClientStream {
 
   // Output.
   void send_piece(std::string_view piece);
+  net::Sent send_waiting(std::size_t bytes);
+  void note_sent(std::size_t bytes);
   void hold_tail() { is_tail_held_ = true; }
   void flush_at_turn_end();
   void forget_answer();
@@ -120,6 +124,7 @@ class Http1Connection final : public Connection, private ClientStream {
   std::string leftover_;
   std::string out_;
   std::size_t out_at_ = 0;
+  std::string_view lent_;  // behind out_, and not ours
   std::uint64_t sent_bytes_ = 0;
   static constexpr std::uint64_t kNoHead = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t head_position_ = kNoHead;  // of the answer's first byte

@@ -69,6 +69,21 @@ void Http1Connection::send_body(std::string_view piece) {
   flush_at_turn_end();
 }
 
+// A small piece is copied at less than what a further piece costs the kernel.
+void Http1Connection::lend_body(std::string_view piece) {
+  if (piece.size() < kDirectSendBytes || framing_ != ClientFraming::kContentLength ||
+      piece.size() != body_left_ || is_broken_) {
+    return send_body(piece);
+  }
+  has_body_begun_ = true;
+  body_left_ = 0;
+  hold_tail();
+  lent_ = piece;
+  flush_at_turn_end();
+}
+
+void Http1Connection::keep_lent() { out_.append(std::exchange(lent_, {})); }
+
 void Http1Connection::send_end(const http::HeaderList& trailers) {
   hold_tail();
   if (framing_ == ClientFraming::kChunked) http::write_last_chunk(out_, trailers);
@@ -102,6 +117,7 @@ void Http1Connection::send_upgrade(std::string_view protocol, const http::Header
 
 void Http1Connection::take_back_head() {
   is_tunnel_ = false;
+  lent_ = {};
   const std::uint64_t from = head_position_ - sent_bytes_;
   if (from < waiting_bytes()) out_.resize(out_at_ + static_cast<std::size_t>(from));
   head_position_ = kNoHead;
@@ -110,6 +126,7 @@ void Http1Connection::take_back_head() {
 void Http1Connection::release_tail() {
   is_tail_held_ = false;
   flush();
+  keep_lent();
 }
 
 void Http1Connection::forget_answer() {
@@ -135,17 +152,29 @@ void Http1Connection::send_piece(std::string_view piece) {
     note_broken();
     return;
   }
-  std::size_t sent = result.bytes;
-  sent_bytes_ += sent;
-  if (sent < waiting_bytes()) {
-    out_at_ += sent;
-    sent = 0;
-  } else {
-    sent -= waiting_bytes();
+  lent_ = piece;
+  note_sent(result.bytes);
+  if (out_at_ == out_.size()) {
     out_.clear();
     out_at_ = 0;
   }
-  out_.append(piece.substr(sent));
+  keep_lent();
+}
+
+// The first so many of the bytes that wait.
+net::Sent Http1Connection::send_waiting(std::size_t bytes) {
+  const std::string_view own = std::string_view(out_).substr(out_at_, bytes);
+  if (own.size() == bytes) return channel_.send(own);
+  const iovec pieces[2] = {{const_cast<char*>(own.data()), own.size()},
+                           {const_cast<char*>(lent_.data()), bytes - own.size()}};
+  return channel_.send(pieces, 2);
+}
+
+void Http1Connection::note_sent(std::size_t bytes) {
+  sent_bytes_ += bytes;
+  const std::size_t own = std::min(bytes, out_.size() - out_at_);
+  out_at_ += own;
+  lent_.remove_prefix(bytes - own);
 }
 
 void Http1Connection::flush() {
@@ -154,7 +183,7 @@ void Http1Connection::flush() {
   while (waiting_bytes() > held) {
     // What is encrypted already cannot be held any more.
     const std::size_t size = std::max(waiting_bytes() - held, channel_.committed_bytes());
-    const net::Sent sent = channel_.send(std::string_view(out_).substr(out_at_, size));
+    const net::Sent sent = send_waiting(size);
     if (sent.is_broken()) {
       note_broken();
       return;
@@ -163,8 +192,7 @@ void Http1Connection::flush() {
       want_write();
       break;
     }
-    out_at_ += sent.bytes;
-    sent_bytes_ += sent.bytes;
+    note_sent(sent.bytes);
     if (wants_write_) write_deadline_ns_ = now_ns() + worker_.shared().options.timeouts.write_ns;
   }
   if (out_at_ == out_.size()) {
@@ -212,6 +240,7 @@ void Http1Connection::note_broken() {
   is_broken_ = true;
   out_.clear();
   out_at_ = 0;
+  lent_ = {};
   watch_.want_write(false);
   write_deadline_ns_ = 0;
   mark_for_turn_end();

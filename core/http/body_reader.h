@@ -19,6 +19,8 @@ class BodyReader {
   // kNeedMore, kBody, kComplete or kError.
   ReadEvent next(std::string_view& input, const ReadLimits& limits);
   std::string_view piece() const { return piece_; }
+  // Behind kBody: nothing comes after this piece, so kComplete is next whatever the input holds.
+  bool is_last_piece() const { return framing_ == BodyFraming::kContentLength && left_ == 0; }
   bool is_until_close() const { return framing_ == BodyFraming::kUntilClose; }
   const HeaderList& trailers() const;
   const ReadError& error() const { return error_; }

@@ -284,6 +284,7 @@ ReadEvent ResponseReader::next(std::string_view& input) {
 ReadEvent ResponseReader::finish_at_close() { return state_->finish(); }
 const ResponseHead& ResponseReader::head() const { return state_->head; }
 std::string_view ResponseReader::body() const { return state_->body.piece(); }
+bool ResponseReader::is_last_piece() const { return state_->body.is_last_piece(); }
 const HeaderList& ResponseReader::trailers() const { return state_->body.trailers(); }
 const ReadError& ResponseReader::error() const { return state_->error; }
 bool ResponseReader::is_mid_message() const { return state_->is_mid_message(); }

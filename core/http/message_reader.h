@@ -94,6 +94,8 @@ class ResponseReader {
   ReadEvent finish_at_close();
   const ResponseHead& head() const;
   std::string_view body() const;
+  // Behind kBody: the next event is kComplete, whatever follows in the input.
+  bool is_last_piece() const;
   const HeaderList& trailers() const;
   const ReadError& error() const;
   bool is_mid_message() const;

@@ -196,7 +196,13 @@ void Http1Link::feed(std::string_view input) {
       case http::ReadEvent::kHead:
         if (!deliver_head(input)) return;
         break;
-      case http::ReadEvent::kBody: call_->handler_.on_body(reader_.body()); break;
+      case http::ReadEvent::kBody:
+        if (reader_.is_last_piece()) {
+          call_->handler_.on_last_body(reader_.body());
+        } else {
+          call_->handler_.on_body(reader_.body());
+        }
+        break;
       case http::ReadEvent::kComplete:
         if (has_final_head_) return complete(!input.empty());
         reader_.reset();

@@ -75,6 +75,9 @@ class UpstreamCallHandler {
   // The views are valid until the call is destroyed or on_complete has returned.
   virtual void on_head(const http::ResponseHead& head) = 0;
   virtual void on_body(std::string_view piece) = 0;
+  // In place of on_body() where on_complete() follows at once: the piece stays valid until that has
+  // returned, so what goes on at once need not be copied.
+  virtual void on_last_body(std::string_view piece) { on_body(piece); }
   virtual void on_complete(const http::HeaderList& trailers) = 0;
   virtual void on_failure(const UpstreamFailure& failure) = 0;
   // The 101 that the request asked for (UpstreamRequest::upgrades). From here on bytes go both ways

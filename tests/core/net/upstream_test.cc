@@ -53,6 +53,35 @@ TEST_F(UpstreamTest, AsksAgainOnTheSameConnection) {
   EXPECT_EQ(pool().stats().calls_started, 5U);
 }
 
+TEST_F(UpstreamTest, LastPieceOfAKnownLengthIsStillThereWhenTheAnswerIsComplete) {
+  struct LentHandler final : KeepingHandler {
+    void on_last_body(std::string_view piece) override {
+      lent = piece;
+      seen += "last ";
+    }
+    void on_complete(const http::HeaderList& fields) override {
+      body.append(lent);
+      KeepingHandler::on_complete(fields);
+    }
+    std::string_view lent;
+  };
+  const std::vector<std::pair<std::string, std::string>> answers{
+      {std::string(kOk), "h200 last complete"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "h200 complete"},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+       "h200 b complete"},
+  };
+  for (const auto& [bytes, seen] : answers) {
+    pool_.reset();
+    answer_with(bytes);
+    LentHandler handler;
+    const auto call = pool().start(get(), handler);
+    ASSERT_TRUE(run_until(*loop_, [&] { return handler.is_done; }));
+    EXPECT_EQ(handler.seen, seen);
+    EXPECT_EQ(handler.body, seen.size() > 13 ? "ok" : "");
+  }
+}
+
 TEST_F(UpstreamTest, ReadsEveryKindOfBody) {
   const std::vector<std::pair<std::string, std::string>> answers{
       {"HTTP/1.1 204 No Content\r\n\r\n", "h204 complete"},
