@@ -6,13 +6,13 @@
 #include <string>
 
 #include "tests/support/records.h"
+#include "tests/support/times.h"
 
 namespace banyan::comparator {
 namespace {
 
 using support::exchange_id;
 
-constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kStart = 1'700'000'000'000 * kMs;
 
 class RecentWritesTest : public testing::Test {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/rate_floor.h"
+#include "tests/support/times.h"
 
 #include <gtest/gtest.h>
 
 namespace banyan::proxy {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr RateFloor::Rules kRules{256, 10 * kSecond, 30 * kSecond};
 
 TEST(RateFloorTest, SilenceIsBelowAfterItsGrace) {

@@ -10,6 +10,7 @@
 #include "replay/run_filter.h"
 #include "replay/run_state.h"
 #include "tests/support/records.h"
+#include "tests/support/times.h"
 
 namespace banyan::replay {
 namespace {
@@ -49,8 +50,6 @@ TEST(PrimaryEndTest, WhatWasNotForwardedIsNotCopied) {
   EXPECT_EQ(reason(OutcomeKind::kBanyan, Forwarded::kPart), SkipReason::kNotForwarded);
   EXPECT_EQ(reason(OutcomeKind::kAborted, Forwarded::kPart), SkipReason::kClientAborted);
 }
-
-constexpr std::int64_t kSecond = 1'000'000'000;
 
 TEST(PacerTest, NoLimitUnlessCatchingUp) {
   Pacer pacer(0, 2.0);

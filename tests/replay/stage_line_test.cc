@@ -11,16 +11,16 @@
 namespace banyan::replay {
 namespace {
 
-struct Item {
-  Link<Item> link;
+struct InLine {
+  Link<InLine> link;
   LinePlace place;
 };
-using Line = StageLine<Item, &Item::link>;
+using Line = StageLine<InLine, &InLine::link>;
 
 std::vector<LineKey> drained(Line& line) {
   std::vector<LineKey> keys;
   while (!line.empty()) {
-    Item& item = *line.front();
+    InLine& item = *line.front();
     keys.push_back(item.place.key);
     line.erase(item);
   }
@@ -28,7 +28,7 @@ std::vector<LineKey> drained(Line& line) {
 }
 
 TEST(StageLineTest, LateItemsComeOutInTheOrderOfTheirKeys) {
-  Item items[4];
+  InLine items[4];
   Line line;
   line.insert(items[0], {5, 1});
   line.insert(items[1], {7, 2});
@@ -41,7 +41,7 @@ TEST(StageLineTest, LateItemsComeOutInTheOrderOfTheirKeys) {
 }
 
 TEST(StageLineTest, AnItemMovesToAnotherLine) {
-  Item item, other;
+  InLine item, other;
   Line from, to;
   from.insert(item, {1, 1});
   from.insert(other, {1, 2});
@@ -55,15 +55,15 @@ TEST(StageLineTest, BehavesLikeAMap) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
-  std::vector<Item> items(200);
-  std::map<LineKey, Item*> expected;
+  std::vector<InLine> items(200);
+  std::map<LineKey, InLine*> expected;
   Line line;
-  std::vector<Item*> out;
-  for (Item& item : items) out.push_back(&item);
+  std::vector<InLine*> out;
+  for (InLine& item : items) out.push_back(&item);
   for (std::uint64_t step = 0; step < 20'000; ++step) {
     const bool puts_in = expected.empty() || (!out.empty() && random() % 2 == 0);
     if (puts_in) {
-      Item& item = *out.back();
+      InLine& item = *out.back();
       out.pop_back();
       const LineKey key{static_cast<std::int64_t>(step / 50 + random() % 8), step};
       line.insert(item, key);
@@ -79,7 +79,7 @@ TEST(StageLineTest, BehavesLikeAMap) {
     ASSERT_EQ(line.front(), expected.empty() ? nullptr : expected.begin()->second);
   }
   std::size_t seen = 0;
-  line.for_each([&](const Item& item) { seen += expected.count(item.place.key); });
+  line.for_each([&](const InLine& item) { seen += expected.count(item.place.key); });
   EXPECT_EQ(seen, expected.size());
 }
 

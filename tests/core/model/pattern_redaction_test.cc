@@ -16,7 +16,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const ExchangeId kExchange = ExchangeId::make(1, Epoch{1}, 1, 7);
+const ExchangeId kMasked = ExchangeId::make(1, Epoch{1}, 1, 7);
 constexpr std::string_view kCard = "4111111111111111";
 constexpr std::string_view kMail = "ada@example.com";
 constexpr std::string_view kForm = "application/x-www-form-urlencoded";
@@ -34,7 +34,7 @@ class PatternRedactionTest : public testing::Test {
   RedactedMessage redact(std::string_view body, std::string_view type, http::HeaderList fields = {},
                          std::string_view target = "/") {
     fields.push_back({"Content-Type", type});
-    auto message = redactor_->redact(kExchange, target, fields, body, type);
+    auto message = redactor_->redact(kMasked, target, fields, body, type);
     if (redactor_->is_clean(target, fields, body)) {
       EXPECT_EQ(message.body, body);
       EXPECT_EQ(message.target, target);
@@ -49,7 +49,7 @@ class PatternRedactionTest : public testing::Test {
   }
   Redactor::Restored restore(const RedactedMessage& message) {
     auto restored =
-        redactor_->restore(kExchange, message.target, message.fields, message.body, message.sealed);
+        redactor_->restore(kMasked, message.target, message.fields, message.body, message.sealed);
     EXPECT_TRUE(restored.ok());
     return restored.ok() ? *std::move(restored) : Redactor::Restored();
   }

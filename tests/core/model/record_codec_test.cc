@@ -12,7 +12,7 @@
 namespace banyan::model {
 namespace {
 
-const ExchangeId kExchange = ExchangeId::make(3, Epoch{2}, 1, 9);
+const ExchangeId kEncoded = ExchangeId::make(3, Epoch{2}, 1, 9);
 
 Body inline_body(std::string_view bytes) {
   Body body;
@@ -39,7 +39,7 @@ Answer answer() {
 std::vector<AnyRecord> samples() {
   std::vector<AnyRecord> records;
   RequestRecord request;
-  request.exchange = kExchange;
+  request.exchange = kEncoded;
   request.started = {1'700'000'000'000'000'000, 5};
   request.route = "orders";
   request.routing_epoch = 300;
@@ -58,7 +58,7 @@ std::vector<AnyRecord> samples() {
   request.sealed = "sealed";
   records.emplace_back(request);
   ResponseRecord response;
-  response.exchange = kExchange;
+  response.exchange = kEncoded;
   response.route = "orders";
   response.started = {1, 2};
   response.is_write = true;
@@ -66,9 +66,9 @@ std::vector<AnyRecord> samples() {
   response.delivery = Delivery::kClientLeft;
   records.emplace_back(response);
   records.emplace_back(OutcomeRecord{
-      kExchange, "r", {1, 2}, OutcomeKind::kUnknown, 503, Forwarded::kPart, "connect_failed"});
+      kEncoded, "r", {1, 2}, OutcomeKind::kUnknown, 503, Forwarded::kPart, "connect_failed"});
   ShadowRecord shadow;
-  shadow.exchange = kExchange;
+  shadow.exchange = kEncoded;
   shadow.run = RunId{12};
   shadow.route = "orders";
   shadow.answer = answer();
@@ -78,9 +78,9 @@ std::vector<AnyRecord> samples() {
   shadow.cause = "first_byte_timeout";
   shadow.idempotency_key = "key";
   records.emplace_back(shadow);
-  records.emplace_back(SkipRecord{kExchange, RunId{0}, "r", {5, 6}, SkipReason::kRetention});
+  records.emplace_back(SkipRecord{kEncoded, RunId{0}, "r", {5, 6}, SkipReason::kRetention});
   VerdictRecord verdict;
-  verdict.exchange = kExchange;
+  verdict.exchange = kEncoded;
   verdict.endpoint = "GET /stock/{}";
   verdict.generation = 2;
   verdict.rules_version = 1ULL << 63;
@@ -98,7 +98,7 @@ std::vector<AnyRecord> samples() {
       {"body:$.a[]", "body:$.a[3]", DifferenceKind::kStatus, "1", "2", "rule", "t"}, {}};
   records.emplace_back(verdict);
   ChunkRecord chunk;
-  chunk.exchange = kExchange;
+  chunk.exchange = kEncoded;
   chunk.run = RunId{7};
   chunk.side = Side::kShadow;
   chunk.sequence = 4'000'000'000U;
@@ -115,7 +115,7 @@ std::vector<AnyRecord> samples() {
   GapRecord gap;
   gap.records_lost = 3;
   gap.cause = "queue_full";
-  gap.parts = {{kExchange, 5}, {kExchange, 255}};
+  gap.parts = {{kEncoded, 5}, {kEncoded, 255}};
   records.emplace_back(gap);
   records.emplace_back(CheckpointRecord{{1, 2}, Epoch{3}, 4, 5, "0.1.0"});
   return records;
@@ -140,7 +140,7 @@ TEST(RecordCodecTest, DecodeIsTheInverseOfEncode) {
 // The golden log of version 1 has VERDICTs from before there was one.
 TEST(RecordCodecTest, AShapeTakesRoomOnlyWhereThereIsOneAndNeverHoldsZero) {
   VerdictRecord verdict;
-  verdict.exchange = kExchange;
+  verdict.exchange = kEncoded;
   verdict.legacy_status = 200;
   const std::string plain = bytes_of(verdict);
   verdict.request_shape = 7;
@@ -387,7 +387,7 @@ TEST(RecordCodecTest, KeepsTheFieldsOfARequest) {
   const auto decoded = decode(bytes);
   ASSERT_TRUE(decoded.ok());
   const auto& request = std::get<RequestRecord>(*decoded);
-  EXPECT_EQ(request.exchange, kExchange);
+  EXPECT_EQ(request.exchange, kEncoded);
   EXPECT_EQ(request.started.wall_ns, 1'700'000'000'000'000'000);
   EXPECT_EQ(request.skip, SkipReason::kUpgrade);
   EXPECT_EQ(request.fields[1].value, "*/*");
@@ -410,7 +410,7 @@ TEST(RecordCodecTest, PeekFindsTypeExchangeAndSides) {
     ASSERT_TRUE(found.ok());
     EXPECT_EQ(found->type, types[i]);
     EXPECT_EQ(found->sides, sides[i]) << i;
-    EXPECT_EQ(found->exchange, types[i] <= RecordType::kChunk ? kExchange : ExchangeId{}) << i;
+    EXPECT_EQ(found->exchange, types[i] <= RecordType::kChunk ? kEncoded : ExchangeId{}) << i;
   }
 }
 
@@ -431,7 +431,7 @@ TEST(RecordCodecTest, WhatWasMeasuredIsWrittenAsEncodeDoes) {
 
 TEST(RecordCodecTest, ARaceTakesRoomOnlyWhereThereIsOneAndNamesAWrite) {
   VerdictRecord verdict;
-  verdict.exchange = kExchange;
+  verdict.exchange = kEncoded;
   verdict.candidate_status = 200;
   const std::string plain = bytes_of(verdict);
   verdict.race = {ExchangeId{7, 8}, -5};
@@ -512,8 +512,7 @@ TEST(RecordCodecTest, RefusesUnknownTypesVersionsAndValues) {
   changed = bytes;
   changed[1] = 2;
   EXPECT_FALSE(decode(changed).ok());
-  std::string skip =
-      bytes_of(AnyRecord(SkipRecord{kExchange, RunId{}, "", {}, SkipReason::kStale}));
+  std::string skip = bytes_of(AnyRecord(SkipRecord{kEncoded, RunId{}, "", {}, SkipReason::kStale}));
   skip.back() = 20;  // Between the skipped and the dropped reasons.
   EXPECT_FALSE(decode(skip).ok());
 }

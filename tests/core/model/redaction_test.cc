@@ -16,7 +16,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-const ExchangeId kExchange = ExchangeId::make(1, Epoch{1}, 1, 7);
+const ExchangeId kRedacted = ExchangeId::make(1, Epoch{1}, 1, 7);
 
 class RedactionTest : public testing::Test {
  protected:
@@ -27,11 +27,11 @@ class RedactionTest : public testing::Test {
   }
   RedactedMessage redact(const http::HeaderList& fields, std::string_view target = "/",
                          std::string_view body = "", std::string_view type = "application/json") {
-    return redactor_->redact(kExchange, target, fields, body, type);
+    return redactor_->redact(kRedacted, target, fields, body, type);
   }
   Redactor::Restored restore(const RedactedMessage& message) {
     auto restored =
-        redactor_->restore(kExchange, message.target, message.fields, message.body, message.sealed);
+        redactor_->restore(kRedacted, message.target, message.fields, message.body, message.sealed);
     EXPECT_TRUE(restored.ok());
     return restored.ok() ? *std::move(restored) : Redactor::Restored();
   }
@@ -156,7 +156,7 @@ TEST_F(RedactionTest, WhatIsSealedOpensOnlyForItsOwnExchange) {
   const auto other = ExchangeId::make(1, Epoch{1}, 1, 8);
   EXPECT_EQ(redactor_->restore(other, "/", message.fields, "", message.sealed).error().code,
             ErrorCode::kDamaged);
-  EXPECT_EQ(redactor_->restore(kExchange, "/", {}, "", message.sealed).error().code,
+  EXPECT_EQ(redactor_->restore(kRedacted, "/", {}, "", message.sealed).error().code,
             ErrorCode::kDamaged);
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 const std::string kSubject(kSubjectBytes, 's');
 const std::string kKey(crypto::kKeyBytes, 'k');
-const ExchangeId kExchange = ExchangeId::make(3, Epoch{2}, 1, 9);
+const ExchangeId kErasable = ExchangeId::make(3, Epoch{2}, 1, 9);
 constexpr std::string_view kSecret = "planted";
 
 Body planted_body() {
@@ -28,9 +28,9 @@ Body planted_body() {
 }
 
 // One of each type, with what is personal planted everywhere.
-std::vector<AnyRecord> samples() {
+std::vector<AnyRecord> planted_samples() {
   RequestRecord request;
-  request.exchange = kExchange;
+  request.exchange = kErasable;
   request.route = "orders";
   request.decision = request.session = request.target = request.sealed = kSecret;
   request.mirror = MirrorDecision::kSelected;
@@ -40,14 +40,14 @@ std::vector<AnyRecord> samples() {
   request.body = planted_body();
   request.of.key = kSubject;
   ResponseRecord response;
-  response.exchange = kExchange;
+  response.exchange = kErasable;
   response.route = "orders";
   response.answer.status = 201;
   response.answer.fields = response.answer.trailers = {{"A", kSecret}};
   response.answer.body = planted_body();
   response.of.key = kSubject;
   ShadowRecord shadow;
-  shadow.exchange = kExchange;
+  shadow.exchange = kErasable;
   shadow.route = "orders";
   shadow.answer = response.answer;
   shadow.answer.body.kind = Body::Kind::kAsPrimary;
@@ -56,14 +56,14 @@ std::vector<AnyRecord> samples() {
   shadow.idempotency_key = kSecret;
   shadow.of.key = kSubject;
   ChunkRecord chunk;
-  chunk.exchange = kExchange;
+  chunk.exchange = kErasable;
   chunk.bytes = kSecret;
   chunk.is_last = true;
   chunk.length = 7;
   chunk.trailers = {{"T", kSecret}};
   chunk.of.key = kSubject;
   VerdictRecord verdict;
-  verdict.exchange = kExchange;
+  verdict.exchange = kErasable;
   verdict.route = "orders";
   verdict.endpoint = kSecret;
   verdict.verdict = Verdict::kDifferent;
@@ -92,7 +92,7 @@ OfSubject of(const AnyRecord& record) {
 }
 
 TEST(SubjectSealTest, WhatIsSealedHoldsNothingPersonalAndOpensToTheSame) {
-  for (const AnyRecord& record : samples()) {
+  for (const AnyRecord& record : planted_samples()) {
     const std::string open = encoded(record);
     EXPECT_EQ(open[1], kOpenVersion);
     EXPECT_EQ(subject_of_open(open), kSubject);
@@ -101,7 +101,7 @@ TEST(SubjectSealTest, WhatIsSealedHoldsNothingPersonalAndOpensToTheSame) {
     EXPECT_EQ(sealed[1], kSealedVersion);
     EXPECT_EQ(subject_of_sealed(sealed), kSubject);
     EXPECT_EQ(sealed.find(kSecret), std::string::npos) << record.index();
-    EXPECT_EQ(peek(sealed)->exchange, kExchange);
+    EXPECT_EQ(peek(sealed)->exchange, kErasable);
     EXPECT_EQ(peek(sealed)->sides, peek(open)->sides);
     EXPECT_EQ(kind_of(peek(sealed)->type, sealed), kind_of(peek(open)->type, open));
     ASSERT_TRUE(open_record(sealed, kKey, opened).ok());
@@ -111,7 +111,7 @@ TEST(SubjectSealTest, WhatIsSealedHoldsNothingPersonalAndOpensToTheSame) {
 }
 
 TEST(SubjectSealTest, WithoutTheKeyTheAccountablePartIsLeft) {
-  for (const AnyRecord& record : samples()) {
+  for (const AnyRecord& record : planted_samples()) {
     std::string sealed;
     ASSERT_TRUE(seal_record(encoded(record), kKey, sealed).ok());
     const auto left = decode(sealed);
@@ -142,7 +142,7 @@ TEST(SubjectSealTest, WithoutTheKeyTheAccountablePartIsLeft) {
 }
 
 TEST(SubjectSealTest, WithoutAnyKeyThePersonalPartIsLeftOut) {
-  for (const AnyRecord& record : samples()) {
+  for (const AnyRecord& record : planted_samples()) {
     std::string sealed, opened;
     ASSERT_TRUE(seal_record(encoded(record), "", sealed).ok());
     EXPECT_EQ(sealed.find(kSecret), std::string::npos);
@@ -153,7 +153,7 @@ TEST(SubjectSealTest, WithoutAnyKeyThePersonalPartIsLeftOut) {
 
 TEST(SubjectSealTest, EveryChangedBitIsNoticed) {
   std::string sealed, opened;
-  ASSERT_TRUE(seal_record(encoded(samples()[0]), kKey, sealed).ok());
+  ASSERT_TRUE(seal_record(encoded(planted_samples()[0]), kKey, sealed).ok());
   for (std::size_t i = 0; i < sealed.size(); ++i) {
     std::string changed = sealed;
     changed[i] = static_cast<char>(changed[i] ^ 4);

@@ -20,8 +20,6 @@ namespace {
 using support::CertificateSpec;
 using support::MadeCertificate;
 
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
 // A system behind TLS that sends one answer for each head.
 class TlsSystem {
  public:

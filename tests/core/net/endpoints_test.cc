@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/net/endpoints.h"
+#include "tests/support/times.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +11,6 @@
 namespace banyan::net {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kStart = 1000 * kSecond;
 
 UpstreamAddress address(int number) {

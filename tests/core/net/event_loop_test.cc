@@ -12,11 +12,10 @@
 
 #include "core/net/socket.h"
 #include "tests/core/net/fake_peers.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
-
-constexpr std::int64_t kMs = 1'000'000;
 
 std::unique_ptr<EventLoop> make_loop() { return std::move(EventLoop::create()).value(); }
 

@@ -18,6 +18,9 @@
 
 namespace banyan::net {
 
+// What a system answers that is well.
+inline constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
 // Turns the loop until the condition holds; false after five seconds.
 inline bool run_until(EventLoop& loop, const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);

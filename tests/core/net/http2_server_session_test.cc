@@ -12,11 +12,11 @@
 #include <memory>
 
 #include "tests/core/net/fake_http2.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 const Http2Pairs kGet = {{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"host", "a"}};
 
 struct FakeStream final : Http2StreamHandler {

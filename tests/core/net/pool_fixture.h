@@ -12,10 +12,9 @@
 #include <vector>
 
 #include "tests/core/net/fake_peers.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
-
-inline constexpr std::int64_t kMs = 1'000'000;
 
 class PoolTest : public testing::Test {
  protected:

@@ -11,11 +11,11 @@
 #include "core/net/socket.h"
 #include "core/net/upstream.h"
 #include "tests/core/net/fake_dns_thread.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 using Addresses = std::vector<std::string>;
 
 DnsOptions options_of(const FakeDnsThread& dns) {

@@ -10,11 +10,10 @@
 
 #include "tests/core/net/fake_dns.h"
 #include "tests/core/net/fake_peers.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
-
-constexpr std::int64_t kMs = 1'000'000;
 
 struct ResolverTest : testing::Test {
   ResolverTest()
@@ -43,7 +42,7 @@ struct ResolverTest : testing::Test {
   std::unique_ptr<Resolver> resolver;
 };
 
-using Outcome = NameAnswer::Outcome;
+using AnswerOutcome = NameAnswer::Outcome;
 
 TEST_F(ResolverTest, ReadsBothFamiliesWithTheirTimes) {
   answer_with([](const DnsQuestion& question) {
@@ -52,7 +51,7 @@ TEST_F(ResolverTest, ReadsBothFamiliesWithTheirTimes) {
     return reply.aaaa("2001:db8::7", 20).bytes();
   });
   NameAnswer v4 = ask("a.test");
-  EXPECT_EQ(v4.outcome, Outcome::kAddresses);
+  EXPECT_EQ(v4.outcome, AnswerOutcome::kAddresses);
   EXPECT_EQ(v4.addresses, (std::vector<std::string>{"10.1.2.3", "10.1.2.4"}));
   EXPECT_EQ(v4.ttl_ns, 30'000 * kMs);
   const NameAnswer v6 = ask("a.test", AddressFamily::kIpv6);
@@ -78,17 +77,17 @@ TEST_F(ResolverTest, AliasesInACircleEndWithoutAnAddress) {
     return DnsReply(question).cname("a.test", "b.test").cname("b.test", "a.test").bytes();
   });
   const NameAnswer answer = ask("a.test");
-  EXPECT_NE(answer.outcome, Outcome::kAddresses);
+  EXPECT_NE(answer.outcome, AnswerOutcome::kAddresses);
   EXPECT_TRUE(answer.addresses.empty());
   EXPECT_FALSE(answer.message.empty());
 }
 
 TEST_F(ResolverTest, TellsWhatIsNotThereFromWhatFailed) {
-  const std::vector<std::tuple<int, Outcome, std::string>> codes{
-      {0, Outcome::kNone, "no address"},
-      {3, Outcome::kNone, "NXDOMAIN"},
-      {2, Outcome::kFailed, "each failed to answer"},
-      {5, Outcome::kFailed, "each failed to answer"},
+  const std::vector<std::tuple<int, AnswerOutcome, std::string>> codes{
+      {0, AnswerOutcome::kNone, "no address"},
+      {3, AnswerOutcome::kNone, "NXDOMAIN"},
+      {2, AnswerOutcome::kFailed, "each failed to answer"},
+      {5, AnswerOutcome::kFailed, "each failed to answer"},
   };
   for (const auto& [code, outcome, word] : codes) {
     answer_with([code = code](const DnsQuestion& q) { return DnsReply(q).code(code).bytes(); });
@@ -155,7 +154,7 @@ TEST_F(ResolverTest, SurvivesDamagedAnswers) {
       return bytes;
     });
     const NameAnswer answer = ask("a.test");
-    EXPECT_EQ(answer.outcome == Outcome::kAddresses, !answer.addresses.empty());
+    EXPECT_EQ(answer.outcome == AnswerOutcome::kAddresses, !answer.addresses.empty());
   }
   answer_with(good);
   EXPECT_EQ(ask("a.test").addresses, std::vector<std::string>{"10.0.0.9"});
@@ -163,7 +162,7 @@ TEST_F(ResolverTest, SurvivesDamagedAnswers) {
 
 TEST_F(ResolverTest, SilentServerFailsInTimeAndTheNextOneIsAsked) {
   const NameAnswer silent = ask("a.test");
-  EXPECT_EQ(silent.outcome, Outcome::kFailed);
+  EXPECT_EQ(silent.outcome, AnswerOutcome::kFailed);
   EXPECT_NE(silent.message.find("in time"), std::string::npos) << silent.message;
   EXPECT_NE(silent.message.find(dns.address()), std::string::npos) << silent.message;
   EXPECT_EQ(dns.questions.size(), 2U);  // tries
@@ -211,7 +210,7 @@ TEST_F(ResolverTest, AsksAgainInsideAnAnswer) {
 TEST_F(ResolverTest, NamesWithoutSenseAreFailures) {
   for (const std::string& name : {std::string("a..b"), std::string(300, 'x'),
                                   std::string(70, 'y') + ".test", std::string("")}) {
-    EXPECT_NE(ask(name).outcome, Outcome::kAddresses) << name;
+    EXPECT_NE(ask(name).outcome, AnswerOutcome::kAddresses) << name;
   }
 }
 

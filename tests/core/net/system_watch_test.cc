@@ -10,11 +10,11 @@
 
 #include "tests/core/net/fake_dns.h"
 #include "tests/core/net/fake_peers.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
 using Zone = std::map<std::string, std::vector<std::string>>;
 
 struct SystemWatchTest : testing::Test {

@@ -5,13 +5,13 @@
 #include <sys/socket.h>
 
 #include "tests/core/net/fake_peers.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
 
 constexpr std::string_view kSwitch =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
-constexpr std::int64_t kMs = 1'000'000;
 
 struct TunnelHandler : KeepingHandler {
   void on_upgraded(const http::ResponseHead& head) override {

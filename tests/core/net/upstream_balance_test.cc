@@ -8,12 +8,10 @@
 
 #include "core/net/upstream.h"
 #include "tests/core/net/fake_peers.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
-
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-constexpr std::int64_t kMs = 1'000'000;
 
 UpstreamAddress closed_address() {
   auto listening = listen_on("127.0.0.1:0", false);

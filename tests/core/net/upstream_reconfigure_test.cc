@@ -9,8 +9,6 @@
 namespace banyan::net {
 namespace {
 
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
 class UpstreamReconfigureTest : public testing::Test {
  protected:
   UpstreamReconfigureTest() : loop_(std::move(EventLoop::create()).value()) {

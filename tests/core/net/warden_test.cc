@@ -8,11 +8,10 @@
 
 #include "core/obs/metrics.h"
 #include "tests/core/net/fake_dns.h"
+#include "tests/support/times.h"
 
 namespace banyan::net {
 namespace {
-
-constexpr std::int64_t kMs = 1'000'000;
 
 // Looks again until it is so; false after five seconds.
 bool eventually(const std::function<bool()>& condition) {
