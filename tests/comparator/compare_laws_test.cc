@@ -101,8 +101,8 @@ std::string written(const Value& value) {
   return out;
 }
 
-Comparison compare(const CompiledRules& rules, std::string_view legacy,
-                   std::string_view candidate) {
+Comparison compare_json(const CompiledRules& rules, std::string_view legacy,
+                        std::string_view candidate) {
   constexpr std::string_view kType = "application/json";
   return compare_answers(rules, "r", "GET", answer_of(kType, legacy), answer_of(kType, candidate));
 }
@@ -141,7 +141,7 @@ TEST(CompareLawTest, NothingDiffersFromItselfHoweverSpelled) {
     const Value value = generator.value(4);
     const std::string text = written(value);
     const std::string other = generator.respelled(value);
-    ASSERT_EQ(compare(*rules, text, other).verdict, Verdict::kEqual) << text << "\n" << other;
+    ASSERT_EQ(compare_json(*rules, text, other).verdict, Verdict::kEqual) << text << "\n" << other;
   }
 }
 
@@ -161,8 +161,8 @@ TEST(CompareLawTest, SwappedSidesMirror) {
     const std::string a = written(generator.value(4));
     const std::string b = written(generator.value(4));
     for (const auto& rules : {bare, ruled, operated}) {
-      const Comparison there = compare(*rules, a, b);
-      const Comparison back = compare(*rules, b, a);
+      const Comparison there = compare_json(*rules, a, b);
+      const Comparison back = compare_json(*rules, b, a);
       ASSERT_EQ(there.verdict, back.verdict) << a << "\n" << b;
       ASSERT_EQ(tally(there, true), tally(back, false)) << a << "\n" << b;
     }
@@ -183,8 +183,8 @@ TEST(CompareLawTest, AShuffleUnderUnorderedIsCovered) {
     const std::string before = written(list);
     generator.shuffle(list.items);
     const std::string after = written(list);
-    const Verdict plain = compare(*bare, before, after).verdict;
-    ASSERT_EQ(compare(*rules, before, after).verdict,
+    const Verdict plain = compare_json(*bare, before, after).verdict;
+    ASSERT_EQ(compare_json(*rules, before, after).verdict,
               plain == Verdict::kEqual ? Verdict::kEqual : Verdict::kTolerated)
         << before << "\n"
         << after;
@@ -238,7 +238,7 @@ TEST(CompareLawTest, AnInjectedEditIsFoundAndNothingElse) {
         std::swap(items[0], items[1]);
         path = "body:$.items", kind = "order", where = "body:$.items";
     }
-    const Comparison got = compare(*rules, before, generator.respelled(root));
+    const Comparison got = compare_json(*rules, before, generator.respelled(root));
     ASSERT_EQ(got.differences.size(), 1U) << before << "\n" << written(root);
     EXPECT_EQ(got.differences[0].path, path);
     EXPECT_EQ(got.differences[0].at, where);
@@ -272,7 +272,7 @@ TEST(CompareLawTest, AnItemThatMovedAndChangedIsFoundAndNothingElse) {
     moved.members[generator.below(4)].second = generator.number(100'000);
     list.items.erase(list.items.begin() + static_cast<std::ptrdiff_t>(from));
     list.items.insert(list.items.begin() + static_cast<std::ptrdiff_t>(to), moved);
-    const Comparison got = compare(*rules, before, generator.respelled(list));
+    const Comparison got = compare_json(*rules, before, generator.respelled(list));
     ASSERT_EQ(got.differences.size(), 2U) << before << "\n" << written(list);
     EXPECT_EQ(to_string(got.differences[0].kind), "order");
     EXPECT_TRUE(got.differences[1].at.starts_with("body:$[" + std::to_string(from) + "]."));

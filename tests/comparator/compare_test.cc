@@ -66,8 +66,8 @@ TEST(CompareTest, JudgesEveryCaseOfTheTable) {
 
 LiftedAnswer answer(std::string_view body) { return answer_of("application/json", body); }
 
-Comparison compare(const ComparatorOptions& options, std::string_view legacy,
-                   std::string_view candidate) {
+Comparison compare_under(const ComparatorOptions& options, std::string_view legacy,
+                         std::string_view candidate) {
   const auto rules = CompiledRules::compile(options);
   EXPECT_TRUE(rules.ok());
   return compare_answers(**rules, "orders", "GET", answer(legacy), answer(candidate));
@@ -82,9 +82,9 @@ std::string list_of(int count, int step) {
 TEST(CompareBoundsTest, CountsDifferencesPastTheirMaximumAsOne) {
   ComparatorOptions options;
   options.differences_max = 3;
-  const Comparison at_edge = compare(options, "[[1],[2],[3]]", "[[4],[5],[6]]");
+  const Comparison at_edge = compare_under(options, "[[1],[2],[3]]", "[[4],[5],[6]]");
   EXPECT_EQ(at_edge.differences.size(), 3U);
-  const Comparison past = compare(options, "[[1],[2],[3],[7],[8]]", "[[4],[5],[6],[0],[9]]");
+  const Comparison past = compare_under(options, "[[1],[2],[3],[7],[8]]", "[[4],[5],[6],[0],[9]]");
   ASSERT_EQ(past.differences.size(), 4U);
   EXPECT_EQ(past.differences.back().legacy, "2 more differences");
   EXPECT_EQ(past.verdict, Verdict::kDifferent);
@@ -94,15 +94,16 @@ TEST(CompareBoundsTest, AnUncoveredDifferencePastTheMaximumStillDecides) {
   ComparatorOptions options;
   options.differences_max = 1;
   options.rules.push_back({{}, {"body:$.a", "body:$.b"}, {}, {}});
-  EXPECT_EQ(compare(options, R"({"a":1,"b":1})", R"({"a":2,"b":2})").verdict, Verdict::kTolerated);
-  EXPECT_EQ(compare(options, R"({"a":1,"b":1,"c":1})", R"({"a":2,"b":2,"c":2})").verdict,
+  EXPECT_EQ(compare_under(options, R"({"a":1,"b":1})", R"({"a":2,"b":2})").verdict,
+            Verdict::kTolerated);
+  EXPECT_EQ(compare_under(options, R"({"a":1,"b":1,"c":1})", R"({"a":2,"b":2,"c":2})").verdict,
             Verdict::kDifferent);
 }
 
 TEST(CompareBoundsTest, CutsWhatIsShownBeforeAUtf8Sequence) {
   ComparatorOptions options;
   options.shown_bytes_max = 10;
-  const Comparison got = compare(options, R"({"a":"äöüäöüäöü"})", R"({"a":12345678901234})");
+  const Comparison got = compare_under(options, R"({"a":"äöüäöüäöü"})", R"({"a":12345678901234})");
   ASSERT_EQ(got.differences.size(), 1U);
   EXPECT_EQ(got.differences[0].legacy, "\"äöü…");
   EXPECT_EQ(got.differences[0].candidate, "1234567…");
@@ -110,9 +111,9 @@ TEST(CompareBoundsTest, CutsWhatIsShownBeforeAUtf8Sequence) {
 
 TEST(CompareBoundsTest, DoesNotSearchArraysPastTheirMaximum) {
   const int most = 10'000;
-  const Comparison at_edge = compare({}, list_of(most, 1), list_of(most, -1));
+  const Comparison at_edge = compare_under({}, list_of(most, 1), list_of(most, -1));
   EXPECT_EQ(at_edge.differences.size(), 1001U);
-  const Comparison past = compare({}, list_of(most + 1, 1), list_of(most + 1, -1));
+  const Comparison past = compare_under({}, list_of(most + 1, 1), list_of(most + 1, -1));
   ASSERT_EQ(past.differences.size(), 1U);
   EXPECT_EQ(past.differences[0].transition, "not localised");
   EXPECT_EQ(past.verdict, Verdict::kDifferent);
@@ -135,15 +136,15 @@ TEST(CompareBoundsTest, SaysThatItemsWereNotAligned) {
   };
   ComparatorOptions options;
   options.differences_max = 20'000;
-  const Comparison at = compare(options, list(900, 0), list(900, 301));
+  const Comparison at = compare_under(options, list(900, 0), list(900, 301));
   EXPECT_EQ(at.differences[0].kind, DifferenceKind::kOrder);
   EXPECT_EQ(at.differences.size(), 901U);
-  const Comparison past = compare(options, list(1500, 0), list(1500, 301));
+  const Comparison past = compare_under(options, list(1500, 0), list(1500, 301));
   EXPECT_EQ(past.differences.back().transition, "not aligned");
   EXPECT_EQ(past.differences.back().path, "body:$");
   // Where a rule covers all there is to tell, that is all.
   options.rules.push_back({{}, {"body:$[].*"}, {}, {}});
-  EXPECT_EQ(compare(options, list(1500, 0), list(1500, 301)).verdict, Verdict::kTolerated);
+  EXPECT_EQ(compare_under(options, list(1500, 0), list(1500, 301)).verdict, Verdict::kTolerated);
 }
 
 // Wide objects with nothing in common must not cost the square of their width.
@@ -156,23 +157,23 @@ TEST(CompareBoundsTest, ComparesWideObjectsInLinearTime) {
     }
     return out + "}";
   };
-  const Comparison apart = compare({}, wide('a', 0), wide('b', 100'000));
+  const Comparison apart = compare_under({}, wide('a', 0), wide('b', 100'000));
   ASSERT_EQ(apart.differences.size(), 1001U);
   EXPECT_EQ(apart.differences.back().legacy, "99000 more differences");
-  const Comparison renamed = compare({}, wide('a', 0), wide('b', 0));
+  const Comparison renamed = compare_under({}, wide('a', 0), wide('b', 0));
   EXPECT_EQ(renamed.differences.back().legacy, "49000 more differences");
 }
 
 TEST(CompareBoundsTest, NeverCallsEqualWhatItCouldNotSearch) {
   ComparatorOptions options;
   options.body_bytes_max = 4;
-  EXPECT_EQ(compare(options, "[1]", "[ 1]").verdict, Verdict::kEqual);
-  const Comparison past = compare(options, "[10]", "[ 10]");
+  EXPECT_EQ(compare_under(options, "[1]", "[ 1]").verdict, Verdict::kEqual);
+  const Comparison past = compare_under(options, "[10]", "[ 10]");
   ASSERT_EQ(past.differences.size(), 1U) << describe(past);
   EXPECT_EQ(past.differences[0].transition, "not localised");
   std::string deep(300, '[');
   deep += std::string(300, ']');
-  const Comparison too_deep = compare({}, deep, " " + deep);
+  const Comparison too_deep = compare_under({}, deep, " " + deep);
   ASSERT_EQ(too_deep.differences.size(), 1U);
   EXPECT_EQ(too_deep.differences[0].path, "body");
 }

@@ -15,7 +15,7 @@
 namespace banyan::comparator {
 namespace {
 
-std::string word(std::size_t number) {
+std::string word_of(std::size_t number) {
   std::string out = "w";
   do {
     out.push_back(static_cast<char>('a' + number % 26));
@@ -31,16 +31,16 @@ std::string counted(EndpointTree& tree, const std::string& endpoint) {
 TEST(EndpointTreeTest, NamesOfThingsBecomeOneAndMeStays) {
   EndpointTree tree;
   for (std::size_t i = 0; i < 300; ++i) {
-    counted(tree, "GET /users/" + word(i));
+    counted(tree, "GET /users/" + word_of(i));
     if (i % 5 == 0) counted(tree, "GET /users/me");
-    counted(tree, "GET /users/" + word(i) + "/orders/{}");
+    counted(tree, "GET /users/" + word_of(i) + "/orders/{}");
   }
   EXPECT_TRUE(tree.take_collapsed());
   EXPECT_FALSE(tree.take_collapsed());
   EXPECT_EQ(counted(tree, "GET /users/me"), "GET /users/me");
   EXPECT_EQ(counted(tree, "GET /users/ada"), "GET /users/{}");
   EXPECT_EQ(counted(tree, "GET /users/ada/orders/{}"), "GET /users/{}/orders/{}");
-  EXPECT_EQ(tree.name_of("GET /users/" + word(0)), "GET /users/{}");
+  EXPECT_EQ(tree.name_of("GET /users/" + word_of(0)), "GET /users/{}");
   EXPECT_EQ(tree.name_of("GET /users/{}"), "GET /users/{}");
   EXPECT_EQ(tree.stats().collapsed, 1U);
   EXPECT_LT(tree.stats().nodes, 10U);
@@ -48,9 +48,9 @@ TEST(EndpointTreeTest, NamesOfThingsBecomeOneAndMeStays) {
 
 TEST(EndpointTreeTest, ResourcesThatComeAgainStay) {
   EndpointTree tree;
-  for (std::size_t i = 0; i < 10'000; ++i) counted(tree, "GET /" + word(i % 40) + "/{}");
+  for (std::size_t i = 0; i < 10'000; ++i) counted(tree, "GET /" + word_of(i % 40) + "/{}");
   EXPECT_FALSE(tree.take_collapsed());
-  EXPECT_EQ(counted(tree, "GET /" + word(7) + "/{}"), "GET /" + word(7) + "/{}");
+  EXPECT_EQ(counted(tree, "GET /" + word_of(7) + "/{}"), "GET /" + word_of(7) + "/{}");
   // Two of a sort are not enough to say.
   counted(tree, "GET /rare/{}");
   EXPECT_EQ(counted(tree, "GET /rare/{}"), "GET /rare/{}");
@@ -61,14 +61,14 @@ TEST(EndpointTreeTest, BelowTheThresholdsNothingIsCollapsed) {
   EndpointTree words;
   for (int i = 0; i < 1'000; ++i) counted(words, "GET /a/often");
   for (std::size_t i = 0; i + 2 < EndpointTree::kCollapseWordsMin; ++i) {
-    counted(words, "GET /a/" + word(i));
+    counted(words, "GET /a/" + word_of(i));
   }
   EXPECT_FALSE(words.take_collapsed());
   EndpointTree visits;
   std::uint64_t count = 0;
   for (std::size_t i = 0; ++count < EndpointTree::kCollapseVisitsMin; ++i) {
     const bool is_new = i % 17 == 0;
-    counted(visits, "GET /a/" + (is_new ? word(i / 17) : "often"));
+    counted(visits, "GET /a/" + (is_new ? word_of(i / 17) : "often"));
     ASSERT_FALSE(visits.take_collapsed());
   }
   counted(visits, "GET /a/new");
@@ -80,24 +80,25 @@ TEST(EndpointTreeTest, BelowTheThresholdsNothingIsCollapsed) {
 TEST(EndpointTreeTest, WordsThatMostlySpillAreNoSort) {
   EndpointTree tree;
   for (std::size_t i = 0; i < EndpointTree::kWordsMax; ++i) {
-    for (int n = 0; n < 30; ++n) counted(tree, "GET /tenants/" + word(i));
+    for (int n = 0; n < 30; ++n) counted(tree, "GET /tenants/" + word_of(i));
   }
   ASSERT_FALSE(tree.take_collapsed());
   for (std::size_t i = 64; i < 127; ++i) {
-    for (int n = 0; n < 30; ++n) counted(tree, "GET /tenants/" + word(i));
+    for (int n = 0; n < 30; ++n) counted(tree, "GET /tenants/" + word_of(i));
   }
   ASSERT_FALSE(tree.take_collapsed());
   for (std::size_t i = 127; i < 130; ++i) {
-    for (int n = 0; n < 30; ++n) counted(tree, "GET /tenants/" + word(i));
+    for (int n = 0; n < 30; ++n) counted(tree, "GET /tenants/" + word_of(i));
   }
   EXPECT_TRUE(tree.take_collapsed());
-  EXPECT_EQ(counted(tree, "GET /tenants/" + word(0)), "GET /tenants/{}");
+  EXPECT_EQ(counted(tree, "GET /tenants/" + word_of(0)), "GET /tenants/{}");
 }
 
 TEST(EndpointTreeTest, WordsFollowedByOtherThingsAreNotAlike) {
   EndpointTree tree;
   for (std::size_t i = 0; i < 60; ++i) {
-    for (std::size_t k = 0; k < 4; ++k) counted(tree, "GET /" + word(i) + "/" + word(i * 4 + k));
+    for (std::size_t k = 0; k < 4; ++k)
+      counted(tree, "GET /" + word_of(i) + "/" + word_of(i * 4 + k));
   }
   EXPECT_FALSE(tree.take_collapsed());
 }
@@ -106,34 +107,34 @@ TEST(EndpointTreeTest, PastTheBoundWordsAreCountedAsOne) {
   EndpointTree tree;
   for (std::size_t round = 0; round < 40; ++round) {
     for (std::size_t i = 0; i < EndpointTree::kWordsMax; ++i)
-      counted(tree, "GET /a/" + word(i % (round + 2)));
+      counted(tree, "GET /a/" + word_of(i % (round + 2)));
   }
   for (std::size_t i = 0; i < EndpointTree::kWordsMax; ++i) {
-    for (int n = 0; n < 20; ++n) counted(tree, "GET /a/" + word(i));
+    for (int n = 0; n < 20; ++n) counted(tree, "GET /a/" + word_of(i));
   }
   EXPECT_FALSE(tree.take_collapsed());
   EXPECT_EQ(tree.stats().overflow, 0U);
   EXPECT_EQ(counted(tree, "GET /a/one/more"), "GET /a/{}/more");
   EXPECT_EQ(tree.stats().overflow, 1U);
-  EXPECT_EQ(counted(tree, "GET /a/" + word(63)), "GET /a/" + word(63));
+  EXPECT_EQ(counted(tree, "GET /a/" + word_of(63)), "GET /a/" + word_of(63));
 }
 
 TEST(EndpointTreeTest, OperationsAndGrpcMethodsAreNamesOfTheirOwn) {
   EndpointTree tree;
   for (std::size_t i = 0; i < EndpointTree::kOperationsMax; ++i) {
-    const std::string endpoint = "POST /graphql query " + word(i);
+    const std::string endpoint = "POST /graphql query " + word_of(i);
     ASSERT_EQ(counted(tree, endpoint), endpoint);
   }
   EXPECT_EQ(counted(tree, "POST /graphql query Another"), "POST /graphql *");
   EXPECT_EQ(tree.stats().overflow, 1U);
   for (std::size_t i = 0; i < EndpointTree::kWordsMax; ++i) {
-    const std::string endpoint = "gRPC /shop.Orders/" + word(i);
+    const std::string endpoint = "gRPC /shop.Orders/" + word_of(i);
     ASSERT_EQ(counted(tree, endpoint), endpoint);
   }
   EXPECT_EQ(counted(tree, "gRPC /shop.Orders/Another"), "gRPC /shop.Orders/*");
   EXPECT_FALSE(tree.take_collapsed());
   // A method of HTTP is a word that a client chooses.
-  for (std::size_t i = 0; i < EndpointTree::kWordsMax; ++i) counted(tree, word(i) + " /x");
+  for (std::size_t i = 0; i < EndpointTree::kWordsMax; ++i) counted(tree, word_of(i) + " /x");
   EXPECT_EQ(counted(tree, "OTHER /x"), "* /*");
 }
 
@@ -148,7 +149,7 @@ TEST(EndpointTreeTest, WhatIsNotThereTeachesNothing) {
   for (int i = 0; i < 20; ++i) counted(tree, "GET /reports/{}");
   counted(tree, "POST /rpc known");
   const EndpointTree::Stats before = tree.stats();
-  for (std::size_t i = 0; i < 1'000; ++i) absent("GET /" + word(i) + "/" + word(i));
+  for (std::size_t i = 0; i < 1'000; ++i) absent("GET /" + word_of(i) + "/" + word_of(i));
   EXPECT_FALSE(tree.take_collapsed());
   EXPECT_EQ(tree.stats().nodes, before.nodes);
   EXPECT_EQ(tree.stats().overflow, 0U);
@@ -187,7 +188,7 @@ TEST(EndpointTreeTest, AFullTreeForgetsWhatCameOnce) {
   for (int n = 0; n < 50; ++n) counted(tree, "GET /often");
   std::size_t cut = 0;
   for (std::size_t i = 0; i < 1'000; ++i) {
-    const std::string path = word(i % 50) + "/" + word(i) + "/" + word(i);
+    const std::string path = word_of(i % 50) + "/" + word_of(i) + "/" + word_of(i);
     cut += counted(tree, "GET /" + path).ends_with("*") ? 1 : 0;
   }
   EXPECT_LE(tree.stats().nodes, 100U);
@@ -220,13 +221,14 @@ std::string traffic(std::mt19937& random) {
   const auto below = [&](std::size_t end) { return random() % end; };
   switch (below(8)) {
     case 0: return "GET /users/me";
-    case 1: return "GET /users/" + word(below(2000));
-    case 2: return "GET /users/" + word(below(2000)) + (below(2) == 0 ? "/orders/{}" : "/cart");
-    case 3: return "GET /" + word(below(20)) + "/{}";
-    case 4: return "POST /graphql query " + word(below(50));
-    case 5: return "GET /files/{}." + word(below(30));
-    case 6: return "GET /shops/" + word(below(500)) + "/items/" + word(below(500));
-    default: return "GET /" + word(below(5)) + "/" + word(below(5)) + "/" + word(below(900));
+    case 1: return "GET /users/" + word_of(below(2000));
+    case 2: return "GET /users/" + word_of(below(2000)) + (below(2) == 0 ? "/orders/{}" : "/cart");
+    case 3: return "GET /" + word_of(below(20)) + "/{}";
+    case 4: return "POST /graphql query " + word_of(below(50));
+    case 5: return "GET /files/{}." + word_of(below(30));
+    case 6: return "GET /shops/" + word_of(below(500)) + "/items/" + word_of(below(500));
+    default:
+      return "GET /" + word_of(below(5)) + "/" + word_of(below(5)) + "/" + word_of(below(900));
   }
 }
 

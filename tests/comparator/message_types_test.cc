@@ -14,6 +14,7 @@
 #include "comparator/wire_reader.h"
 #include "core/base/text.h"
 #include "tests/comparator/case_table.h"
+#include "tests/comparator/grpc_frame.h"
 
 namespace banyan::comparator {
 namespace {
@@ -32,12 +33,6 @@ Types shop() {
   const auto types = read_sets({{"shop.pb", shop_set()}});
   EXPECT_TRUE(types.ok()) << types.error().message;
   return *types;
-}
-
-std::string frame(std::string_view message) {
-  std::string out(1, '\0');
-  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(message.size() >> shift));
-  return out.append(message);
 }
 
 Comparison compare(std::string_view a, std::string_view b, ComparatorOptions options,

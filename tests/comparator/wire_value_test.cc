@@ -14,6 +14,7 @@
 #include "comparator/compare.h"
 #include "comparator/wire_fields.h"
 #include "tests/comparator/case_table.h"
+#include "tests/comparator/grpc_frame.h"
 
 namespace banyan::comparator {
 namespace {
@@ -41,12 +42,6 @@ std::string fixed(int field, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
   return out;
 }
-std::string frame(std::string_view message, char flag = 0) {
-  std::string out(1, flag);
-  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(message.size() >> shift));
-  return out.append(message);
-}
-
 constexpr std::string_view kMessage = "application/x-protobuf";
 constexpr std::string_view kGrpc = "application/grpc";
 
