@@ -21,6 +21,7 @@ void AnswerCapture::begin(const CaptureContext& context) {
   http_version_ = 1;
   first_byte_ = Instant();
   length_ = recorded_ = 0;
+  expected_bytes_ = 0;
   sequence_ = 0;
   digest_.reset();
   is_streaming_ = is_discarding_ = has_lost_bytes_ = false;
@@ -28,6 +29,7 @@ void AnswerCapture::begin(const CaptureContext& context) {
 }
 
 void AnswerCapture::let_go() {
+  lent_ = {};
   body_.clear();
   if (body_.capacity() > kKeptBodyBytesMax) body_ = std::string();
   if (held_ > 0) *context_.held_bytes -= std::exchange(held_, 0);
@@ -39,7 +41,7 @@ void AnswerCapture::on_head(const http::ResponseHead& head, Instant now) {
   first_byte_ = now;
   keep(head.fields);
   if (head.framing == http::BodyFraming::kContentLength) {
-    body_.reserve(std::min<std::uint64_t>(head.content_length, kInlineAnswerBytesMax));
+    expected_bytes_ = std::min<std::uint64_t>(head.content_length, kInlineAnswerBytesMax);
   }
 }
 
@@ -68,12 +70,20 @@ void AnswerCapture::on_body(std::string_view piece) {
   if (is_discarding_) return;
   if (!is_streaming_) {
     if (hold(piece.size())) {
+      if (body_.empty()) body_.reserve(expected_bytes_);
       body_.append(piece);
       return;
     }
     start_streaming();
   }
   stream(piece);
+}
+
+void AnswerCapture::on_last_body(std::string_view piece) {
+  const bool is_whole = !is_discarding_ && !is_streaming_ && body_.empty();
+  if (!is_whole || piece.size() > kInlineAnswerBytesMax) return on_body(piece);
+  length_ += piece.size();
+  lent_ = piece;
 }
 
 bool AnswerCapture::hold(std::size_t bytes) {
@@ -136,7 +146,7 @@ AnswerCapture::Kept AnswerCapture::redact(std::string_view body, model::Redacted
 }
 
 Digest128 AnswerCapture::digest() const {
-  return digest_ ? digest_->digest() : xxh3_128(body_, context_.digest_seed);
+  return digest_ ? digest_->digest() : xxh3_128(whole_body(), context_.digest_seed);
 }
 
 bool AnswerCapture::stands_in_response() const {
@@ -160,7 +170,7 @@ void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
   answer.ended = now;
   const bool is_as_primary = stands_in_response();
   if (!is_as_primary && !is_streaming_ && body_.size() > kInlineAnswerBytesMax) start_streaming();
-  Kept kept = redact(is_streaming_ || is_as_primary ? std::string_view() : body_, redacted);
+  Kept kept = redact(is_streaming_ || is_as_primary ? std::string_view() : whole_body(), redacted);
   answer.fields = std::move(kept.fields);
   model::Body& body = answer.body;
   body.length = length_;
@@ -175,7 +185,7 @@ void AnswerCapture::finish(const http::HeaderList& trailers, Instant now,
   } else if (is_discarding_) {
     body.kind = model::Body::Kind::kNotRecorded;
     body.is_complete = false;
-  } else if (!body_.empty()) {
+  } else if (!whole_body().empty()) {
     // A body that a rule applies to and that does not parse is left out whole.
     const bool is_left_out = kept.body_is_redacted && kept.body.empty();
     body.kind = is_left_out ? model::Body::Kind::kNotRecorded : model::Body::Kind::kInline;

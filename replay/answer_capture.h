@@ -49,6 +49,8 @@ class AnswerCapture {
   void let_go();
   void on_head(const http::ResponseHead& head, Instant now);
   void on_body(std::string_view piece);
+  // As on_body(); the piece stays valid until finish() was used.
+  void on_last_body(std::string_view piece);
   // The answer is not to be recorded (yet): nothing of its body goes to the log.
   void discard_body() { is_discarding_ = true; }
   bool has_head() const { return status_ != 0; }
@@ -71,6 +73,8 @@ class AnswerCapture {
   };
   Kept redact(std::string_view body, model::RedactedMessage& redacted);
   void keep(const http::HeaderList& fields);
+  // The whole body while nothing of it is streamed.
+  std::string_view whole_body() const { return lent_.empty() ? body_ : lent_; }
   // Room for so many more bytes in body_.
   bool hold(std::size_t bytes);
   bool stands_in_response() const;
@@ -85,7 +89,9 @@ class AnswerCapture {
   Instant first_byte_;
   std::string field_bytes_;
   http::HeaderList fields_;
-  std::string body_;      // all of it, or while streaming what waits for the next CHUNK
+  std::string body_;       // all of it, or while streaming what waits for the next CHUNK
+  std::string_view lent_;  // the whole body, which is not ours; then body_ is empty
+  std::size_t expected_bytes_ = 0;
   std::size_t held_ = 0;  // of *context_.held_bytes
   std::uint64_t length_ = 0;
   std::uint64_t recorded_ = 0;

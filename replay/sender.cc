@@ -141,6 +141,7 @@ class Sender::Call final : public CopyCall, private net::UpstreamCallHandler {
     if (is_unavailable()) capture_.discard_body();
   }
   void on_body(std::string_view piece) override { capture_.on_body(piece); }
+  void on_last_body(std::string_view piece) override { capture_.on_last_body(piece); }
   void on_writable() override { pump(); }
 
   void on_complete(const http::HeaderList& trailers) override {

@@ -99,43 +99,107 @@ TEST_F(EqualBodyTest, ALargeOtherOneIsWrittenWhole) {
   EXPECT_TRUE(recorded_chunks() == other);
 }
 
-// What all answers under way may hold together.
-TEST(AnswerCaptureTest, WithoutRoomToHoldItAnAnswerIsWritten) {
-  ManualClock clock;
-  support::MemoryLog log(clock);
-  support::MemoryFileSystem files;
-  auto keys = crypto::KeyRing::open(files, "keys", Epoch{1}, "");
-  ASSERT_TRUE(keys.ok());
-  auto redactor = model::Redactor::create({}, **keys);
-  ASSERT_TRUE(redactor.ok());
-  const auto sink = log.open_sink();
-  const std::string body(kInlineAnswerBytesMax + 1000, 'x');
-  model::Body primary;
-  primary.kind = Kind::kChunks;
-  primary.length = body.size();
-  primary.digest = xxh3_128(body, kDigestSeed);
-  CaptureContext context;
-  context.sink = sink.get();
-  context.redactor = redactor->get();
-  context.digest_seed = kDigestSeed;
-  context.body_bytes_max = 1U << 30;
-  context.primary_body = &primary;
-  for (const std::size_t free : {1000U, 999U}) {
-    std::size_t held = kHeldAnswersBytesMax - free;
+struct AnswerCaptureTest : testing::Test {
+  void SetUp() override {
+    auto keys = crypto::KeyRing::open(files, "keys", Epoch{1}, "");
+    ASSERT_TRUE(keys.ok());
+    ring = *std::move(keys);
+    auto made = model::Redactor::create({}, *ring);
+    ASSERT_TRUE(made.ok());
+    redactor = *std::move(made);
+    context.sink = sink.get();
+    context.redactor = redactor.get();
+    context.digest_seed = kDigestSeed;
+    context.body_bytes_max = 1U << 30;
+    context.primary_body = &primary;
     context.held_bytes = &held;
-    AnswerCapture capture;
+  }
+  void primary_is(std::string_view body, Kind kind) {
+    primary.kind = kind;
+    primary.length = body.size();
+    primary.digest = xxh3_128(body, kDigestSeed);
+  }
+  void begin(AnswerCapture& capture) {
     capture.begin(context);
     http::ResponseHead head;
     head.status = 200;
     capture.on_head(head, clock.now());
+  }
+
+  ManualClock clock;
+  support::MemoryLog log{clock};
+  support::MemoryFileSystem files;
+  std::unique_ptr<crypto::KeyRing> ring;
+  std::unique_ptr<model::Redactor> redactor;
+  const std::unique_ptr<model::RecordSink> sink = log.open_sink();
+  model::Body primary;
+  std::size_t held = 0;
+  CaptureContext context;
+  model::RedactedMessage redacted;
+  model::Answer answer;
+};
+
+// What all answers under way may hold together.
+TEST_F(AnswerCaptureTest, WithoutRoomToHoldItAnAnswerIsWritten) {
+  const std::string body(kInlineAnswerBytesMax + 1000, 'x');
+  primary_is(body, Kind::kChunks);
+  for (const std::size_t free : {1000U, 999U}) {
+    held = kHeldAnswersBytesMax - free;
+    answer = model::Answer();
+    AnswerCapture capture;
+    begin(capture);
     capture.on_body(body);
-    model::RedactedMessage redacted;
-    model::Answer answer;
     capture.finish({}, clock.now(), redacted, answer);
     EXPECT_EQ(answer.body.kind, free == 1000 ? Kind::kAsPrimary : Kind::kChunks);
     capture.let_go();
     EXPECT_EQ(held, kHeldAnswersBytesMax - free) << "given back";
   }
+}
+
+TEST_F(AnswerCaptureTest, WholeBodyInOnePieceIsNotCopied) {
+  const std::string body(kInlineAnswerBytesMax, 'x');
+  const std::string other(kInlineAnswerBytesMax, 'y');
+  primary_is(body, Kind::kInline);
+  AnswerCapture capture;
+  begin(capture);
+  capture.on_last_body(body);
+  capture.finish({}, clock.now(), redacted, answer);
+  EXPECT_EQ(answer.body.kind, Kind::kAsPrimary);
+  answer = model::Answer();
+  begin(capture);
+  capture.on_last_body(other);
+  capture.finish({}, clock.now(), redacted, answer);
+  EXPECT_EQ(answer.body.kind, Kind::kInline);
+  EXPECT_EQ(answer.body.bytes.data(), other.data());
+  EXPECT_EQ(answer.body.digest, xxh3_128(other, kDigestSeed));
+}
+
+TEST_F(AnswerCaptureTest, LastPieceIsOneOfSeveralOrTooLarge) {
+  primary_is("abc", Kind::kInline);
+  AnswerCapture capture;
+  begin(capture);
+  capture.on_body("ab");
+  capture.on_last_body("cd");
+  capture.finish({}, clock.now(), redacted, answer);
+  EXPECT_EQ(answer.body.bytes, "abcd");
+  const std::string large(kInlineAnswerBytesMax + 1, 'x');
+  answer = model::Answer();
+  begin(capture);
+  capture.on_last_body(large);
+  capture.finish({}, clock.now(), redacted, answer);
+  EXPECT_EQ(answer.body.kind, Kind::kChunks);
+  EXPECT_EQ(answer.body.length, large.size());
+  EXPECT_EQ(answer.body.digest, xxh3_128(large, kDigestSeed));
+}
+
+TEST_F(AnswerCaptureTest, WhatIsDiscardedIsOnlyCounted) {
+  AnswerCapture capture;
+  begin(capture);
+  capture.discard_body();
+  capture.on_last_body("abc");
+  capture.finish({}, clock.now(), redacted, answer);
+  EXPECT_EQ(answer.body.kind, Kind::kNotRecorded);
+  EXPECT_EQ(answer.body.length, 3U);
 }
 
 }  // namespace
