@@ -252,6 +252,17 @@ void add_findings(Registrar& add, const comparator::FindingsStore& findings) {
   add.one("banyan_witness_unpaired_total", "counter",
           "Of them, answers that could be paired with nothing.",
           [&findings] { return number(findings.witness_counts().unpaired); });
+  add.many("banyan_findings_left_out_total", "counter",
+           "What findings had no room for, by what it is of (a row past its bound each time).",
+           [&findings](const Metrics::Emit& emit) {
+             const comparator::FindingsLeftOut out = findings.left_out();
+             emit({{"of", "places"}}, number(out.places));
+             emit({{"of", "races"}}, number(out.races));
+             emit({{"of", "shapes"}}, number(out.shapes));
+             emit({{"of", "standings"}}, number(out.standings));
+             emit({{"of", "readiness"}}, number(out.readiness));
+             emit({{"of", "samples"}}, number(out.samples));
+           });
   add.one("banyan_endpoint_overflow_total", "counter",
           "Endpoints that got {} or * because there was no room to tell them apart.",
           [&findings] { return number(findings.endpoint_stats().overflow); });

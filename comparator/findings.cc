@@ -331,14 +331,32 @@ FindingsStore::~FindingsStore() {
 }
 
 Result<std::unique_ptr<FindingsStore>> FindingsStore::open(const std::string& path, Clock& clock,
-                                                           const std::vector<std::string>& paths) {
+                                                           const std::vector<std::string>& paths,
+                                                           const FindingsBounds& bounds) {
   auto database = store::Database::open(path, store::Database::Mode::kReadWrite);
   if (!database.ok()) return database.error();
   std::unique_ptr<FindingsStore> findings(new FindingsStore);
   findings->impl_ = std::make_unique<Impl>(clock, std::move(database).value());
   findings->impl_->templates = PathTemplates(paths);
+  findings->impl_->bounds = bounds;
   BANYAN_RETURN_IF_ERROR(findings->impl_->create_schema());
   return findings;
+}
+
+FindingsLeftOut FindingsStore::left_out() const {
+  const auto count = [](const std::atomic<std::uint64_t>& of) {
+    return of.load(std::memory_order_relaxed);
+  };
+  const auto& left_out = impl_->left_out;
+  return {count(left_out.places),    count(left_out.races),     count(left_out.shapes),
+          count(left_out.standings), count(left_out.readiness), count(left_out.samples)};
+}
+
+Result<TableRoom> TableRoom::of(store::Database& database, std::string_view table,
+                                std::int64_t rows_max, std::atomic<std::uint64_t>& left_out) {
+  const auto rows = number_of(database, "SELECT count(*) FROM " + std::string(table));
+  if (!rows.ok()) return rows.error();
+  return TableRoom(rows_max - *rows, left_out);
 }
 
 Result<std::unique_ptr<FindingsStore>> FindingsStore::open_read_only(const std::string& path,

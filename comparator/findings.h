@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "comparator/findings_bounds.h"
 #include "comparator/incidents.h"
 #include "comparator/issues.h"
 #include "comparator/latency_histogram.h"
@@ -75,7 +76,8 @@ class FindingsStore {
  public:
   // `paths`: of a specification, "/users/{id}"; they go before what is learned.
   static Result<std::unique_ptr<FindingsStore>> open(const std::string& path, Clock& clock,
-                                                     const std::vector<std::string>& paths = {});
+                                                     const std::vector<std::string>& paths = {},
+                                                     const FindingsBounds& bounds = {});
   static Result<std::unique_ptr<FindingsStore>> open_read_only(const std::string& path,
                                                                Clock& clock);
   // Writes what is only in memory; where that fails the next one folds it again.
@@ -131,6 +133,8 @@ class FindingsStore {
     std::uint64_t folded = 0, unpaired = 0;
   };
   WitnessCounts witness_counts() const;
+  // Any thread.
+  FindingsLeftOut left_out() const;
   // Where the REQUEST of an exchange with differences lies, if known: (stream, offset).
   Result<std::optional<model::Cursor::Place>> locate(ExchangeId exchange) const;
 

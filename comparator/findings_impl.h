@@ -39,6 +39,11 @@ struct FindingsStore::Impl {
   std::unique_ptr<store::Database> database;
   std::unordered_map<const char*, store::Statement> statements;  // of kept(); die before it
   bool is_read_only = false;
+  FindingsBounds bounds;
+  struct {
+    std::atomic<std::uint64_t> places{0}, races{0}, shapes{0}, standings{0}, readiness{0},
+        samples{0};
+  } left_out;
   // Behind what was folded. Lost with an error: then the next fold begins at the database's cursor,
   // and what was only in memory is folded again.
   std::unique_ptr<model::RecordSource> source;

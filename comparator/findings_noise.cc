@@ -14,9 +14,6 @@
 namespace banyan::comparator {
 namespace {
 
-// Past it new paths are not counted, and stay suspect.
-constexpr std::int64_t kNoisePathsMax = 20'000;
-
 constexpr const char* kNoiseSchema = R"sql(
 CREATE TABLE IF NOT EXISTS noise_pairs (
   route TEXT NOT NULL, endpoint TEXT NOT NULL, pairs INTEGER NOT NULL,
@@ -189,63 +186,71 @@ Status FindingsStore::Impl::write_noise() {
     return {};
   }
   BANYAN_RETURN_IF_ERROR(write_races());
-  const auto rows = number_of(*database, "SELECT count(*) FROM noise_paths");
-  if (!rows.ok()) return rows.error();
-  // Past the bound only what is there already goes on.
+  auto room = TableRoom::of(*database, "noise_paths", bounds.places, left_out.places);
+  if (!room.ok()) return room.error();
   static const std::string kAdd =
       "both = both + ?5, candidate_only = candidate_only + ?6, legacy_only = legacy_only + ?7, "
       "held = held + ?8, cleared = cleared + ?9, legacy_changed = legacy_changed + ?10, "
       "asked = iif(?8 + ?9 + ?10 = 0, asked, "
       "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11)))";
-  const bool has_room = *rows + static_cast<std::int64_t>(noise.counts().size()) <= kNoisePathsMax;
-  auto upsert = database->prepare(
-      has_room ? "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, "
-                 "?11) ON CONFLICT DO UPDATE SET " +
-                     kAdd
-               : "UPDATE noise_paths SET " + kAdd +
-                     " WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4 AND "
-                     "transition = ?12");
-  if (!upsert.ok()) return upsert.error();
+  auto update = database->prepare("UPDATE noise_paths SET " + kAdd +
+                                  " WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND "
+                                  "kind = ?4 AND transition = ?12");
+  if (!update.ok()) return update.error();
+  auto insert = database->prepare(
+      "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+  if (!insert.ok()) return insert.error();
   for (const auto& [key, counts] : noise.counts()) {
     counted_routes.insert(key.route);
-    BANYAN_RETURN_IF_ERROR(upsert->bind(1, key.route)
-                               .bind(2, key.endpoint)
-                               .bind(3, key.path)
-                               .bind(4, key.kind)
-                               .bind(5, counts.both)
-                               .bind(6, counts.candidate_only)
-                               .bind(7, counts.legacy_only)
-                               .bind(8, counts.held)
-                               .bind(9, counts.cleared)
-                               .bind(10, counts.legacy_changed)
-                               .bind(11, std::int64_t{counts.asked})
-                               .bind(12, key.transition)
-                               .run());
+    const auto write = [&key = key, &counts = counts](store::Statement& statement) {
+      return statement.bind(1, key.route)
+          .bind(2, key.endpoint)
+          .bind(3, key.path)
+          .bind(4, key.kind)
+          .bind(5, counts.both)
+          .bind(6, counts.candidate_only)
+          .bind(7, counts.legacy_only)
+          .bind(8, counts.held)
+          .bind(9, counts.cleared)
+          .bind(10, counts.legacy_changed)
+          .bind(11, std::int64_t{counts.asked})
+          .bind(12, key.transition)
+          .run();
+    };
+    BANYAN_RETURN_IF_ERROR(write(*update));
+    if (database->changes() == 0 && room->take()) BANYAN_RETURN_IF_ERROR(write(*insert));
   }
   noise.clear_counts();
   return {};
 }
 
-// Of what overlapped a write, within the same bound.
+// Of what overlapped a write.
 Status FindingsStore::Impl::write_races() {
-  auto upsert = database->prepare(
-      "INSERT INTO noise_races SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE "
-      "(SELECT count(*) FROM noise_races) < ?10 ON CONFLICT DO UPDATE SET raced = raced + ?6, "
-      "exchange = ?7, write = ?8, after_ns = ?9");
-  if (!upsert.ok()) return upsert.error();
+  auto room = TableRoom::of(*database, "noise_races", bounds.races, left_out.races);
+  if (!room.ok()) return room.error();
+  auto update = database->prepare(
+      "UPDATE noise_races SET raced = raced + ?6, exchange = ?7, write = ?8, after_ns = ?9 WHERE "
+      "route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4 AND transition = ?5");
+  if (!update.ok()) return update.error();
+  auto insert =
+      database->prepare("INSERT INTO noise_races VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+  if (!insert.ok()) return insert.error();
   for (const auto& [key, counts] : noise.counts()) {
     if (counts.raced == 0) continue;
-    BANYAN_RETURN_IF_ERROR(upsert->bind(1, key.route)
-                               .bind(2, key.endpoint)
-                               .bind(3, key.path)
-                               .bind(4, key.kind)
-                               .bind(5, key.transition)
-                               .bind(6, counts.raced)
-                               .bind(7, counts.race.exchange.to_string())
-                               .bind(8, counts.race.write.to_string())
-                               .bind(9, counts.race.after_ns)
-                               .bind(10, kNoisePathsMax)
-                               .run());
+    const auto write = [&key = key, &counts = counts](store::Statement& statement) {
+      return statement.bind(1, key.route)
+          .bind(2, key.endpoint)
+          .bind(3, key.path)
+          .bind(4, key.kind)
+          .bind(5, key.transition)
+          .bind(6, counts.raced)
+          .bind(7, counts.race.exchange.to_string())
+          .bind(8, counts.race.write.to_string())
+          .bind(9, counts.race.after_ns)
+          .run();
+    };
+    BANYAN_RETURN_IF_ERROR(write(*update));
+    if (database->changes() == 0 && room->take()) BANYAN_RETURN_IF_ERROR(write(*insert));
   }
   return {};
 }

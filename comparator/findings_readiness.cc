@@ -11,8 +11,6 @@
 namespace banyan::comparator {
 namespace {
 
-// Past it new endpoints of a route are one: kOtherEndpoints.
-constexpr std::int64_t kReadinessRowsMax = 20'000;
 // Of one endpoint; past it new ones are kOtherShapes.
 constexpr std::int64_t kShapesMax = 32;
 
@@ -55,9 +53,8 @@ Result<std::int64_t> number_for(store::Database& database, std::string_view sql,
   return *row ? statement->integer(0) : 0;
 }
 
-// Where the pairs of `key` are counted: itself, where it is known or there is room. `rows`: of the
-// table, -1 where unknown.
-Result<Key> key_with_room(store::Database& database, Key key, std::int64_t& rows) {
+// Where the pairs of `key` are counted: itself, where it is known or there is room.
+Result<Key> key_with_room(store::Database& database, Key key, TableRoom& room) {
   auto known = number_for(database,
                           "SELECT count(*) FROM readiness WHERE route = ?1 AND endpoint = ?2 AND "
                           "status = ?3 AND shape = ?4",
@@ -70,17 +67,10 @@ Result<Key> key_with_room(store::Database& database, Key key, std::int64_t& rows
                            key, 2);
   if (!shapes.ok()) return shapes.error();
   if (*shapes >= kShapesMax) key.shape = kOtherShapes;
-  if (rows < 0) {
-    auto counted = number_of(database, "SELECT count(*) FROM readiness");
-    if (!counted.ok()) return counted.error();
-    rows = *counted;
-  }
-  if (rows >= kReadinessRowsMax) {
+  if (!room.take()) {
     key.endpoint = std::string(kOtherEndpoints);
     key.shape = kOtherShapes;
-    return key;
   }
-  ++rows;
   return key;
 }
 
@@ -138,11 +128,12 @@ Status FindingsStore::Impl::write_readiness() {
       "min(first_wall, ?9)), "
       "last_wall = max(last_wall, ?10), hours = hours | ?11");
   if (!upsert.ok()) return upsert.error();
-  std::int64_t rows = -1;
+  auto room = TableRoom::of(*database, "readiness", bounds.readiness, left_out.readiness);
+  if (!room.ok()) return room.error();
   for (const ReadinessCounts::Cell& cell : readiness.all()) {
     const LatencyCounts::Name& name = latency.name(cell.name);
     auto key = key_with_room(*database,
-                             Key{name.route, name.endpoint, cell.status_class, cell.shape}, rows);
+                             Key{name.route, name.endpoint, cell.status_class, cell.shape}, *room);
     if (!key.ok()) return key.error();
     bind_key(*upsert, *key);
     for (int i = 0; i < 4; ++i) upsert->bind(5 + i, cell.counts[static_cast<std::size_t>(i)]);

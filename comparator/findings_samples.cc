@@ -12,8 +12,6 @@
 namespace banyan::comparator {
 namespace {
 
-// Past it no further endpoint gets samples.
-constexpr std::int64_t kSampleRowsMax = 100'000;
 constexpr std::int64_t kDifferingRead = 200;  // REQUESTs of one finding, latest first
 constexpr std::size_t kOthersRead = 300;
 
@@ -72,7 +70,8 @@ Status FindingsStore::Impl::open_day(RequestSamples::Group& group,
       if (!counted.ok()) return counted.error();
       sample_rows = *counted;
     }
-    group.is_closed = sample_rows >= kSampleRowsMax;
+    group.is_closed = sample_rows >= bounds.samples;
+    if (group.is_closed) left_out.samples.fetch_add(1, std::memory_order_relaxed);
   }
   group.day = day;
   return {};

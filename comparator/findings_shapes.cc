@@ -8,9 +8,6 @@
 namespace banyan::comparator {
 namespace {
 
-// Rows of the table; past it only what is there already goes on.
-constexpr std::int64_t kShapeRowsMax = 100'000;
-
 constexpr const char* kShapesSchema = R"sql(
 CREATE TABLE IF NOT EXISTS noise_shapes (
   route TEXT NOT NULL, endpoint TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL,
@@ -40,8 +37,8 @@ Status FindingsStore::Impl::create_shapes_table() { return database->execute(kSh
 
 Status FindingsStore::Impl::write_shapes() {
   if (noise.shapes().empty()) return {};
-  const auto rows = number_of(*database, "SELECT count(*) FROM noise_shapes");
-  if (!rows.ok()) return rows.error();
+  auto room = TableRoom::of(*database, "noise_shapes", bounds.shapes, left_out.shapes);
+  if (!room.ok()) return room.error();
   const std::string place = " WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4";
   auto update =
       database->prepare("UPDATE noise_shapes SET " + std::string(kAdd) + place + " AND shape = ?5");
@@ -53,12 +50,11 @@ Status FindingsStore::Impl::write_shapes() {
       "ON CONFLICT DO UPDATE SET " +
       std::string(kAdd));
   if (!insert.ok()) return insert.error();
-  std::int64_t room = kShapeRowsMax - *rows;
   for (const auto& [key, tally] : noise.shapes()) {
     for (const auto& [shape, counts] : tally.shapes()) {
       BANYAN_RETURN_IF_ERROR(write_counts_of(*update, key, shape, counts));
       if (database->changes() > 0) continue;
-      if (room <= 0) continue;
+      if (!room->take()) continue;
       auto row = count->bind(1, key.route)
                      .bind(2, key.endpoint)
                      .bind(3, key.path)
@@ -69,7 +65,6 @@ Status FindingsStore::Impl::write_shapes() {
       count->reset();
       BANYAN_RETURN_IF_ERROR(write_counts_of(
           *insert, key, is_full ? ShapeTally::kOthers : std::string_view(shape), counts));
-      --room;
     }
   }
   return {};

@@ -20,8 +20,6 @@ CREATE TABLE IF NOT EXISTS noise_standings (
   PRIMARY KEY (route, endpoint, path, kind, transition)) STRICT, WITHOUT ROWID;
 )sql";
 
-// Rows of the table; past it further places stand by their counts alone.
-constexpr std::int64_t kStandingRowsMax = 40'000;
 // Judging takes at most a twentieth of the fold's time.
 constexpr std::int64_t kStandingsPause = 20;
 
@@ -220,10 +218,10 @@ void give_standing(const RouteNoise& route, Finding& finding) {
 }
 
 // What changed; what stands as nothing yet needs no row.
-Status write_standings_of(store::Database& database, const RouteNoise& route) {
+Status write_standings_of(store::Database& database, const RouteNoise& route, TableRoom& room) {
   auto upsert = database.prepare(
-      "INSERT INTO noise_standings SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE "
-      "(SELECT count(*) FROM noise_standings) < ?7 ON CONFLICT DO UPDATE SET standing = ?6");
+      "INSERT INTO noise_standings VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+      "ON CONFLICT DO UPDATE SET standing = ?6");
   if (!upsert.ok()) return upsert.error();
   auto remove = database.prepare(
       "DELETE FROM noise_standings WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND "
@@ -233,13 +231,15 @@ Status write_standings_of(store::Database& database, const RouteNoise& route) {
     const Standing now = route.judged[place].standing;
     const Standing before = route.counts[place].before;
     if (now == before || (!is_decided(now) && !is_decided(before))) continue;
+    // Without a row it stands by its counts alone.
+    if (!is_decided(before) && !room.take()) continue;
     store::Statement& statement = is_decided(now) ? *upsert : *remove;
     statement.bind(1, key.route)
         .bind(2, key.endpoint)
         .bind(3, key.path)
         .bind(4, key.kind)
         .bind(5, key.transition);
-    if (is_decided(now)) statement.bind(6, to_string(now)).bind(7, kStandingRowsMax);
+    if (is_decided(now)) statement.bind(6, to_string(now));
     BANYAN_RETURN_IF_ERROR(statement.run());
   }
   return {};
@@ -253,10 +253,12 @@ Status FindingsStore::Impl::create_standings_table() { return database->execute(
 Status FindingsStore::Impl::write_standings() {
   if (counted_routes.empty() || clock.mono_ns() < standings_due_mono_ns) return {};
   const std::int64_t began = clock.mono_ns();
+  auto room = TableRoom::of(*database, "noise_standings", bounds.standings, left_out.standings);
+  if (!room.ok()) return room.error();
   for (const std::string& name : counted_routes) {
     RouteNoise route;
     BANYAN_RETURN_IF_ERROR(load_noise(*database, name, route));
-    if (!route.judged.empty()) BANYAN_RETURN_IF_ERROR(write_standings_of(*database, route));
+    if (!route.judged.empty()) BANYAN_RETURN_IF_ERROR(write_standings_of(*database, route, *room));
   }
   counted_routes.clear();
   const std::int64_t ended = clock.mono_ns();

@@ -29,9 +29,9 @@ class FindingsFixture : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
   std::string file() const { return directory_ + "/findings.sqlite"; }
-  void reopen() {
+  void reopen(const FindingsBounds& bounds = {}) {
     store_.reset();
-    auto store = FindingsStore::open(file(), clock_);
+    auto store = FindingsStore::open(file(), clock_, {}, bounds);
     ASSERT_TRUE(store.ok()) << store.error().message;
     store_ = std::move(store).value();
   }

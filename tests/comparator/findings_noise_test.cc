@@ -434,6 +434,100 @@ TEST_F(FindingsNoiseTest, AStandingIsKeptWhileTheEvidenceIsNearItsThreshold) {
   EXPECT_EQ(only().judged.standing, Standing::kFlaky);
 }
 
+// A table that is full counts on for what it holds and says what it left out.
+TEST_F(FindingsNoiseTest, PlacesPastTheirBoundAreLeftOutAndCounted) {
+  const model::Difference other = at("body:/other");
+  FindingsBounds bounds;
+  bounds.places = 2;  // With its transition and with all: one path.
+  reopen(bounds);
+  live(1, {kPrice});
+  control(1, {kPrice});
+  catch_up();
+  EXPECT_EQ(store_->left_out().places, 0U);
+  live(2, {kPrice, other});
+  control(2, {kPrice, other});
+  catch_up();
+  EXPECT_EQ(store_->left_out().places, 2U);
+  for (const Finding& finding : list()) {
+    EXPECT_EQ(finding.noise.both, finding.path == other.path ? 0U : 2U) << finding.path;
+  }
+}
+
+TEST_F(FindingsNoiseTest, ShapesPastTheirBoundAreLeftOutAndCounted) {
+  model::Difference price = kPrice;
+  price.candidate = "2.25";
+  model::Difference other = at("body:/other");
+  other.candidate = "2.25";
+  FindingsBounds bounds;
+  bounds.shapes = 2;  // Of one value: that of each side.
+  reopen(bounds);
+  live(1, {price});
+  catch_up();
+  EXPECT_EQ(store_->left_out().shapes, 0U);
+  live(2, {price, other});
+  catch_up();
+  EXPECT_EQ(store_->left_out().shapes, 2U);
+}
+
+TEST_F(FindingsNoiseTest, RacesPastTheirBoundAreLeftOutAndCounted) {
+  const model::Difference other = at("body:/other");
+  FindingsBounds bounds;
+  bounds.races = 2;
+  reopen(bounds);
+  live_with_race(1, {kPrice});
+  confirm(1, {}, {});
+  catch_up();
+  EXPECT_EQ(store_->left_out().races, 0U);
+  live_with_race(2, {kPrice, other});
+  confirm(2, {}, {});
+  catch_up();
+  EXPECT_EQ(store_->left_out().races, 2U);
+  for (const Finding& finding : list()) {
+    EXPECT_EQ(finding.noise.raced, finding.path == other.path ? 0U : 2U) << finding.path;
+  }
+}
+
+TEST_F(FindingsNoiseTest, WithoutRoomForItAStandingFollowsTheEvidence) {
+  std::uint64_t next = 0;
+  for (const std::int64_t room : {2, 1}) {
+    SCOPED_TRACE(room);
+    FindingsBounds bounds;
+    bounds.standings = room;
+    std::filesystem::remove(file());
+    reopen(bounds);
+    for (int i = 0; i < 4; ++i) {
+      live(++next, {kPrice});
+      confirm(next, i < 3 ? std::vector<model::Difference>{} : std::vector{kPrice}, {});
+    }
+    for (int i = 0; i < 200; ++i) {
+      live(++next, i < 199 ? std::vector<model::Difference>{} : std::vector{kPrice});
+      control(next, {});
+    }
+    EXPECT_EQ(only().judged.standing, Standing::kFlaky);
+    EXPECT_EQ(store_->left_out().standings > 0, room == 1);
+  }
+}
+
+TEST_F(FindingsNoiseTest, EndpointsPastTheBoundsOfReadinessAndSamplesAreCounted) {
+  FindingsBounds bounds;
+  bounds.readiness = bounds.samples = 1;
+  reopen(bounds);
+  const auto sampled = [&](std::uint64_t exchange, std::string_view endpoint) {
+    auto record = support::verdict(exchange_id(exchange), Verdict::kEqual);
+    record.endpoint = endpoint;
+    record.request_stream = "main";
+    log_.append(record);
+  };
+  sampled(1, "GET /one");
+  catch_up();
+  EXPECT_EQ(store_->left_out().readiness, 0U);
+  EXPECT_EQ(store_->left_out().samples, 0U);
+  sampled(2, "GET /two");
+  catch_up();
+  EXPECT_EQ(store_->left_out().readiness, 1U);
+  EXPECT_EQ(store_->left_out().samples, 1U);
+}
+
 // One cause at two endpoints.
 TEST_F(FindingsNoiseTest, AnIssueStandsAsTheStrongestOfItsFindings) {
   model::Difference price = kPrice;
