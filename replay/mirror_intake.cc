@@ -14,6 +14,10 @@ namespace {
 
 // Records read in one turn of the loop, so that answers are not kept waiting.
 constexpr int kReadMax = 4096;
+// … and for so long at most, asked after so many: what lies in a file is read slowly, beside a busy
+// writer with rests, while the answers of copies wait for this thread.
+constexpr std::int64_t kReadNsMax = 2'000'000;
+constexpr int kReadsPerLook = 8;
 // Encoded requests held in memory; what is above is read from the log again when it is sent.
 constexpr std::size_t kKeptBytesMax = 64U << 20;
 constexpr std::size_t kKeptRequestBytesMax = 64U << 10;
@@ -45,6 +49,7 @@ bool MirrorCore::has_room() const {
 }
 
 void MirrorCore::read() {
+  const std::int64_t began_ns = clock_.mono_ns();
   model::SourcedRecord record;
   for (int i = 0; i < kReadMax; ++i) {
     if (!has_room()) {
@@ -69,6 +74,8 @@ void MirrorCore::read() {
     if (const Status status = apply(record); !status.ok()) {
       obs::log_error("replay", "the mirror left out a record: " + status.error().message);
     }
+    const bool may_look = i % kReadsPerLook == kReadsPerLook - 1;
+    if (may_look && clock_.mono_ns() - began_ns > kReadNsMax) break;
   }
   std::uint64_t sum = 0;
   for (const auto& place : source_->position().places) sum += place.next.value;

@@ -48,6 +48,30 @@ TEST_F(MirrorTest, SafeRequestIsCopiedAtOnceAndItsAnswerRecorded) {
   }
 }
 
+// Beside a busy writer a mirror that is behind reads slowly, on the thread that its copies are
+// answered on.
+TEST_F(MirrorTest, ALogThatIsSlowToReadDoesNotKeepCopiesWaiting) {
+  start_candidate();
+  constexpr int kReads = 1000;
+  int read = 0;
+  bool was_asked_meanwhile = false;
+  log_.before_read = [&, opener = std::this_thread::get_id()] {
+    if (std::this_thread::get_id() == opener) return;  // What was done already is looked up first.
+    clock_.advance_ns(300'000);
+    if (++read == kReads) {
+      was_asked_meanwhile = wait_for([&] { return !candidate_->seen().empty(); }, 5);
+    }
+  };
+  for (int id = 1; id <= kReads; ++id) {
+    log_.append(make_read(static_cast<std::uint64_t>(id)));
+    clock_.advance_ns(500'000);
+  }
+  start_mirror();
+  EXPECT_TRUE(wait_for([&] { return shadows().size() == kReads; }));
+  mirror_.reset();
+  EXPECT_TRUE(was_asked_meanwhile);
+}
+
 TEST_F(MirrorTest, SecretsReachTheCandidateAndNeverTheLog) {
   start_candidate([](const Seen&) {
     Reply reply;

@@ -12,6 +12,7 @@ class MemorySource final : public model::RecordSource {
       : log_(log), position_(from), fence_(fence) {}
 
   Result<bool> next(model::SourcedRecord& out) override {
+    if (log_.before_read) log_.before_read();
     MutexLock lock(log_.mutex_);
     if (report_retired(out)) return true;
     const std::size_t limit =

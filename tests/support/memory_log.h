@@ -48,6 +48,9 @@ class MemoryLog final : public model::LogAccess {
   void make_durable();
   // Loses what was not durable; the lost offsets are not reused.
   void crash();
+  // Called before each record that a source gives, on the source's thread: a log that is slow to
+  // read. To be set before there are sources.
+  std::function<void()> before_read;
   // Forgets the first `count` offsets of a stream, as retention does.
   void retire(std::uint64_t count, std::string_view stream = "main");
 
