@@ -106,9 +106,9 @@ Status read_body(const Value& object, const std::string& where, StoredBody& out)
   if (out.held == Held::kNone) out.bytes.clear();
   if (out.held == Held::kAll && !out.is_redacted && out.length != out.bytes.size()) {
     return malformed_at(where + ".body.length", "is " + std::to_string(out.length) +
-                                                 ", but the body that is told to be whole "
-                                                 "has " +
-                                                 std::to_string(out.bytes.size()) + " bytes");
+                                                    ", but the body that is told to be whole "
+                                                    "has " +
+                                                    std::to_string(out.bytes.size()) + " bytes");
   }
   return {};
 }
@@ -312,7 +312,7 @@ Status read_facts(const Value& facts, Exchange& out) {
   if (!facts.is_object()) return malformed_at("it", "is not an object");
   if (facts.string_or("schema", "") != kFactsSchema) {
     return malformed_at("schema", "is not \"" + std::string(kFactsSchema) +
-                                   "\": another version of Banyan wrote it");
+                                      "\": another version of Banyan wrote it");
   }
   BANYAN_RETURN_IF_ERROR(read_identity(facts, out));
   if (const Value* request = facts.find("request")) {

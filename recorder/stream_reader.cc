@@ -40,8 +40,8 @@ Result<bool> StreamReader::look() {
   }
 }
 
-// Only in the tail, and over the batches that it remembers (pass_spans), whose bounds are also those
-// of what one look may pass over: who reads a long log has to hear of the way he made.
+// Only in the tail, and over the batches that it remembers (pass_spans), whose bounds are also
+// those of what one look may pass over: who reads a long log has to hear of the way he made.
 void StreamReader::pass_unwanted() {
   if (row_ != tail_batch_.get() || next_ >= row_->end()) return;
   if (!row_->kinds.meets(wanted_)) {

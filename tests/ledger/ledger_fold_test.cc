@@ -92,9 +92,8 @@ TEST_F(LedgerFoldTest, ReasonsOfRequestAndSkipAreSplitIntoSkippedAndDropped) {
 TEST_F(LedgerFoldTest, OtherRunsNeverMoveIt) {
   put(support::request(exchange_id(1)));
   put(support::response(exchange_id(1)));
-  for (const RunId run :
-       {RunId{3}, RunId::control(WitnessOf::kTwin),
-        RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, 0, 2)}) {
+  for (const RunId run : {RunId{3}, RunId::control(WitnessOf::kTwin),
+                          RunId::confirmation(WitnessOf::kCandidate, WitnessSide::kOther, 0, 2)}) {
     auto copy = support::shadow(exchange_id(1));
     copy.run = run;
     put(copy);

@@ -62,8 +62,8 @@ TEST(PathPatternTest, BracesAreAnyMemberAndNoItem) {
 
 TEST(PathPatternTest, RanksWhatSaysMoreHigher) {
   std::uint32_t before = 0;
-  for (const char* text : {"**", "$", "$.*", "$[].{}", "$..a", "$.a", "$.a[]", "$.a..b", "$.a.b",
-                           "$.a[].b.c"}) {
+  for (const char* text :
+       {"**", "$", "$.*", "$[].{}", "$..a", "$.a", "$.a[]", "$.a..b", "$.a.b", "$.a[].b.c"}) {
     const std::uint32_t rank = PathPattern::parse(text)->rank();
     EXPECT_GT(rank, before) << text;
     before = rank;
