@@ -97,6 +97,14 @@ Result<std::int64_t> number_of(store::Database& database, std::string_view sql) 
   return *row ? rows->integer(0) : 0;
 }
 
+store::Statement& bind_place(store::Statement& statement, const NoiseKey& key) {
+  return statement.bind(1, key.route)
+      .bind(2, key.endpoint)
+      .bind(3, key.path)
+      .bind(4, key.kind)
+      .bind(5, key.transition);
+}
+
 Status run_with(store::Database& database, std::string_view sql,
                 std::initializer_list<std::string_view> texts) {
   auto statement = database.prepare(sql);
@@ -352,11 +360,18 @@ FindingsLeftOut FindingsStore::left_out() const {
           count(left_out.standings), count(left_out.readiness), count(left_out.samples)};
 }
 
-Result<TableRoom> TableRoom::of(store::Database& database, std::string_view table,
-                                std::int64_t rows_max, std::atomic<std::uint64_t>& left_out) {
-  const auto rows = number_of(database, "SELECT count(*) FROM " + std::string(table));
-  if (!rows.ok()) return rows.error();
-  return TableRoom(rows_max - *rows, left_out);
+Result<bool> TableRoom::take() {
+  if (!room_) {
+    const auto rows = number_of(database_, std::string("SELECT count(*) FROM ") + table_);
+    if (!rows.ok()) return rows.error();
+    room_ = rows_max_ - *rows;
+  }
+  if (*room_ <= 0) {
+    left_out_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  --*room_;
+  return true;
 }
 
 Result<std::unique_ptr<FindingsStore>> FindingsStore::open_read_only(const std::string& path,

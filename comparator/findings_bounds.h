@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <string_view>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/store/database.h"
@@ -29,26 +29,30 @@ struct FindingsLeftOut {
   std::uint64_t places = 0, races = 0, shapes = 0, standings = 0, readiness = 0, samples = 0;
 };
 
-// How many further rows a table takes.
+// How many further rows a table takes. Its rows are counted when the first one is asked for.
 class TableRoom {
  public:
-  static Result<TableRoom> of(store::Database& database, std::string_view table,
-                              std::int64_t rows_max, std::atomic<std::uint64_t>& left_out);
+  TableRoom(store::Database& database, const char* table, std::int64_t rows_max,
+            std::atomic<std::uint64_t>& left_out)
+      : database_(database), table_(table), rows_max_(rows_max), left_out_(left_out) {}
   // False, and counted, where there is none.
-  bool take() {
-    if (rows_ <= 0) {
-      left_out_->fetch_add(1, std::memory_order_relaxed);
-      return false;
-    }
-    --rows_;
-    return true;
+  Result<bool> take();
+  // `write` with `update`, and where there was no such row with `insert`, if there is room.
+  template <typename Write>
+  Status update_or_insert(store::Statement& update, store::Statement& insert, const Write& write) {
+    BANYAN_RETURN_IF_ERROR(write(update));
+    if (database_.changes() > 0) return {};
+    const auto has_room = take();
+    if (!has_room.ok()) return has_room.error();
+    return *has_room ? write(insert) : Status();
   }
 
  private:
-  TableRoom(std::int64_t rows, std::atomic<std::uint64_t>& left_out)
-      : rows_(rows), left_out_(&left_out) {}
-  std::int64_t rows_;
-  std::atomic<std::uint64_t>* left_out_;
+  store::Database& database_;
+  const char* const table_;
+  const std::int64_t rows_max_;
+  std::atomic<std::uint64_t>& left_out_;
+  std::optional<std::int64_t> room_;
 };
 
 }  // namespace banyan::comparator

@@ -167,6 +167,8 @@ Result<std::int64_t> number_of(store::Database& database, std::string_view sql);
 // Runs one statement with these texts.
 Status run_with(store::Database& database, std::string_view sql,
                 std::initializer_list<std::string_view> texts);
+// As ?1 to ?5: route, endpoint, path, kind, transition.
+store::Statement& bind_place(store::Statement& statement, const NoiseKey& key);
 // Of one route, in findings_shapes.cc.
 Status load_shapes(store::Database& database, const std::string& route,
                    std::map<NoiseKey, std::map<std::string, SideCounts>>& out);

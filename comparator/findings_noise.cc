@@ -186,39 +186,33 @@ Status FindingsStore::Impl::write_noise() {
     return {};
   }
   BANYAN_RETURN_IF_ERROR(write_races());
-  auto room = TableRoom::of(*database, "noise_paths", bounds.places, left_out.places);
-  if (!room.ok()) return room.error();
+  TableRoom room(*database, "noise_paths", bounds.places, left_out.places);
   static const std::string kAdd =
-      "both = both + ?5, candidate_only = candidate_only + ?6, legacy_only = legacy_only + ?7, "
-      "held = held + ?8, cleared = cleared + ?9, legacy_changed = legacy_changed + ?10, "
-      "asked = iif(?8 + ?9 + ?10 = 0, asked, "
-      "iif(held + cleared + legacy_changed = 0, ?11, min(asked, ?11)))";
+      "both = both + ?6, candidate_only = candidate_only + ?7, legacy_only = legacy_only + ?8, "
+      "held = held + ?9, cleared = cleared + ?10, legacy_changed = legacy_changed + ?11, "
+      "asked = iif(?9 + ?10 + ?11 = 0, asked, "
+      "iif(held + cleared + legacy_changed = 0, ?12, min(asked, ?12)))";
   auto update = database->prepare("UPDATE noise_paths SET " + kAdd +
                                   " WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND "
-                                  "kind = ?4 AND transition = ?12");
+                                  "kind = ?4 AND transition = ?5");
   if (!update.ok()) return update.error();
   auto insert = database->prepare(
-      "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+      "INSERT INTO noise_paths VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
   if (!insert.ok()) return insert.error();
   for (const auto& [key, counts] : noise.counts()) {
     counted_routes.insert(key.route);
     const auto write = [&key = key, &counts = counts](store::Statement& statement) {
-      return statement.bind(1, key.route)
-          .bind(2, key.endpoint)
-          .bind(3, key.path)
-          .bind(4, key.kind)
-          .bind(5, counts.both)
-          .bind(6, counts.candidate_only)
-          .bind(7, counts.legacy_only)
-          .bind(8, counts.held)
-          .bind(9, counts.cleared)
-          .bind(10, counts.legacy_changed)
-          .bind(11, std::int64_t{counts.asked})
-          .bind(12, key.transition)
+      return bind_place(statement, key)
+          .bind(6, counts.both)
+          .bind(7, counts.candidate_only)
+          .bind(8, counts.legacy_only)
+          .bind(9, counts.held)
+          .bind(10, counts.cleared)
+          .bind(11, counts.legacy_changed)
+          .bind(12, std::int64_t{counts.asked})
           .run();
     };
-    BANYAN_RETURN_IF_ERROR(write(*update));
-    if (database->changes() == 0 && room->take()) BANYAN_RETURN_IF_ERROR(write(*insert));
+    BANYAN_RETURN_IF_ERROR(room.update_or_insert(*update, *insert, write));
   }
   noise.clear_counts();
   return {};
@@ -226,8 +220,7 @@ Status FindingsStore::Impl::write_noise() {
 
 // Of what overlapped a write.
 Status FindingsStore::Impl::write_races() {
-  auto room = TableRoom::of(*database, "noise_races", bounds.races, left_out.races);
-  if (!room.ok()) return room.error();
+  TableRoom room(*database, "noise_races", bounds.races, left_out.races);
   auto update = database->prepare(
       "UPDATE noise_races SET raced = raced + ?6, exchange = ?7, write = ?8, after_ns = ?9 WHERE "
       "route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4 AND transition = ?5");
@@ -238,19 +231,14 @@ Status FindingsStore::Impl::write_races() {
   for (const auto& [key, counts] : noise.counts()) {
     if (counts.raced == 0) continue;
     const auto write = [&key = key, &counts = counts](store::Statement& statement) {
-      return statement.bind(1, key.route)
-          .bind(2, key.endpoint)
-          .bind(3, key.path)
-          .bind(4, key.kind)
-          .bind(5, key.transition)
+      return bind_place(statement, key)
           .bind(6, counts.raced)
           .bind(7, counts.race.exchange.to_string())
           .bind(8, counts.race.write.to_string())
           .bind(9, counts.race.after_ns)
           .run();
     };
-    BANYAN_RETURN_IF_ERROR(write(*update));
-    if (database->changes() == 0 && room->take()) BANYAN_RETURN_IF_ERROR(write(*insert));
+    BANYAN_RETURN_IF_ERROR(room.update_or_insert(*update, *insert, write));
   }
   return {};
 }

@@ -67,7 +67,9 @@ Result<Key> key_with_room(store::Database& database, Key key, TableRoom& room) {
                            key, 2);
   if (!shapes.ok()) return shapes.error();
   if (*shapes >= kShapesMax) key.shape = kOtherShapes;
-  if (!room.take()) {
+  const auto has_room = room.take();
+  if (!has_room.ok()) return has_room.error();
+  if (!*has_room) {
     key.endpoint = std::string(kOtherEndpoints);
     key.shape = kOtherShapes;
   }
@@ -96,9 +98,7 @@ Status FindingsStore::Impl::note_differing(const model::VerdictRecord& verdict) 
 }
 
 Status FindingsStore::Impl::forget_differing(ExchangeId exchange) {
-  auto remove = database->prepare("DELETE FROM differing WHERE exchange = ?1");
-  if (!remove.ok()) return remove.error();
-  return remove->bind(1, exchange.to_string()).run();
+  return run_with(*database, "DELETE FROM differing WHERE exchange = ?1", {exchange.to_string()});
 }
 
 // Its mismatch goes with it; it stays a pair that nothing is known of.
@@ -109,9 +109,7 @@ Status FindingsStore::Impl::erase_differing(ExchangeId exchange) {
         "FROM (SELECT route AS r, endpoint AS e, status AS s, shape AS h FROM differing "
         "WHERE exchange = ?1) WHERE route = r AND endpoint = e AND status = s AND shape = h",
         "UPDATE readiness SET exemplar = '' WHERE exemplar = ?1"}) {
-    auto statement = database->prepare(sql);
-    if (!statement.ok()) return statement.error();
-    BANYAN_RETURN_IF_ERROR(statement->bind(1, id).run());
+    BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {id}));
   }
   return {};
 }
@@ -128,12 +126,11 @@ Status FindingsStore::Impl::write_readiness() {
       "min(first_wall, ?9)), "
       "last_wall = max(last_wall, ?10), hours = hours | ?11");
   if (!upsert.ok()) return upsert.error();
-  auto room = TableRoom::of(*database, "readiness", bounds.readiness, left_out.readiness);
-  if (!room.ok()) return room.error();
+  TableRoom room(*database, "readiness", bounds.readiness, left_out.readiness);
   for (const ReadinessCounts::Cell& cell : readiness.all()) {
     const LatencyCounts::Name& name = latency.name(cell.name);
     auto key = key_with_room(*database,
-                             Key{name.route, name.endpoint, cell.status_class, cell.shape}, *room);
+                             Key{name.route, name.endpoint, cell.status_class, cell.shape}, room);
     if (!key.ok()) return key.error();
     bind_key(*upsert, *key);
     for (int i = 0; i < 4; ++i) upsert->bind(5 + i, cell.counts[static_cast<std::size_t>(i)]);
@@ -162,9 +159,7 @@ Status FindingsStore::Impl::move_readiness(const std::string& from, const std::s
         "last_wall = max(last_wall, excluded.last_wall), hours = hours | excluded.hours",
         "DELETE FROM readiness WHERE endpoint = ?1 AND ?2 <> ''",
         "UPDATE differing SET endpoint = ?2 WHERE endpoint = ?1"}) {
-    auto statement = database->prepare(sql);
-    if (!statement.ok()) return statement.error();
-    BANYAN_RETURN_IF_ERROR(statement->bind(1, from).bind(2, to).run());
+    BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {from, to}));
   }
   return {};
 }

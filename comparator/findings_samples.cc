@@ -126,9 +126,7 @@ Status FindingsStore::Impl::move_samples(const std::string& from, const std::str
   sample_rows = -1;
   for (const char* sql : {"UPDATE OR IGNORE request_samples SET endpoint = ?2 WHERE endpoint = ?1",
                           "DELETE FROM request_samples WHERE endpoint = ?1 AND ?2 <> ''"}) {
-    auto statement = database->prepare(sql);
-    if (!statement.ok()) return statement.error();
-    BANYAN_RETURN_IF_ERROR(statement->bind(1, from).bind(2, to).run());
+    BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {from, to}));
   }
   return {};
 }

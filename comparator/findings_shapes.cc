@@ -37,8 +37,7 @@ Status FindingsStore::Impl::create_shapes_table() { return database->execute(kSh
 
 Status FindingsStore::Impl::write_shapes() {
   if (noise.shapes().empty()) return {};
-  auto room = TableRoom::of(*database, "noise_shapes", bounds.shapes, left_out.shapes);
-  if (!room.ok()) return room.error();
+  TableRoom room(*database, "noise_shapes", bounds.shapes, left_out.shapes);
   const std::string place = " WHERE route = ?1 AND endpoint = ?2 AND path = ?3 AND kind = ?4";
   auto update =
       database->prepare("UPDATE noise_shapes SET " + std::string(kAdd) + place + " AND shape = ?5");
@@ -54,7 +53,9 @@ Status FindingsStore::Impl::write_shapes() {
     for (const auto& [shape, counts] : tally.shapes()) {
       BANYAN_RETURN_IF_ERROR(write_counts_of(*update, key, shape, counts));
       if (database->changes() > 0) continue;
-      if (!room->take()) continue;
+      const auto has_room = room.take();
+      if (!has_room.ok()) return has_room.error();
+      if (!*has_room) continue;
       auto row = count->bind(1, key.route)
                      .bind(2, key.endpoint)
                      .bind(3, key.path)
@@ -77,9 +78,7 @@ Status FindingsStore::Impl::move_shapes(const std::string& from, const std::stri
         "candidate = candidate + excluded.candidate, legacy = legacy + excluded.legacy, "
         "again = again + excluded.again",
         "DELETE FROM noise_shapes WHERE endpoint = ?1 AND ?2 <> ''"}) {
-    auto statement = database->prepare(sql);
-    if (!statement.ok()) return statement.error();
-    BANYAN_RETURN_IF_ERROR(statement->bind(1, from).bind(2, to).run());
+    BANYAN_RETURN_IF_ERROR(run_with(*database, sql, {from, to}));
   }
   return {};
 }

@@ -76,6 +76,14 @@ Status load_overlaps(store::Database& database, const std::string& route, RouteN
   });
 }
 
+// Of a row that begins with endpoint, path, kind, transition; null where the place has no counts.
+NoiseCounts* counts_at(RouteNoise& noise, const std::string& route, const store::Statement& row) {
+  const NoiseKey key{route, std::string(row.text(0)), std::string(row.text(1)),
+                     std::string(row.text(2)), std::string(row.text(3))};
+  const auto place = noise.places.find(key);
+  return place == noise.places.end() ? nullptr : &noise.counts[place->second];
+}
+
 // Each has its place in noise_paths, if only with zeros.
 Status load_races(store::Database& database, const std::string& route, RouteNoise& out) {
   auto rows = database.prepare(
@@ -84,15 +92,12 @@ Status load_races(store::Database& database, const std::string& route, RouteNois
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
   return rows->for_each_row([&] {
-    const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
-                       std::string(rows->text(2)), std::string(rows->text(3))};
-    const auto place = out.places.find(key);
-    if (place == out.places.end()) return;
-    NoiseCounts& counts = out.counts[place->second];
-    counts.raced = rows->unsigned_integer(4);
-    counts.race.exchange = ExchangeId::parse(rows->text(5)).value_or(ExchangeId());
-    counts.race.write = ExchangeId::parse(rows->text(6)).value_or(ExchangeId());
-    counts.race.after_ns = rows->integer(7);
+    NoiseCounts* const counts = counts_at(out, route, *rows);
+    if (counts == nullptr) return;
+    counts->raced = rows->unsigned_integer(4);
+    counts->race.exchange = ExchangeId::parse(rows->text(5)).value_or(ExchangeId());
+    counts->race.write = ExchangeId::parse(rows->text(6)).value_or(ExchangeId());
+    counts->race.after_ns = rows->integer(7);
   });
 }
 
@@ -173,10 +178,8 @@ Status load_standings(store::Database& database, const std::string& route, Route
   if (!rows.ok()) return rows.error();
   rows->bind(1, route);
   return rows->for_each_row([&] {
-    const NoiseKey key{route, std::string(rows->text(0)), std::string(rows->text(1)),
-                       std::string(rows->text(2)), std::string(rows->text(3))};
-    const auto place = out.places.find(key);
-    if (place != out.places.end()) out.counts[place->second].before = standing_of(rows->text(4));
+    NoiseCounts* const counts = counts_at(out, route, *rows);
+    if (counts != nullptr) counts->before = standing_of(rows->text(4));
   });
 }
 
@@ -232,13 +235,13 @@ Status write_standings_of(store::Database& database, const RouteNoise& route, Ta
     const Standing before = route.counts[place].before;
     if (now == before || (!is_decided(now) && !is_decided(before))) continue;
     // Without a row it stands by its counts alone.
-    if (!is_decided(before) && !room.take()) continue;
+    if (!is_decided(before)) {
+      const auto has_room = room.take();
+      if (!has_room.ok()) return has_room.error();
+      if (!*has_room) continue;
+    }
     store::Statement& statement = is_decided(now) ? *upsert : *remove;
-    statement.bind(1, key.route)
-        .bind(2, key.endpoint)
-        .bind(3, key.path)
-        .bind(4, key.kind)
-        .bind(5, key.transition);
+    bind_place(statement, key);
     if (is_decided(now)) statement.bind(6, to_string(now));
     BANYAN_RETURN_IF_ERROR(statement.run());
   }
@@ -253,12 +256,11 @@ Status FindingsStore::Impl::create_standings_table() { return database->execute(
 Status FindingsStore::Impl::write_standings() {
   if (counted_routes.empty() || clock.mono_ns() < standings_due_mono_ns) return {};
   const std::int64_t began = clock.mono_ns();
-  auto room = TableRoom::of(*database, "noise_standings", bounds.standings, left_out.standings);
-  if (!room.ok()) return room.error();
+  TableRoom room(*database, "noise_standings", bounds.standings, left_out.standings);
   for (const std::string& name : counted_routes) {
     RouteNoise route;
     BANYAN_RETURN_IF_ERROR(load_noise(*database, name, route));
-    if (!route.judged.empty()) BANYAN_RETURN_IF_ERROR(write_standings_of(*database, route, *room));
+    if (!route.judged.empty()) BANYAN_RETURN_IF_ERROR(write_standings_of(*database, route, room));
   }
   counted_routes.clear();
   const std::int64_t ended = clock.mono_ns();

@@ -145,14 +145,12 @@ void Http1Connection::send_piece(std::string_view piece) {
     if (!is_tail_held_ && waiting_bytes() >= kEagerFlushBytes) flush();
     return;
   }
-  const iovec pieces[2] = {{out_.data() + out_at_, waiting_bytes()},
-                           {const_cast<char*>(piece.data()), piece.size()}};
-  const net::Sent result = channel_.send(pieces, 2);
+  lent_ = piece;
+  const net::Sent result = send_waiting(waiting_bytes());
   if (result.is_broken()) {
     note_broken();
     return;
   }
-  lent_ = piece;
   note_sent(result.bytes);
   if (out_at_ == out_.size()) {
     out_.clear();
