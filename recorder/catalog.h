@@ -18,6 +18,7 @@
 #include "core/model/record_io.h"
 #include "recorder/format.h"
 #include "recorder/log_keys.h"
+#include "recorder/rush_gauge.h"
 #include "recorder/segment_footer.h"
 #include "recorder/segment_reader.h"
 #include "recorder/sparse_index.h"
@@ -25,8 +26,8 @@
 
 namespace banyan::recorder {
 
-// For so long after a large cut the writer counts as rushed.
-inline constexpr std::int64_t kRushNs = 20'000'000;
+// For so long the writer counts as rushed: until the next window of a rush (RushGauge) surely ended.
+inline constexpr std::int64_t kRushNs = 2 * kRushWindowNs;
 
 inline constexpr std::uint64_t kOpenEnd = std::numeric_limits<std::uint64_t>::max();
 

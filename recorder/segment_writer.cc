@@ -96,11 +96,21 @@ std::unique_ptr<SegmentNotes> SegmentWriter::take_notes() {
 }
 
 Status SegmentWriter::sync() {
+  begin_sync();
   BANYAN_RETURN_IF_ERROR(file_->sync());
-  durable_ = at_;
-  durable_chain_ = chain_;
-  forget_cached();
+  end_sync();
   return {};
+}
+
+void SegmentWriter::begin_sync() {
+  syncing_ = at_;
+  syncing_chain_ = chain_;
+}
+
+void SegmentWriter::end_sync() {
+  durable_ = syncing_;
+  durable_chain_ = syncing_chain_;
+  forget_cached();
 }
 
 // Readers near the end take the tail in memory; without this the log would push what other programs

@@ -30,6 +30,11 @@ class SegmentWriter {
   // One write. After a failure of write or sync this object must only be dropped.
   Status write(Cut& cut);
   Status sync();
+  // The same in two steps, for who syncs file() on another thread between them: what is written
+  // meanwhile is not covered.
+  void begin_sync();
+  void end_sync();
+  const std::shared_ptr<File>& file() const { return file_; }
   // For the segment's footer: null unless every record was noted. Nothing is written behind this.
   std::unique_ptr<SegmentNotes> take_notes();
   // Cuts off the disk space that was claimed and not used. After sync().
@@ -58,9 +63,11 @@ class SegmentWriter {
   const std::uint64_t reserved_bytes_;
   Position at_{kSegmentHeaderBytes};
   Position durable_;
+  Position syncing_;
   Position forgotten_;  // What lies before it is no longer in the page cache.
   std::uint64_t previous_hash_ = 0;
   Chain chain_{};
+  Chain syncing_chain_{};
   Chain durable_chain_{};
 };
 

@@ -102,6 +102,7 @@ void Sequencer::on_want_durable() {
 void Sequencer::run() {
   pthread_setname_np(pthread_self(), "recorder");
   set_batched(true);
+  rush_gauge_ = RushGauge(real_ns());
   bool was_busy = false;
   while (true) {
     const bool is_stopping = is_stopping_.load(std::memory_order_seq_cst);
@@ -117,11 +118,12 @@ void Sequencer::work(bool is_stopping, bool& was_busy) {
   // Read before the cut, so that what was asked for is in it.
   const std::uint64_t flushes = flushes_asked_.load(std::memory_order_seq_cst);
   const bool is_flush = flushes != flushes_answered_.load(std::memory_order_relaxed);
-  const bool is_wanted = is_wanted_.exchange(false, std::memory_order_seq_cst);
+  if (is_wanted_.exchange(false, std::memory_order_seq_cst)) is_sync_wanted_ = true;
   was_busy = false;
   if (has_failed() && (is_stopping || real_ns() >= retry_at_ns_)) try_fail_over();
   if (!has_failed()) was_busy = write_cut();
-  if (!has_failed() && is_sync_due(is_wanted || is_flush || is_stopping)) sync();
+  if (const std::int64_t now = real_ns(); rush_gauge_.look(now)) catalog_->note_rush(now);
+  if (!has_failed()) keep_durable(is_flush || is_stopping);
   wake_lanes();
   if (is_flush || is_stopping || real_ns() - last_house_ns_ >= kHouseIntervalNs) keep_house();
   if (is_flush || is_stopping) remover_.wait();  // What was asked for includes retention.
@@ -154,13 +156,15 @@ void Sequencer::nap(bool was_busy) {
       until = std::min(until, retry_at_ns_);
     } else if (was_busy) {
       until = std::min(until, was_large_ ? now : now + kLingerNs);
-    } else if (writer_.pending_bytes() > 0) {
+    } else if (writer_.pending_bytes() > 0 && !writer_.is_syncing()) {
       until = std::min(until, oldest_pending_ns_ + options_.flush_interval_ns);
     }
     MutexLock lock(wake_mutex_);
     // One wait is enough: a spurious wake-up costs one look at the lanes.
     if (!is_woken_ && until > now) {
       lock.wait_for(wake_signal_, std::chrono::nanoseconds(until - now));
+      // Who wakes up late had more to do, or no core.
+      rush_gauge_.add_nap(std::min(real_ns(), until) - now);
     }
   }
   state_.store(State::kAwake, std::memory_order_seq_cst);
@@ -269,7 +273,6 @@ bool Sequencer::write_cut() {
     was_large_ = !was_large_;
     set_batched(!was_large_);
   }
-  if (was_large_) catalog_->note_rush(real_ns());
   if (writer_.pending_bytes() == 0) oldest_pending_ns_ = real_ns();
   const auto lane_ends = cut.lane_ends;
   {
@@ -299,10 +302,26 @@ void Sequencer::drop_closed_lanes() {
                 [](const auto& slot) { return slot->lane->is_closed() && slot->lane->is_empty(); });
 }
 
-bool Sequencer::is_sync_due(bool is_wanted) const {
+void Sequencer::keep_durable(bool must_wait) {
+  if (must_wait) return sync();
+  if (writer_.is_syncing()) {
+    const bool is_over = sync_ended_ns_.load(std::memory_order_acquire) != 0;
+    const bool is_full = writer_.pending_bytes() > kUnsyncedTimesMax * writer_.pending_bytes_max();
+    if (!is_over && !is_full) return;
+    end_sync();
+    if (has_failed()) return;
+  }
+  if (!is_sync_due()) return;
+  // Where little was written since the last one this thread waits itself: who waits for it gets it
+  // two changes of threads earlier, and no lane will be full meanwhile.
+  if (writer_.pending_bytes() < kLargeCutBytes) return sync();
+  begin_sync();
+}
+
+bool Sequencer::is_sync_due() const {
   const std::uint64_t pending = writer_.pending_bytes();
   if (pending == 0) return false;
-  return is_wanted || pending > writer_.pending_bytes_max() ||
+  return is_sync_wanted_ || pending > writer_.pending_bytes_max() ||
          real_ns() - oldest_pending_ns_ >= options_.flush_interval_ns;
 }
 
@@ -313,18 +332,43 @@ void Sequencer::on_durable(const Cut& cut) {
   }
 }
 
+// All that was written, and waits for it.
 void Sequencer::sync() {
+  if (writer_.is_syncing()) end_sync();
+  if (has_failed()) return;
+  is_sync_wanted_ = false;
   if (writer_.pending_bytes() == 0) return;
-  const std::int64_t began = real_ns();
+  const std::int64_t began_ns = real_ns();
   const AtDisk at_disk(is_at_disk_);
   const auto status = writer_.sync([this](const Cut& cut) { on_durable(cut); });
-  const std::int64_t took = real_ns() - began;
+  note_sync(status, real_ns() - began_ns);
+}
+
+// Cuts go on being written meanwhile.
+void Sequencer::begin_sync() {
+  is_sync_wanted_ = false;
+  sync_began_ns_ = real_ns();
+  sync_ended_ns_.store(0, std::memory_order_relaxed);
+  writer_.begin_sync([this] {
+    sync_ended_ns_.store(real_ns(), std::memory_order_release);
+    wake();
+  });
+}
+
+void Sequencer::end_sync() {
+  const AtDisk at_disk(is_at_disk_);
+  const auto status = writer_.end_sync([this](const Cut& cut) { on_durable(cut); });
+  oldest_pending_ns_ = sync_began_ns_;  // What is left was written later.
+  note_sync(status, sync_ended_ns_.load(std::memory_order_acquire) - sync_began_ns_);
+}
+
+void Sequencer::note_sync(const Status& status, std::int64_t took_ns) {
   {
     MutexLock lock(stats_mutex_);
     ++stats_.syncs;
     if (!status.ok()) ++stats_.sync_failures;
-    stats_.last_sync_ns = took;
-    stats_.max_sync_ns = std::max(stats_.max_sync_ns, took);
+    stats_.last_sync_ns = took_ns;
+    stats_.max_sync_ns = std::max(stats_.max_sync_ns, took_ns);
   }
   if (!status.ok()) {
     fail(status.error());

@@ -22,6 +22,7 @@
 #include "recorder/lane.h"
 #include "recorder/publish_signal.h"
 #include "recorder/recorder.h"
+#include "recorder/rush_gauge.h"
 #include "recorder/side_thread.h"
 #include "recorder/stream_writer.h"
 
@@ -90,8 +91,12 @@ class Sequencer final : public LaneOwner {
   bool write_cut();
   Status append(Cut cut);
   void drop_closed_lanes();
-  bool is_sync_due(bool is_wanted) const;
+  void keep_durable(bool must_wait);
+  bool is_sync_due() const;
   void sync();
+  void begin_sync();
+  void end_sync();
+  void note_sync(const Status& status, std::int64_t took_ns);
   void on_durable(const Cut& cut);
   void wake_lanes();
   void fail(const Error& error);
@@ -113,6 +118,9 @@ class Sequencer final : public LaneOwner {
   StreamWriter writer_;
   std::vector<Slot*> slots_now_;        // those of the present cut
   bool was_large_ = false;              // the last cut
+  RushGauge rush_gauge_;
+  bool is_sync_wanted_ = false;       // somebody waits, and no sync began since
+  std::int64_t sync_began_ns_ = 0;    // monotonic, real: of the one that runs
   std::int64_t oldest_pending_ns_ = 0;  // monotonic, real
   std::int64_t retry_at_ns_ = 0;
   std::int64_t retry_wait_ns_ = 0;
@@ -129,6 +137,7 @@ class Sequencer final : public LaneOwner {
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint64_t> beats_{0};
   std::atomic<bool> is_at_disk_{false};
+  std::atomic<std::int64_t> sync_ended_ns_{0};  // 0 while one runs
   Mutex wake_mutex_;
   std::condition_variable wake_signal_;
   bool is_woken_ GUARDED_BY(wake_mutex_) = false;

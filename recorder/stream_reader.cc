@@ -31,7 +31,10 @@ Result<bool> StreamReader::look() {
     // Asked before each batch: the fence may also have gone back, where a failed segment is being
     // written anew. It stands between batches only, so a batch is read whole.
     fence_ = catalog_->fence(fence_kind_);
-    if (next_ >= fence_) return false;
+    if (next_ >= fence_) {
+      become_follower();
+      return false;
+    }
     if (follow_tail() || pass_spans()) continue;
     const auto step =
         segment_ == nullptr || next_ >= segment_->end() ? enter_segment() : read_batch();
@@ -89,11 +92,23 @@ void StreamReader::give_hole(model::SourcedRecord& out, Offset end, std::string_
   next_ = end;
 }
 
+// Who has come to the end will come again, so the tail waits for him from now on; who looks for
+// something and goes never gets here.
+void StreamReader::become_follower() {
+  if (!catalog_->is_live()) return;
+  if (place_ == nullptr) place_ = std::make_unique<TailPlace>(catalog_->tail());
+  place_->move_to(next_);
+}
+
 bool StreamReader::follow_tail() {
   if (!catalog_->is_live()) return false;
   tail_batch_ = catalog_->tail().find(next_);
-  if (tail_batch_ == nullptr) return false;
+  if (tail_batch_ == nullptr) {
+    if (place_ != nullptr) place_->leave();
+    return false;
+  }
   row_ = tail_batch_.get();
+  if (place_ != nullptr) place_->move_to(row_->end());
   // The place in the file is not followed meanwhile.
   segment_ = nullptr;
   reader_ = nullptr;
@@ -158,21 +173,25 @@ Result<StreamReader::Step> StreamReader::enter_segment() {
 // Who is this far behind cannot catch up with a writer at full speed anyway; the writer's clients
 // count.
 void StreamReader::make_way() {
-  if (!catalog_->is_live()) return;
-  const std::int64_t now = SystemClock::instance().mono_ns();
-  if (!catalog_->is_rushed(now)) {
-    worked_since_ns_ = now;
+  if (!catalog_->is_live() || !catalog_->is_rushed(SystemClock::instance().mono_ns())) {
+    worked_ns_ = 0;
     return;
   }
-  const std::int64_t rest_ns =
-      std::clamp<std::int64_t>((now - worked_since_ns_) * kRestTimes, 0, kRestNsMax);
+  const std::int64_t rest_ns = std::min(worked_ns_ * kRestTimes, kRestNsMax);
   std::this_thread::sleep_for(std::chrono::nanoseconds(rest_ns));
   catalog_->count_rest(rest_ns);
-  worked_since_ns_ = SystemClock::instance().mono_ns();
+  worked_ns_ = 0;
 }
 
 Result<StreamReader::Step> StreamReader::read_batch() {
   make_way();
+  const std::int64_t began_ns = SystemClock::instance().mono_ns();
+  auto step = next_batch();
+  worked_ns_ += SystemClock::instance().mono_ns() - began_ns;
+  return step;
+}
+
+Result<StreamReader::Step> StreamReader::next_batch() {
   SegmentReader::Batch batch;
   const Position at = reader_->position();
   auto found = reader_->next(batch, SegmentReader::Check::kHeader);

@@ -52,13 +52,15 @@ class StreamReader {
   };
 
   void pass_unwanted();
+  void become_follower();
   bool follow_tail();
   bool pass_spans();
   bool fill_row();
   void give_hole(model::SourcedRecord& out, Offset end, std::string_view cause);
   Result<Step> enter_segment();
-  Result<Step> read_batch();
   void make_way();
+  Result<Step> read_batch();
+  Result<Step> next_batch();
   Result<Step> begin_batch(const SegmentReader::Batch& batch);
   Result<Step> pass_damage();
 
@@ -74,6 +76,7 @@ class StreamReader {
   const RecordRow* row_ = nullptr;  // tail_batch_ or file_row_
 
   std::shared_ptr<const TailBatch> tail_batch_;
+  std::unique_ptr<TailPlace> place_;  // once it had come to the end; dies before the catalog
 
   std::shared_ptr<Segment> segment_;
   std::unique_ptr<SegmentReader> reader_;
@@ -82,7 +85,7 @@ class StreamReader {
   Offset at_;
   Offset batch_end_;
   RecordRow file_row_;
-  std::int64_t worked_since_ns_ = 0;  // monotonic, real: the last rest for the writer ended
+  std::int64_t worked_ns_ = 0;  // reading files, since the last rest for the writer
 };
 
 }  // namespace banyan::recorder

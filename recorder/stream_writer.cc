@@ -205,18 +205,44 @@ Status StreamWriter::append(Cut cut) {
   return {};
 }
 
-void StreamWriter::settle(const OnDurable& on_durable) {
-  catalog_->set_durable(next_);
-  for (const Cut& cut : pending_) on_durable(cut);
-  pending_.clear();
-  pending_bytes_ = 0;
+// The first `cuts` of what is pending became durable.
+void StreamWriter::settle(std::size_t cuts, const OnDurable& on_durable) {
+  if (cuts == 0) return;
+  catalog_->set_durable(pending_[cuts - 1].end());
+  for (; cuts > 0; --cuts) {
+    on_durable(pending_.front());
+    pending_bytes_ -= pending_.front().bytes();
+    pending_.pop_front();
+  }
   has_pending_checkpoint_ = false;
 }
 
 Status StreamWriter::sync(const OnDurable& on_durable) {
+  BANYAN_RETURN_IF_ERROR(end_sync(on_durable));
   if (pending_.empty()) return {};
   BANYAN_RETURN_IF_ERROR(writer_->sync());
-  settle(on_durable);
+  settle(pending_.size(), on_durable);
+  return {};
+}
+
+void StreamWriter::begin_sync(std::function<void()> on_end) {
+  CHECK(!is_syncing());
+  if (pending_.empty()) return;
+  syncing_cuts_ = pending_.size();
+  writer_->begin_sync();
+  sync_thread_.start([this, file = writer_->file(), on_end = std::move(on_end)] {
+    sync_status_ = file->sync();
+    on_end();
+  });
+}
+
+Status StreamWriter::end_sync(const OnDurable& on_durable) {
+  if (!is_syncing()) return {};
+  sync_thread_.wait();
+  const std::size_t cuts = std::exchange(syncing_cuts_, 0);
+  BANYAN_RETURN_IF_ERROR(std::exchange(sync_status_, {}));
+  writer_->end_sync();
+  settle(cuts, on_durable);
   return {};
 }
 
@@ -230,6 +256,9 @@ Status StreamWriter::clear_the_way(Offset base) {
 }
 
 Status StreamWriter::fail_over(const OnDurable& on_durable) {
+  // A sync that still runs in the segment that failed may save what it covers; if not, that is
+  // written again with the rest.
+  (void)end_sync(on_durable);
   const Offset base = pending_.empty() ? next_ : pending_.front().base();
   // Readers wait at what is durable until the rest stands in its new place.
   catalog_->set_written(base);
@@ -250,7 +279,7 @@ Status StreamWriter::fail_over(const OnDurable& on_durable) {
   BANYAN_RETURN_IF_ERROR(writer_->sync());
   for (Cut& cut : pending_) give_to_tail(cut);  // Those that were not written before.
   catalog_->set_written(next_);
-  settle(on_durable);
+  settle(pending_.size(), on_durable);
   return {};
 }
 

@@ -27,8 +27,10 @@ namespace banyan::recorder {
 
 // Not yet durable bytes beyond which a sync does not wait for the flush interval; the second where
 // large cuts go around the page cache.
-inline constexpr std::uint64_t kUnsyncedBytesMax = 2ULL << 20;
-inline constexpr std::uint64_t kUnsyncedDirectBytesMax = 4ULL << 20;
+inline constexpr std::uint64_t kUnsyncedBytesMax = 4ULL << 20;
+inline constexpr std::uint64_t kUnsyncedDirectBytesMax = 8ULL << 20;
+// So many times as much may be written while the disk syncs; then writing waits for it.
+inline constexpr std::uint64_t kUnsyncedTimesMax = 2;
 // A cut from which on its records are indexed while it is written, and the next cut follows at
 // once: lanes fill fast then.
 inline constexpr std::uint64_t kLargeCutBytes = 256U << 10;
@@ -55,9 +57,14 @@ class StreamWriter {
   // Writes the cut, gives it to the tail and publishes it. It is kept until it is durable, also
   // when this fails; then only fail_over() helps.
   Status append(Cut cut);
-  // Syncs what was written; `on_durable` sees each cut that became so.
+  // Syncs what was written, and waits for it; `on_durable` sees each cut that became so.
   using OnDurable = std::function<void(const Cut&)>;
   Status sync(const OnDurable& on_durable);
+  // The same on a thread of its own, of what is written now; `on_end` is called there, and then
+  // end_sync() does not wait. One at a time.
+  void begin_sync(std::function<void()> on_end);
+  bool is_syncing() const { return syncing_cuts_ > 0; }
+  Status end_sync(const OnDurable& on_durable);
   // After a failure of any of the above: all that is not durable goes to a new segment, and is
   // durable when this succeeds. May be tried again for ever.
   Status fail_over(const OnDurable& on_durable);
@@ -95,7 +102,7 @@ class StreamWriter {
   Status write_large(Cut& cut);
   void give_to_tail(Cut& cut);
   void hold(Cut cut);
-  void settle(const OnDurable& on_durable);
+  void settle(std::size_t cuts, const OnDurable& on_durable);
   Cut cut_of(const std::vector<std::string>& records);
   std::string checkpoint_record() const;
   std::int64_t append_time();
@@ -109,6 +116,9 @@ class StreamWriter {
   std::unique_ptr<SegmentWriter> writer_;
   Sealer sealer_;
   SideThread side_thread_{"log_writer"};
+  std::size_t syncing_cuts_ = 0;  // of pending_, from its front: what a sync that runs will cover
+  Status sync_status_;            // of the last one, when sync_thread_ is done with it
+  SideThread sync_thread_{"log_sync"};
   // Of the present segment.
   std::shared_ptr<const LogKeys> keys_ = LogKeys::none();
   std::shared_ptr<const DataKey> data_key_;  // null: not encrypted

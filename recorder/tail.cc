@@ -24,6 +24,24 @@ std::size_t TailBatch::memory_bytes() const {
   return bytes;
 }
 
+TailPlace::TailPlace(Tail& tail) : tail_(tail) {
+  MutexLock lock(tail_.mutex_);
+  tail_.places_.push_back(this);
+}
+
+TailPlace::~TailPlace() {
+  MutexLock lock(tail_.mutex_);
+  std::erase(tail_.places_, this);
+}
+
+bool Tail::must_let_go() const {
+  if (bytes_ <= bytes_max_) return false;
+  if (bytes_ > kHeldTimes * bytes_max_) return true;
+  const Offset end = batches_.front()->end();
+  return std::all_of(places_.begin(), places_.end(),
+                     [end](const TailPlace* place) { return place->at() >= end; });
+}
+
 std::shared_ptr<const TailBatch> Tail::pop_oldest() {
   auto oldest = std::move(batches_.front());
   batches_.pop_front();
@@ -40,7 +58,7 @@ void Tail::add(std::shared_ptr<const TailBatch> batch) {
   if (batches_.empty()) begin_.store(batch->base.value, std::memory_order_release);
   bytes_ += batch->memory_bytes();
   batches_.push_back(std::move(batch));
-  while (bytes_ > bytes_max_) {
+  while (must_let_go()) {
     let_go.push_back(pop_oldest());
     ++pushed_out_;
     const auto& spans = let_go.back()->spans;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The newest cuts of the live stream in memory, indexed once for all readers. Who stands there
-// reads without the disk; who has fallen behind reads the file until the tail holds its place
-// again.
+// reads without the disk, and for followers the tail waits within a bound; who has fallen behind
+// all the same reads the file until the tail holds its place again.
 #pragma once
 
 #include <atomic>
@@ -64,16 +64,40 @@ struct TailBatch : RecordRow {
   std::size_t memory_bytes() const;
 };
 
+class Tail;
+
+// Where one follower stands in a tail. It may die on any thread, and not after the tail.
+class TailPlace {
+ public:
+  explicit TailPlace(Tail& tail);
+  ~TailPlace();
+  TailPlace(const TailPlace&) = delete;
+  TailPlace& operator=(const TailPlace&) = delete;
+
+  // What lies before `offset` is not needed any more.
+  void move_to(Offset offset) { at_.store(offset.value, std::memory_order_relaxed); }
+  // He reads files.
+  void leave() { move_to(Offset{std::numeric_limits<std::uint64_t>::max()}); }
+  Offset at() const { return Offset{at_.load(std::memory_order_relaxed)}; }
+
+ private:
+  Tail& tail_;
+  std::atomic<std::uint64_t> at_{std::numeric_limits<std::uint64_t>::max()};
+};
+
 class Tail {
  public:
   // Some half minute of a busy log; 400 KB.
   static constexpr std::size_t kSpansMax = 16'384;
+  // So many times `bytes_max` are held for followers that still need them.
+  static constexpr std::uint64_t kHeldTimes = 4;
 
   // Nothing is held unless this was called. Before the tail is shared.
   void set_bytes_max(std::uint64_t bytes_max) { bytes_max_ = bytes_max; }
 
-  // For the recorder thread. `batch` lies behind all before it; the oldest give way to it where the
-  // bound asks for it. Before the written fence moves over it.
+  // For the recorder thread. `batch` lies behind all before it; the oldest give way to it where a
+  // bound asks for it: what every follower in the tail has passed, or more. Before the written fence
+  // moves over it.
   void add(std::shared_ptr<const TailBatch> batch);
   // Retention took what lies before `offset`.
   void forget_before(Offset offset);
@@ -97,7 +121,9 @@ class Tail {
   Stats stats() const;
 
  private:
+  friend class TailPlace;
   static constexpr std::uint64_t kNowhere = std::numeric_limits<std::uint64_t>::max();
+  bool must_let_go() const REQUIRES(mutex_);
   std::shared_ptr<const TailBatch> pop_oldest() REQUIRES(mutex_);
 
   std::uint64_t bytes_max_ = 0;
@@ -109,6 +135,7 @@ class Tail {
   std::deque<std::shared_ptr<const TailBatch>> batches_ GUARDED_BY(mutex_);
   // The newest kSpansMax of what was pushed out; ends where batches_ begins.
   std::deque<KindSpan> spans_ GUARDED_BY(mutex_);
+  std::vector<const TailPlace*> places_ GUARDED_BY(mutex_);
   std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t pushed_out_ GUARDED_BY(mutex_) = 0;
 };

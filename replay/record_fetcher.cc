@@ -11,15 +11,20 @@ model::Cursor only_stream(const model::LogAccess& log, std::string_view stream, 
   return cursor;
 }
 
+Status RecordFetcher::open(std::string_view stream, Offset offset) {
+  auto opened = log_.open_source(only_stream(log_, stream, offset), model::Fence::kWritten);
+  if (!opened.ok()) return opened.error();
+  source_ = std::move(*opened);
+  stream_ = stream;
+  next_ = offset.value;
+  return {};
+}
+
 Result<std::string_view> RecordFetcher::fetch(std::string_view stream, Offset offset) {
   const bool is_ahead = source_ != nullptr && stream_ == stream && next_ <= offset.value &&
                         offset.value - next_ <= kReadOverMax;
-  if (!is_ahead) {
-    auto opened = log_.open_source(only_stream(log_, stream, offset), model::Fence::kWritten);
-    if (!opened.ok()) return opened.error();
-    source_ = std::move(*opened);
-    stream_ = stream;
-  }
+  if (!is_ahead) BANYAN_RETURN_IF_ERROR(open(stream, offset));
+  std::uint64_t bytes_read_over = 0;
   model::SourcedRecord record;
   for (;;) {
     auto more = source_->next(record);
@@ -36,7 +41,13 @@ Result<std::string_view> RecordFetcher::fetch(std::string_view stream, Offset of
       rest();
       return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk, std::move(cause));
     }
-    if (is_hole || record.offset < offset) continue;
+    if (is_hole) continue;
+    if (record.offset < offset) {
+      bytes_read_over += record.encoded.size();
+      if (bytes_read_over <= kReadOverBytesMax) continue;
+      BANYAN_RETURN_IF_ERROR(open(stream, offset));
+      continue;
+    }
     if (record.offset == offset) return record.encoded;
     break;
   }

@@ -26,8 +26,11 @@ class RecordFetcher {
   void rest();
 
  private:
-  // Records read over rather than opening a source anew.
+  // Records, and bytes of them, read over rather than opening a source anew.
   static constexpr std::uint64_t kReadOverMax = 2048;
+  static constexpr std::uint64_t kReadOverBytesMax = 1U << 20;
+
+  Status open(std::string_view stream, Offset offset);
 
   model::LogAccess& log_;
   std::unique_ptr<model::RecordSource> source_;

@@ -67,6 +67,33 @@ TEST(TailTest, HoldsNoMoreThanItsBound) {
   EXPECT_NE(tail.find(Offset{1020}), nullptr);
 }
 
+TEST(TailTest, WaitsForFollowersWithinABound) {
+  const std::uint64_t each = batch_of(0, 4)->memory_bytes();
+  Tail tail;
+  tail.set_bytes_max(2 * each);
+  auto ahead = std::make_unique<TailPlace>(tail);
+  auto behind = std::make_unique<TailPlace>(tail);
+  const auto has = [&tail](std::uint64_t offset) { return tail.find(Offset{offset}) != nullptr; };
+  behind->move_to(Offset{4});
+  ahead->move_to(Offset{12});
+  for (std::uint64_t i = 0; i < 4; ++i) tail.add(batch_of(4 * i, 4));
+  EXPECT_FALSE(has(3));  // Nobody needs it.
+  EXPECT_TRUE(has(4));
+  for (std::uint64_t i = 4; i < 1 + 2 * Tail::kHeldTimes; ++i) tail.add(batch_of(4 * i, 4));
+  EXPECT_EQ(tail.stats().bytes, Tail::kHeldTimes * 2 * each);  // To the byte.
+  EXPECT_TRUE(has(4));
+  tail.add(batch_of(4 * (1 + 2 * Tail::kHeldTimes), 4));
+  EXPECT_FALSE(has(4));
+  EXPECT_TRUE(has(8));
+  behind->leave();
+  tail.add(batch_of(4 * (2 + 2 * Tail::kHeldTimes), 4));
+  EXPECT_FALSE(has(11));
+  EXPECT_TRUE(has(12));  // The other one still does.
+  ahead = nullptr;
+  tail.add(batch_of(4 * (3 + 2 * Tail::kHeldTimes), 4));
+  EXPECT_EQ(tail.stats().bytes, 2 * each);
+}
+
 TEST(TailTest, KnowsOfWhatItPushedOutWhichKindsItHeld) {
   using model::RecordKinds;
   using model::RecordType;
@@ -140,26 +167,37 @@ TEST_F(TailLogTest, AReaderThatFellBehindReadsTheFileAndComesBack) {
   flush();
   EXPECT_EQ(numbers_of(drain(*reader)), sequence(1, 10));
   EXPECT_EQ(recorder_->stats().tail_misses, 0U);
-  for (std::uint64_t i = 0; i < 20; ++i) {
+  // A little behind: the tail waits for him.
+  for (std::uint64_t i = 0; i < 15; ++i) {
     append(11 + i * 10, 10, 1000);
     flush();
   }
-  EXPECT_LE(recorder_->stats().tail_bytes, options_.tail_bytes_max);
-  EXPECT_EQ(numbers_of(drain(*reader)), sequence(11, 200));
+  EXPECT_GT(recorder_->stats().tail_bytes, options_.tail_bytes_max);
+  const std::uint64_t reads_before = reads();
+  EXPECT_EQ(numbers_of(drain(*reader)), sequence(11, 150));
+  EXPECT_EQ(reads(), reads_before);
+  EXPECT_EQ(recorder_->stats().tail_misses, 0U);
+  // More than that.
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    append(161 + i * 10, 10, 1000);
+    flush();
+  }
+  EXPECT_LE(recorder_->stats().tail_bytes, Tail::kHeldTimes * options_.tail_bytes_max);
+  EXPECT_EQ(numbers_of(drain(*reader)), sequence(161, 500));
   const auto behind = recorder_->stats();
   EXPECT_GT(behind.tail_misses, 0U);
   const std::uint64_t before = reads();
-  append(211, 10);
+  append(661, 10);
   flush();
-  EXPECT_EQ(numbers_of(drain(*reader)), sequence(211, 10));
+  EXPECT_EQ(numbers_of(drain(*reader)), sequence(661, 10));
   EXPECT_EQ(reads(), before);
   EXPECT_EQ(recorder_->stats().tail_misses, behind.tail_misses);
   // And behind again, from a place that the file path has not seen.
-  append(221, 200, 1000);
+  append(671, 500, 1000);
   flush();
-  append(421, 1, 1000);
+  append(1171, 1, 1000);
   flush();
-  EXPECT_EQ(numbers_of(drain(*reader)), sequence(221, 201));
+  EXPECT_EQ(numbers_of(drain(*reader)), sequence(671, 501));
   EXPECT_GT(recorder_->stats().tail_misses, behind.tail_misses);
 }
 
