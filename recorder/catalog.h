@@ -26,7 +26,8 @@
 
 namespace banyan::recorder {
 
-// For so long the writer counts as rushed: until the next window of a rush (RushGauge) surely ended.
+// For so long the writer counts as rushed: until the next window of a rush (RushGauge) surely
+// ended.
 inline constexpr std::int64_t kRushNs = 2 * kRushWindowNs;
 
 inline constexpr std::uint64_t kOpenEnd = std::numeric_limits<std::uint64_t>::max();

@@ -116,11 +116,11 @@ class Sequencer final : public LaneOwner {
 
   // Recorder thread only, once it runs.
   StreamWriter writer_;
-  std::vector<Slot*> slots_now_;        // those of the present cut
-  bool was_large_ = false;              // the last cut
+  std::vector<Slot*> slots_now_;  // those of the present cut
+  bool was_large_ = false;        // the last cut
   RushGauge rush_gauge_;
-  bool is_sync_wanted_ = false;       // somebody waits, and no sync began since
-  std::int64_t sync_began_ns_ = 0;    // monotonic, real: of the one that runs
+  bool is_sync_wanted_ = false;         // somebody waits, and no sync began since
+  std::int64_t sync_began_ns_ = 0;      // monotonic, real: of the one that runs
   std::int64_t oldest_pending_ns_ = 0;  // monotonic, real
   std::int64_t retry_at_ns_ = 0;
   std::int64_t retry_wait_ns_ = 0;

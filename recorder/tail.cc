@@ -37,9 +37,12 @@ TailPlace::~TailPlace() {
 bool Tail::must_let_go() const {
   if (bytes_ <= bytes_max_) return false;
   if (bytes_ > kHeldTimes * bytes_max_) return true;
+  // Who needed what is gone already is not helped by the rest.
+  const Offset begin = batches_.front()->base;
   const Offset end = batches_.front()->end();
-  return std::all_of(places_.begin(), places_.end(),
-                     [end](const TailPlace* place) { return place->at() >= end; });
+  return std::none_of(places_.begin(), places_.end(), [begin, end](const TailPlace* place) {
+    return begin <= place->at() && place->at() < end;
+  });
 }
 
 std::shared_ptr<const TailBatch> Tail::pop_oldest() {

@@ -96,8 +96,8 @@ class Tail {
   void set_bytes_max(std::uint64_t bytes_max) { bytes_max_ = bytes_max; }
 
   // For the recorder thread. `batch` lies behind all before it; the oldest give way to it where a
-  // bound asks for it: what every follower in the tail has passed, or more. Before the written fence
-  // moves over it.
+  // bound asks for it: what every follower in the tail has passed, or more. Before the written
+  // fence moves over it.
   void add(std::shared_ptr<const TailBatch> batch);
   // Retention took what lies before `offset`.
   void forget_before(Offset offset);

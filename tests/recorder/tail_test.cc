@@ -82,15 +82,21 @@ TEST(TailTest, WaitsForFollowersWithinABound) {
   for (std::uint64_t i = 4; i < 1 + 2 * Tail::kHeldTimes; ++i) tail.add(batch_of(4 * i, 4));
   EXPECT_EQ(tail.stats().bytes, Tail::kHeldTimes * 2 * each);  // To the byte.
   EXPECT_TRUE(has(4));
-  tail.add(batch_of(4 * (1 + 2 * Tail::kHeldTimes), 4));
-  EXPECT_FALSE(has(4));
-  EXPECT_TRUE(has(8));
-  behind->leave();
-  tail.add(batch_of(4 * (2 + 2 * Tail::kHeldTimes), 4));
-  EXPECT_FALSE(has(11));
-  EXPECT_TRUE(has(12));  // The other one still does.
+  ahead->move_to(Offset{4 * 2 * Tail::kHeldTimes});
+  std::uint64_t next = 4 * (1 + 2 * Tail::kHeldTimes);
+  tail.add(batch_of(next, 4));
+  EXPECT_FALSE(has(4));  // What he needs is gone, so nothing is held for him any more.
+  EXPECT_EQ(tail.stats().bytes, 2 * each);
+  for (int i = 0; i < 3; ++i) tail.add(batch_of(next += 4, 4));
+  EXPECT_EQ(tail.stats().bytes, 5 * each);  // The other one lags now.
+  ahead->leave();
+  tail.add(batch_of(next += 4, 4));
+  EXPECT_EQ(tail.stats().bytes, 2 * each);
+  ahead->move_to(Offset{next});
+  for (int i = 0; i < 3; ++i) tail.add(batch_of(next += 4, 4));
+  EXPECT_EQ(tail.stats().bytes, 4 * each);
   ahead = nullptr;
-  tail.add(batch_of(4 * (3 + 2 * Tail::kHeldTimes), 4));
+  tail.add(batch_of(next += 4, 4));
   EXPECT_EQ(tail.stats().bytes, 2 * each);
 }
 
