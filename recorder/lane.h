@@ -75,7 +75,12 @@ class Lane {
       BANYAN_TSA(no_thread_safety_analysis);
   bool is_empty();
   bool is_closed() const { return is_closed_.load(std::memory_order_acquire); }
-  void set_written(std::uint64_t ticket) { written_.store(ticket, std::memory_order_release); }
+  // Recorder thread. A sync that began earlier may tell of less than was written since.
+  void set_written(std::uint64_t ticket) {
+    if (ticket > written_.load(std::memory_order_relaxed)) {
+      written_.store(ticket, std::memory_order_release);
+    }
+  }
   void set_durable(std::uint64_t ticket) { durable_.store(ticket, std::memory_order_release); }
   bool has_want() const { return wanted_.load(std::memory_order_seq_cst) != 0; }
   // Calls the wake function if somebody waits and something happened since the last call.

@@ -38,12 +38,19 @@ class SideSyncTest : public LogTest {
 };
 
 TEST_F(SideSyncTest, WritingGoesOnMeanwhile) {
+  options_.flush_interval_ns = 3600LL * 1'000'000'000;
   open();
   const std::uint64_t next = append_until_a_sync_hangs();
-  append(next, 5, kEach);
+  append(next, 4, kEach);
+  const model::Ticket last = lane_->append(record_of(next + 4, kEach));
   EXPECT_TRUE(wait_until([&] { return readable(Fence::kWritten) == next + 4; }));
   EXPECT_EQ(readable(Fence::kDurable), 0U);
+  EXPECT_TRUE(wait_until([&] { return lane_->is_written(last); }));
   files_.release();
+  // The sync ends, of what it covers: some of the first ones at least.
+  EXPECT_TRUE(wait_until([&] { return readable(Fence::kDurable) > 0; }));
+  EXPECT_TRUE(lane_->is_written(last));
+  EXPECT_FALSE(lane_->is_durable(last));
   flush();
   EXPECT_EQ(numbers_of(read_all(recorder_->access(), Fence::kDurable)), sequence(1, next + 4));
   EXPECT_EQ(recorder_->stats().sync_failures, 0U);
