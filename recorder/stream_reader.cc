@@ -96,17 +96,14 @@ void StreamReader::give_hole(model::SourcedRecord& out, Offset end, std::string_
 // something and goes never gets here.
 void StreamReader::become_follower() {
   if (!catalog_->is_live()) return;
-  if (place_ == nullptr) place_ = std::make_unique<TailPlace>(catalog_->tail());
+  if (place_ == nullptr) place_ = std::make_unique<TailPlace>(catalog_->tail(), next_);
   place_->move_to(next_);
 }
 
 bool StreamReader::follow_tail() {
   if (!catalog_->is_live()) return false;
   tail_batch_ = catalog_->tail().find(next_);
-  if (tail_batch_ == nullptr) {
-    if (place_ != nullptr) place_->leave();
-    return false;
-  }
+  if (tail_batch_ == nullptr) return false;
   row_ = tail_batch_.get();
   if (place_ != nullptr) place_->move_to(row_->end());
   // The place in the file is not followed meanwhile.

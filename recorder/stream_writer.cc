@@ -218,7 +218,7 @@ void StreamWriter::settle(std::size_t cuts, const OnDurable& on_durable) {
 }
 
 Status StreamWriter::sync(const OnDurable& on_durable) {
-  BANYAN_RETURN_IF_ERROR(end_sync(on_durable));
+  CHECK(!is_syncing());
   if (pending_.empty()) return {};
   BANYAN_RETURN_IF_ERROR(writer_->sync());
   settle(pending_.size(), on_durable);
@@ -226,8 +226,7 @@ Status StreamWriter::sync(const OnDurable& on_durable) {
 }
 
 void StreamWriter::begin_sync(std::function<void()> on_end) {
-  CHECK(!is_syncing());
-  if (pending_.empty()) return;
+  CHECK(!is_syncing() && !pending_.empty());
   syncing_cuts_ = pending_.size();
   writer_->begin_sync();
   sync_thread_.start([this, file = writer_->file(), on_end = std::move(on_end)] {

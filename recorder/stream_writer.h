@@ -57,11 +57,12 @@ class StreamWriter {
   // Writes the cut, gives it to the tail and publishes it. It is kept until it is durable, also
   // when this fails; then only fail_over() helps.
   Status append(Cut cut);
-  // Syncs what was written, and waits for it; `on_durable` sees each cut that became so.
+  // Syncs what was written, and waits for it; `on_durable` sees each cut that became so. While no
+  // other sync runs.
   using OnDurable = std::function<void(const Cut&)>;
   Status sync(const OnDurable& on_durable);
-  // The same on a thread of its own, of what is written now; `on_end` is called there, and then
-  // end_sync() does not wait. One at a time.
+  // The same on a thread of its own, of what is written now, which is something; `on_end` is called
+  // there, and then end_sync() does not wait.
   void begin_sync(std::function<void()> on_end);
   bool is_syncing() const { return syncing_cuts_ > 0; }
   Status end_sync(const OnDurable& on_durable);

@@ -24,7 +24,7 @@ std::size_t TailBatch::memory_bytes() const {
   return bytes;
 }
 
-TailPlace::TailPlace(Tail& tail) : tail_(tail) {
+TailPlace::TailPlace(Tail& tail, Offset at) : tail_(tail), at_(at.value) {
   MutexLock lock(tail_.mutex_);
   tail_.places_.push_back(this);
 }
@@ -37,7 +37,7 @@ TailPlace::~TailPlace() {
 bool Tail::must_let_go() const {
   if (bytes_ <= bytes_max_) return false;
   if (bytes_ > kHeldTimes * bytes_max_) return true;
-  // Who needed what is gone already is not helped by the rest.
+  // Who needs what is gone already, and thus reads files, is not helped by the rest.
   const Offset begin = batches_.front()->base;
   const Offset end = batches_.front()->end();
   return std::none_of(places_.begin(), places_.end(), [begin, end](const TailPlace* place) {

@@ -69,20 +69,18 @@ class Tail;
 // Where one follower stands in a tail. It may die on any thread, and not after the tail.
 class TailPlace {
  public:
-  explicit TailPlace(Tail& tail);
+  TailPlace(Tail& tail, Offset at);
   ~TailPlace();
   TailPlace(const TailPlace&) = delete;
   TailPlace& operator=(const TailPlace&) = delete;
 
   // What lies before `offset` is not needed any more.
   void move_to(Offset offset) { at_.store(offset.value, std::memory_order_relaxed); }
-  // He reads files.
-  void leave() { move_to(Offset{std::numeric_limits<std::uint64_t>::max()}); }
   Offset at() const { return Offset{at_.load(std::memory_order_relaxed)}; }
 
  private:
   Tail& tail_;
-  std::atomic<std::uint64_t> at_{std::numeric_limits<std::uint64_t>::max()};
+  std::atomic<std::uint64_t> at_;
 };
 
 class Tail {

@@ -16,7 +16,6 @@ Status RecordFetcher::open(std::string_view stream, Offset offset) {
   if (!opened.ok()) return opened.error();
   source_ = std::move(*opened);
   stream_ = stream;
-  next_ = offset.value;
   return {};
 }
 

@@ -71,11 +71,9 @@ TEST(TailTest, WaitsForFollowersWithinABound) {
   const std::uint64_t each = batch_of(0, 4)->memory_bytes();
   Tail tail;
   tail.set_bytes_max(2 * each);
-  auto ahead = std::make_unique<TailPlace>(tail);
-  auto behind = std::make_unique<TailPlace>(tail);
+  auto ahead = std::make_unique<TailPlace>(tail, Offset{12});
+  const TailPlace behind(tail, Offset{4});
   const auto has = [&tail](std::uint64_t offset) { return tail.find(Offset{offset}) != nullptr; };
-  behind->move_to(Offset{4});
-  ahead->move_to(Offset{12});
   for (std::uint64_t i = 0; i < 4; ++i) tail.add(batch_of(4 * i, 4));
   EXPECT_FALSE(has(3));  // Nobody needs it.
   EXPECT_TRUE(has(4));
@@ -89,7 +87,7 @@ TEST(TailTest, WaitsForFollowersWithinABound) {
   EXPECT_EQ(tail.stats().bytes, 2 * each);
   for (int i = 0; i < 3; ++i) tail.add(batch_of(next += 4, 4));
   EXPECT_EQ(tail.stats().bytes, 5 * each);  // The other one lags now.
-  ahead->leave();
+  ahead->move_to(Offset{8});                // That is gone, too.
   tail.add(batch_of(next += 4, 4));
   EXPECT_EQ(tail.stats().bytes, 2 * each);
   ahead->move_to(Offset{next});
