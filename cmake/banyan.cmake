@@ -30,10 +30,13 @@ if(BANYAN_LUMPS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(banyan_flags INTERFACE -Wno-subobject-linkage)
 endif()
 
+# What a compiler writes does not depend on where the tree lies, so another clone finds it in the cache.
+add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
-  set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+    "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${CCACHE_PROGRAM}")
+  set(CMAKE_C_COMPILER_LAUNCHER "${CMAKE_CXX_COMPILER_LAUNCHER}")
 endif()
 find_program(MOLD_PROGRAM mold)
 if(MOLD_PROGRAM)
@@ -73,8 +76,6 @@ function(banyan_test name dir)
   add_executable(${name}_test ${sources})
   target_link_libraries(${name}_test PRIVATE ${rooms} banyan_test_support banyan_flags
     GTest::gtest GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name}_test PRIVATE
-    BANYAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   # Most of a test is what it includes, so lumps of several take half the time.
   set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE 4)
   # Tests are compiled more often than they run: what is tested is optimised, the test is not.

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include "core/net/upstream_metrics.h"
 #include "tests/admin/admin_fixture.h"
+#include "tests/support/source_dir.h"
 
 namespace banyan::admin {
 namespace {
@@ -387,7 +388,7 @@ TEST_F(AdminServerTest, ExplainAnswersBothWays) {
 TEST_F(AdminServerTest, ListOfMetricsIsTheScrape) {
   net::register_upstream_metrics(metrics_, {std::make_shared<net::Endpoints>("legacy")});
   start();
-  std::ifstream file(std::string(BANYAN_SOURCE_DIR) + "/docs/metrics.md");
+  std::ifstream file(source_dir() + "/docs/metrics.md");
   ASSERT_TRUE(file);
   std::set<std::string> listed, scraped;
   // The name behind `start`, up to `end`; "" where the line is another one.

@@ -15,6 +15,7 @@
 #include "comparator/rule_options.h"
 #include "core/json/value.h"
 #include "tests/support/comparison_laws.h"
+#include "tests/support/source_dir.h"
 
 namespace banyan::comparator {
 
@@ -85,7 +86,7 @@ inline void expect_differences(const Value& given, const Comparison& got) {
 }
 
 inline std::vector<Value> read_cases(const std::string& name) {
-  std::ifstream file(std::string(BANYAN_SOURCE_DIR) + "/tests/cases/" + name);
+  std::ifstream file(source_dir() + "/tests/cases/" + name);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   const auto cases = json::parse(text);
   EXPECT_TRUE(cases.ok()) << name << ": " << cases.error().message;

@@ -15,6 +15,7 @@
 #include "core/base/text.h"
 #include "tests/comparator/case_table.h"
 #include "tests/comparator/grpc_frame.h"
+#include "tests/support/source_dir.h"
 
 namespace banyan::comparator {
 namespace {
@@ -22,8 +23,7 @@ namespace {
 using Types = std::shared_ptr<const MessageTypes>;
 
 std::string shop_set() {
-  std::ifstream file(std::string(BANYAN_SOURCE_DIR) + "/tests/cases/descriptors/shop.pb",
-                     std::ios::binary);
+  std::ifstream file(source_dir() + "/tests/cases/descriptors/shop.pb", std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 

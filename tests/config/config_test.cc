@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/text.h"
+#include "tests/support/source_dir.h"
 
 namespace banyan::config {
 namespace {
@@ -59,7 +60,7 @@ TEST(ConfigTest, MinimalFileTakesTheDefaults) {
 // Each key of the contract's example arrives where it belongs.
 TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
   const LoadResult result =
-      load_text(file_text(BANYAN_SOURCE_DIR "/tests/cases/config_full.toml"), "full.toml", {});
+      load_text(file_text(source_dir() + "/tests/cases/config_full.toml"), "full.toml", {});
   ASSERT_TRUE(result.ok()) << all_text(result);
   ASSERT_TRUE(result.diagnostics.empty());
   const Config& c = result.config;
@@ -211,7 +212,7 @@ TEST(ConfigTest, LoadsEveryKeyOfTheContract) {
 TEST(ConfigTest, EveryBadFileIsReportedWithItsPlaces) {
   int files = 0;
   for (const auto& entry :
-       std::filesystem::directory_iterator(BANYAN_SOURCE_DIR "/tests/cases/config_bad")) {
+       std::filesystem::directory_iterator(source_dir() + "/tests/cases/config_bad")) {
     const std::string text = file_text(entry.path());
     const std::string name = entry.path().filename().string();
     const LoadResult result = load_text(text, name, {});
@@ -406,7 +407,7 @@ TEST(ConfigTest, TheStarterLoadsUncommented) {
 // The fenced toml blocks of the reference load; those marked "toml part" on top of the minimal
 // file.
 TEST(ConfigTest, TheReferencesExamplesLoad) {
-  const std::string page = file_text(BANYAN_SOURCE_DIR "/docs/configuration.md");
+  const std::string page = file_text(source_dir() + "/docs/configuration.md");
   int blocks = 0;
   for (std::size_t at = page.find("```toml"); at != std::string::npos;
        at = page.find("```toml", at)) {
@@ -490,7 +491,7 @@ TEST(ConfigReloadTest, AMissingFileIsAnError) {
 TEST(ConfigAccessLogTest, HasAPathAndOneOfFourFormats) {
   EXPECT_EQ(load("").config.access_log.path, "");
   const LoadResult full =
-      load_text(file_text(BANYAN_SOURCE_DIR "/tests/cases/config_full.toml"), "full.toml", {});
+      load_text(file_text(source_dir() + "/tests/cases/config_full.toml"), "full.toml", {});
   EXPECT_EQ(full.config.access_log.path, "/var/log/banyan/access.log");
   EXPECT_EQ(full.config.access_log.format, access_log::Format::kCombined);
   const LoadResult standard = load("[access_log]\npath = \"-\"\nformat = \"ecs\"\n");

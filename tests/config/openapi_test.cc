@@ -12,6 +12,7 @@
 #include "comparator/message_types.h"
 #include "comparator/path_templates.h"
 #include "config/config.h"
+#include "tests/support/source_dir.h"
 
 namespace banyan::config {
 namespace {
@@ -126,7 +127,7 @@ TEST(DescriptorsTest, FilesOfTheConfigAreRead) {
   ASSERT_NE(::mkdtemp(directory.data()), nullptr);
   const std::string bad = directory + "/bad.pb";
   std::ofstream(bad) << "nothing";
-  const std::string shop = BANYAN_SOURCE_DIR "/tests/cases/descriptors/shop.pb";
+  const std::string shop = source_dir() + "/tests/cases/descriptors/shop.pb";
   const auto load = [](const std::string& files) {
     return load_text(
         "[systems.legacy]\nurls = [\"http://a\"]\n[systems.candidate]\nurls = [\"http://b\"]\n"

@@ -12,6 +12,7 @@
 
 #include "recorder/segment_footer.h"
 #include "tests/recorder/log_fixture.h"
+#include "tests/support/source_dir.h"
 
 namespace banyan::recorder {
 namespace {
@@ -266,7 +267,7 @@ TEST_F(SealingTest, ADamagedSegmentGetsNoFooter) {
 
 // A data directory that format version 1 wrote: read as it is, and gone on with.
 TEST_F(SealingTest, ALogOfVersion1IsReadAndGoneOnWith) {
-  const std::filesystem::path golden = std::string(BANYAN_SOURCE_DIR) + "/tests/cases/log_v1/main";
+  const std::filesystem::path golden = source_dir() + "/tests/cases/log_v1/main";
   ASSERT_TRUE(files_.make_directories(std::string(kDirectory) + "/main").ok());
   for (const auto& entry : std::filesystem::directory_iterator(golden)) {
     std::ifstream in(entry.path(), std::ios::binary);

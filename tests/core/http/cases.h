@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/source_dir.h"
+
 namespace banyan::http {
 
 inline std::string unescape(std::string_view text) {
@@ -42,7 +44,7 @@ struct Case {
 };
 
 inline std::vector<Case> load_cases(const std::string& file) {
-  std::ifstream in(std::string(BANYAN_SOURCE_DIR) + "/tests/cases/" + file);
+  std::ifstream in(source_dir() + "/tests/cases/" + file);
   std::vector<Case> cases;
   std::string line;
   while (std::getline(in, line)) {
