@@ -29,6 +29,13 @@ if(BANYAN_LUMPS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # A type of one file's own is in a file with others there, and still nobody else's.
   target_compile_options(banyan_flags INTERFACE -Wno-subobject-linkage)
 endif()
+# Sources in a lump: in larger ones less is read twice. What users run keeps the size that
+# bench/instructions.json was measured with, as the compiler inlines otherwise in another one.
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(BANYAN_LUMP_SOURCES 8)
+else()
+  set(BANYAN_LUMP_SOURCES 16)
+endif()
 
 # What a compiler writes does not depend on where the tree lies, so another clone finds it in the cache.
 add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
@@ -58,7 +65,7 @@ function(banyan_room name dir)
     target_include_directories(banyan_${name} PUBLIC "${CMAKE_SOURCE_DIR}")
     # What the sources of a room keep to themselves has names of its own there, so they can be one.
     set_target_properties(banyan_${name} PROPERTIES
-      UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE 8)
+      UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE ${BANYAN_LUMP_SOURCES})
   else()
     add_library(banyan_${name} INTERFACE)
     target_link_libraries(banyan_${name} INTERFACE ${rooms} ${ARG_LIBS})
@@ -77,7 +84,7 @@ function(banyan_test name dir)
   target_link_libraries(${name}_test PRIVATE ${rooms} banyan_test_support banyan_flags
     GTest::gtest GTest::gmock GTest::gtest_main)
   # Most of a test is what it includes, so lumps of several take half the time.
-  set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE 4)
+  set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE 8)
   # Tests are compiled more often than they run: what is tested is optimised, the test is not.
   target_compile_options(${name}_test PRIVATE $<$<CONFIG:Debug>:-O0>)
   add_test(NAME ${name} COMMAND ${name}_test)

@@ -128,7 +128,7 @@ void Exchange::decide() {
   facts.client_address = client;
   facts.connection = stream_.connection().number();
   facts.memo = &session_memo_;
-  decision_ = worker_.routes().decide(facts);
+  worker_.routes().decide(facts, decision_);
   // The table may be replaced while the exchange is open.
   route_.assign(decision_.route_name);
   if (head_->wants_upgrade && may_upgrade(decision_.route)) {

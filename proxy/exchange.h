@@ -43,13 +43,13 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   void begin(const http::RequestHead& head, Instant started);
   void on_request_body(std::string_view piece);
   void on_request_complete(const http::HeaderList& trailers);
-  void on_request_error(int status, std::string_view code, std::string_view message);
+  [[gnu::cold]] void on_request_error(int status, std::string_view code, std::string_view message);
   // Behind a 101 (exchange_tunnel.cc): bytes of the client as they are, and the end of them.
   void on_tunnel_input(std::string_view bytes);
   void on_tunnel_end();
-  void on_body_timeout();
+  [[gnu::cold]] void on_body_timeout();
   // `cause` is a literal.
-  void on_client_gone(std::string_view cause = "client_closed");
+  [[gnu::cold]] void on_client_gone(std::string_view cause = "client_closed");
   // Bytes left, or may have left, for the client.
   void on_output_progress();
   void on_tick(std::int64_t now_ns);
@@ -57,8 +57,8 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   void abandon();
 
   // From outside.
-  void cut_if_candidate(std::string_view route);
-  void shut_down();
+  [[gnu::cold]] void cut_if_candidate(std::string_view route);
+  [[gnu::cold]] void shut_down();
 
  private:
   enum class Waiting { kNothing, kForwardHead, kForwardEnd, kRelease };
@@ -89,7 +89,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
 
   // The call (exchange_call.cc).
   void start_call();
-  void answer_as_last_hop();
+  [[gnu::cold]] void answer_as_last_hop();
   void forward_piece(std::string_view piece);
   void pump_stream();
   void finish_stream();
@@ -103,7 +103,7 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   void on_upgraded(const http::ResponseHead& head) override;
   void note_refusal(const http::ReadError& refusal);
   void on_writable() override;
-  void on_failure(const net::UpstreamFailure& failure) override;
+  [[gnu::cold]] void on_failure(const net::UpstreamFailure& failure) override;
 
   // The answer and the ends (exchange_answer.cc).
   void on_head(const http::ResponseHead& head) override;
@@ -114,9 +114,9 @@ class Exchange final : private net::UpstreamCallHandler, private DurableWaiter {
   bool try_finish();
   void finish_with(model::Ticket ticket);
   void release();
-  void answer_error(int status, std::string_view code, std::string_view message);
-  void cut_answer();
-  void abort(std::string_view cause);
+  [[gnu::cold]] void answer_error(int status, std::string_view code, std::string_view message);
+  [[gnu::cold]] void cut_answer();
+  [[gnu::cold]] void abort(std::string_view cause);
   void end();
   void tell_access(AnsweredBy by);
   void close_request_records();

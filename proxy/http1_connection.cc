@@ -289,6 +289,7 @@ void Http1Connection::apply_end_of_input() {
 void Http1Connection::on_gone() {
   if (is_gone_told_) return;
   is_gone_told_ = true;
+  flush();  // It may have ended its own side alone.
   if (!has_exchange()) {
     close();
     return;
@@ -370,6 +371,7 @@ void Http1Connection::exchange_ended(After after) {
   }
   is_tail_held_ = false;
   if (after == After::kCut && framing_ == ClientFraming::kUntilClose) {
+    flush();
     channel_.set_reset_on_close();
     close();
     return;
@@ -490,6 +492,7 @@ bool Http1Connection::owes_nothing() const {
 
 void Http1Connection::shut_down() {
   if (talk_ != nullptr) talk_->exchange.shut_down();
+  flush();
   close();
 }
 

@@ -32,7 +32,7 @@ class Http1Connection final : public Connection, private ClientStream {
   ~Http1Connection() override;
 
   void start() override;
-  void refuse_over_limit() override;
+  [[gnu::cold]] void refuse_over_limit() override;
   void on_tick(std::int64_t now_ns) override;
   void on_turn_end() override;
   void drain() override;
@@ -42,7 +42,7 @@ class Http1Connection final : public Connection, private ClientStream {
 
  private:
   // From the exchange (http1_output.cc, but for input and ends).
-  void refuse(int status, std::string_view code, std::string_view message) override;
+  [[gnu::cold]] void refuse(int status, std::string_view code, std::string_view message) override;
   void pause_input() override;
   void unpause_input() override;
   void send_informational(int status, std::string_view reason,
@@ -61,7 +61,7 @@ class Http1Connection final : public Connection, private ClientStream {
   void flush() override;
   std::size_t waiting_bytes() const override { return out_.size() - out_at_ + lent_.size(); }
   void exchange_ended(After after) override;
-  void detach() override;
+  [[gnu::cold]] void detach() override;
 
   void on_ready(net::FdWatch::Ready ready);
   bool owes_nothing() const;  // to its client: no request is open or half here
@@ -78,12 +78,12 @@ class Http1Connection final : public Connection, private ClientStream {
   void keep_leftover(std::string_view rest);
   void on_end_of_input();
   void apply_end_of_input();
-  void on_gone();
-  void on_read_timeout();
+  [[gnu::cold]] void on_gone();
+  [[gnu::cold]] void on_read_timeout();
   void wait_for_more();
-  void begin_linger();
+  [[gnu::cold]] void begin_linger();
   void mark_for_turn_end();
-  void note_broken();
+  [[gnu::cold]] void note_broken();
   void close();
   std::int64_t now_ns() const;
 
@@ -112,7 +112,7 @@ class Http1Connection final : public Connection, private ClientStream {
   bool is_last_request() const;
   bool is_idle() const;
   void forget_talk();
-  void note_refusal(const http::ReadError& error);
+  [[gnu::cold]] void note_refusal(const http::ReadError& error);
   RateFloor::Rules body_rules() const;
   RateFloor::Rules answer_rules() const;
   void note_taken(std::int64_t now);

@@ -125,6 +125,8 @@ void Http1Connection::take_back_head() {
 
 void Http1Connection::release_tail() {
   is_tail_held_ = false;
+  // With other answers of this turn: many small packets in a row wake their receivers once.
+  if (lent_.empty()) return flush_at_turn_end();
   flush();
   keep_lent();
 }

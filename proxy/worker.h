@@ -97,17 +97,17 @@ class Worker {
   void count_opened();
   void count_closed() { exchanges_open_.fetch_sub(1, std::memory_order_relaxed); }
   void count_ended(const TrafficMetrics::Ended& ended) { traffic_.count(ended); }
-  void count_refused(int status);
+  [[gnu::cold]] void count_refused(int status);
   // Beside the count by status: by reason, with a masked sample.
-  void note_refusal(Refusal refusal);
-  void count_lenient(http::Leniencies lenient);
-  void count_timeout(std::string_view what);
-  void count_fallback();
+  [[gnu::cold]] void note_refusal(Refusal refusal);
+  [[gnu::cold]] void count_lenient(http::Leniencies lenient);
+  [[gnu::cold]] void count_timeout(std::string_view what);
+  [[gnu::cold]] void count_fallback();
   // Whether anybody reads what goes to access().
   bool keeps_access() const { return access_ != nullptr && access_->is_on(); }
   AccessLane& access() { return *access_; }
   // A request that was refused before admission.
-  void tell_refused(const Peer& peer, int status, std::string_view code);
+  [[gnu::cold]] void tell_refused(const Peer& peer, int status, std::string_view code);
   void count_upgrade();
   void count_http2_breach(std::string_view kind);
   void count_http2_refused_stream();

@@ -89,7 +89,7 @@ class Lane {
  private:
   bool fits(std::size_t bytes) const REQUIRES(mutex_);
   BatchBuffer& room() REQUIRES(mutex_);
-  model::Ticket refuse(std::string_view encoded) REQUIRES(mutex_);
+  [[gnu::cold]] model::Ticket refuse(std::string_view encoded) REQUIRES(mutex_);
 
   LaneOwner& owner_;
   const std::size_t bytes_max_;

@@ -49,20 +49,25 @@ struct Session {
   bool is_connection = false;
 };
 
-std::string session_token(const crypto::KeyRing& keys, const Session& session, SessionMemo* memo) {
-  if (memo != nullptr && !memo->token.empty() && memo->is_connection == session.is_connection &&
-      memo->value == session.key) {
-    return memo->token;
+const std::string& session_token(const crypto::KeyRing& keys, const Session& session,
+                                 SessionMemo& memo) {
+  if (memo.token.empty() || memo.is_connection != session.is_connection ||
+      memo.value != session.key) {
+    // A domain of its own, so that no cookie can name another client's connection.
+    memo.token = hex_of_bytes(
+        keys.token(session.is_connection ? "session_connection" : "session", session.key));
+    memo.value.assign(session.key);
+    memo.is_connection = session.is_connection;
   }
-  // A domain of its own, so that no cookie can name another client's connection.
-  std::string token = hex_of_bytes(
-      keys.token(session.is_connection ? "session_connection" : "session", session.key));
-  if (memo != nullptr) {
-    memo->value.assign(session.key);
-    memo->is_connection = session.is_connection;
-    memo->token = token;
-  }
-  return token;
+  return memo.token;
+}
+
+// As new, but for the room of its texts.
+void renew(RouteDecision& decision) {
+  RouteDecision fresh;
+  fresh.decision.swap(decision.decision);
+  fresh.session.swap(decision.session);
+  decision = std::move(fresh);
 }
 
 }  // namespace
@@ -142,13 +147,15 @@ struct RoutingTable::Impl {
     }
   }
 
-  RouteDecision decide(std::size_t index, const RequestFacts& facts) const {
-    RouteDecision out;
+  void decide(std::size_t index, const RequestFacts& facts, RouteDecision& out) const {
+    renew(out);
     out.routing_epoch = epoch;
     const Route* route = index < routes.size() ? &routes[index] : nullptr;
     std::string storage;
     const Session session = session_of(route, facts, storage);
-    out.session = session_token(keys, session, facts.memo);
+    SessionMemo of_this_request;
+    out.session =
+        session_token(keys, session, facts.memo != nullptr ? *facts.memo : of_this_request);
     out.is_write = !http::is_safe_method(facts.method);
     if (route != nullptr && route->options.treat_as_write) {
       out.is_write = *route->options.treat_as_write;
@@ -157,7 +164,7 @@ struct RoutingTable::Impl {
     if (route == nullptr) {
       out.route_name = kUnmatched;
       out.decision = "legacy: no route matches";
-      return out;
+      return;
     }
     out.route = route;
     out.route_name = route->options.name;
@@ -167,7 +174,6 @@ struct RoutingTable::Impl {
     out.falls_back_to_legacy = route->options.falls_back_to_legacy;
     choose_primary(*route, compiled[index], session, out);
     choose_mirror(*route, session, out);
-    return out;
   }
 };
 
@@ -180,10 +186,10 @@ RoutingTable::RoutingTable(std::vector<Route> routes, std::uint64_t epoch, std::
 
 RoutingTable::~RoutingTable() = default;
 
-RouteDecision RoutingTable::decide(const RequestFacts& facts) const {
+void RoutingTable::decide(const RequestFacts& facts, RouteDecision& out) const {
   // Kept per thread, so that a decision allocates for its own strings only.
   thread_local NormalPath path;
-  return impl_->decide(impl_->find_match(impl_->input_of(facts, path)), facts);
+  impl_->decide(impl_->find_match(impl_->input_of(facts, path)), facts, out);
 }
 
 RoutingTable::Explanation RoutingTable::explain(const RequestFacts& facts) const {
@@ -199,7 +205,7 @@ RoutingTable::Explanation RoutingTable::explain(const RequestFacts& facts) const
                           mismatch == Mismatch::kNone ? "matches too, but comes later in the file"
                                                       : matcher.explain(mismatch)});
   }
-  out.decision = impl_->decide(winner, facts);
+  impl_->decide(winner, facts, out.decision);
   std::string storage;
   const Session session = impl_->session_of(out.decision.route, facts, storage);
   out.answer_bucket = impl_->buckets.answer(session.key) / 100.0;

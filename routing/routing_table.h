@@ -77,7 +77,13 @@ class RoutingTable {
   RoutingTable(std::vector<Route> routes, std::uint64_t epoch, std::string salt,
                const crypto::KeyRing& keys);
   ~RoutingTable();
-  RouteDecision decide(const RequestFacts& facts) const;
+  RouteDecision decide(const RequestFacts& facts) const {
+    RouteDecision out;
+    decide(facts, out);
+    return out;
+  }
+  // The same into the room of an earlier decision.
+  void decide(const RequestFacts& facts, RouteDecision& out) const;
   // The same, with every route that lost and why (`route explain`).
   struct Explanation {
     RouteDecision decision;

@@ -6,7 +6,7 @@
 
 namespace banyan {
 
-[[noreturn]] void check_failed(const char* file, int line, const char* condition);
+[[noreturn, gnu::cold]] void check_failed(const char* file, int line, const char* condition);
 
 }  // namespace banyan
 

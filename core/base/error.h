@@ -44,8 +44,8 @@ struct Error {
 };
 
 // Builds an Error from errno: "message: strerror(errno)".
-Error error_from_errno(int saved_errno, ErrorOrigin origin, std::string_view message);
-Error make_error(ErrorCode code, ErrorOrigin origin, std::string message);
+[[gnu::cold]] Error error_from_errno(int saved_errno, ErrorOrigin origin, std::string_view message);
+[[gnu::cold]] Error make_error(ErrorCode code, ErrorOrigin origin, std::string message);
 
 class [[nodiscard]] Status {
  public:

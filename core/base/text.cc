@@ -32,7 +32,6 @@ bool is_equal_folded(__m128i a, __m128i b) {
 
 bool equal_folded(const char* a, const char* b, std::size_t size) {
   if (size == 0) return true;
-  if (((a[0] ^ b[0]) & ~0x20) != 0) return false;  // Names that differ mostly differ here.
   if (size <= 16) return is_equal_folded(load_up_to_16(a, size), load_up_to_16(b, size));
   for (std::size_t at = 0; at + 16 < size; at += 16) {
     if (!is_equal_folded(load_16(a + at), load_16(b + at))) return false;

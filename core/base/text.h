@@ -33,9 +33,11 @@ std::string format_duration_ns(std::int64_t nanoseconds);  // "1.25s", "300us"
 std::string format_size(std::uint64_t bytes);              // "1.5 MiB"
 
 bool equal_folded(const char* a, const char* b, std::size_t size);  // ASCII, without case
-// ASCII. Most comparisons of field names end at the length, so that one is made in place.
+// ASCII. Most comparisons of field names end at the length or the first byte, so these are looked
+// at in place.
 inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && equal_folded(a.data(), b.data(), a.size());
+  if (a.size() != b.size()) return false;
+  return a.empty() || (((a[0] ^ b[0]) & ~0x20) == 0 && equal_folded(a.data(), b.data(), a.size()));
 }
 std::string to_lower(std::string_view text);   // ASCII
 std::string_view trim(std::string_view text);  // SP and HTAB

@@ -2,20 +2,57 @@
 #include "core/http/head_buffer.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
+#include "core/base/vector16.h"
+
 namespace banyan::http {
+namespace {
+
+// Where the line feeds are, one after another: lines are short, so a search for each from its start
+// would be more calls than work.
+class LineFeeds {
+ public:
+  LineFeeds(std::string_view bytes, std::size_t from)
+      : bytes_(bytes), at_(std::min(from, bytes.size())) {}
+  // The place of the next one; the size of the bytes behind the last.
+  std::size_t next() {
+#if BANYAN_HAS_VECTOR16
+    while (found_ == 0 && bytes_.size() - at_ >= 16) {
+      found_ = static_cast<unsigned>(
+          _mm_movemask_epi8(_mm_cmpeq_epi8(load_16(bytes_.data() + at_), _mm_set1_epi8('\n'))));
+      at_ += 16;
+    }
+    if (found_ != 0) {
+      const std::size_t place = at_ - 16 + static_cast<std::size_t>(__builtin_ctz(found_));
+      found_ &= found_ - 1;
+      return place;
+    }
+#endif
+    const std::size_t place = std::min(bytes_.find('\n', at_), bytes_.size());
+    at_ = std::min(place + 1, bytes_.size());
+    return place;
+  }
+
+ private:
+  std::string_view bytes_;
+  std::size_t at_;  // behind what was looked at
+#if BANYAN_HAS_VECTOR16
+  unsigned found_ = 0;  // bit i: a line feed at at_ - 16 + i that was not told yet
+#endif
+};
+
+}  // namespace
 
 HeadBuffer::Outcome HeadBuffer::find_end(std::string_view bytes, const Limits& limits,
                                          std::size_t& end) {
-  while (scanned_ < bytes.size()) {
-    const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
-    if (found == nullptr) {
+  LineFeeds feeds(bytes, scanned_);
+  for (;;) {
+    const std::size_t at = feeds.next();
+    if (at == bytes.size()) {
       scanned_ = bytes.size();
       break;
     }
-    const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
     std::size_t line_size = at - line_start_;
     if (line_size > 0 && bytes[at - 1] == '\r') {
       --line_size;

@@ -55,7 +55,7 @@ std::optional<ReadError> check_target(std::string_view method, std::string_view 
 }
 
 // An absolute target becomes authority and origin form (RFC 9112 section 3.2.2).
-std::optional<ReadError> split_absolute_target(std::string& bytes, RequestHead& out) {
+[[gnu::cold]] std::optional<ReadError> split_absolute_target(std::string& bytes, RequestHead& out) {
   const std::size_t scheme_size = out.target.find("://") + 3;
   const std::string_view rest = out.target.substr(scheme_size);
   const std::size_t authority_size = std::min(rest.find_first_of("/?"), rest.size());
@@ -232,7 +232,7 @@ bool may_be_folded(std::string_view line) {
 
 // RFC 9112 section 5.2: a fold becomes spaces, so that lines are fields again. The number of folds;
 // those under a field that must not be repaired stay, and are refused later.
-std::size_t unfold(std::string& bytes) {
+[[gnu::cold]] std::size_t unfold(std::string& bytes) {
   std::size_t folds = 0;
   std::size_t field = bytes.find('\n') + 1;  // of the line that began the present field
   for (std::size_t end = bytes.find('\n', field); end != std::string::npos;
@@ -252,7 +252,7 @@ std::size_t unfold(std::string& bytes) {
 
 // The head that llhttp gets to read where ours was excused something: what will be sent on.
 template <typename Head>
-std::string repaired(std::string first_line, const Head& head) {
+[[gnu::cold]] std::string repaired(std::string first_line, const Head& head) {
   first_line.append("\r\n");
   for (const Header& field : head.fields) {
     first_line.append(field.name).append(": ").append(field.value).append("\r\n");
@@ -260,7 +260,7 @@ std::string repaired(std::string first_line, const Head& head) {
   return first_line.append("\r\n");
 }
 
-std::string repaired_request_line(const RequestHead& head) {
+[[gnu::cold]] std::string repaired_request_line(const RequestHead& head) {
   // A method and bytes that llhttp does not know stand for ones that it knows: neither changes how
   // the rest is read.
   std::string line(head.lenient.has(Leniency::kUnknownMethods) ? "POST" : head.method);
@@ -269,7 +269,7 @@ std::string repaired_request_line(const RequestHead& head) {
   return line.append(head.version_minor == 0 ? " HTTP/1.0" : " HTTP/1.1");
 }
 
-bool is_known_to_llhttp(const RequestHead& head) {
+[[gnu::cold]] bool is_known_to_llhttp(const RequestHead& head) {
   const std::string bytes =
       std::string(head.method) + " / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
   RequestHead probe;
@@ -288,11 +288,11 @@ std::optional<ReadError> check_request(std::string_view bytes, const ReadLimits&
 
 }  // namespace
 
-ReadError refuse(int status, std::string_view code, std::string message, std::string_view at) {
+ReadError refuse(int status, std::string_view code, std::string_view message, std::string_view at) {
   ReadError error;
   error.status = status;
   error.code = code;
-  error.message = std::move(message);
+  error.message = message;
   error.at = at;
   return error;
 }

@@ -14,7 +14,8 @@
 namespace banyan::http {
 
 // `at` views the bytes that are wrong.
-ReadError refuse(int status, std::string_view code, std::string message, std::string_view at = {});
+[[gnu::cold]] ReadError refuse(int status, std::string_view code, std::string_view message,
+                               std::string_view at = {});
 
 // The method and target of a request line (without CRLF), with all its rules but those that need
 // the fields. Also used on the line alone, so that HTTP/0.9 is refused before the head's end.

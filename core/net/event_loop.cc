@@ -34,12 +34,14 @@ struct EventLoop::Impl {
 
   std::vector<std::function<void()>> running;
   std::vector<std::shared_ptr<void>> doomed;
-  std::vector<std::shared_ptr<TurnEndHook::Entry>> hooks;
+  using Hooks = std::vector<std::shared_ptr<TurnEndHook::Entry>>;
+  Hooks working, sending;
 
   // The clock is read at the first question of a turn, so that a turn nobody asks in costs nothing.
   mutable Instant turn_time;
   mutable bool has_turn_time = false;
   std::uint64_t turn = 1;
+  int events_left = kTurnEventsMax;
   std::unique_ptr<char[]> scratch;
 
   void wake() {
@@ -60,6 +62,11 @@ struct EventLoop::Impl {
   void begin_turn() {
     has_turn_time = false;
     ++turn;
+    events_left = kTurnEventsMax;
+  }
+  // Behind the last one libevent leaves; it has the others at hand when it is asked again.
+  void count_event() {
+    if (--events_left == 0) event_base_loopbreak(base);
   }
   void run_posted() {
     {
@@ -80,7 +87,7 @@ struct EventLoop::Impl {
       batch.clear();
     }
   }
-  void run_hooks() {
+  static void run_hooks(Hooks& hooks) {
     // By index: a hook may add hooks.
     for (std::size_t i = 0; i < hooks.size(); ++i) {
       const auto entry = hooks[i];
@@ -91,7 +98,9 @@ struct EventLoop::Impl {
   void end_turn() {
     run_posted();
     destroy_doomed();
-    run_hooks();
+    run_hooks(working);
+    destroy_doomed();
+    run_hooks(sending);
     destroy_doomed();
     begin_turn();
   }
@@ -184,8 +193,12 @@ void EventLoop::destroy_later_erased(std::shared_ptr<void> object) {
   impl_->doomed.push_back(std::move(object));
 }
 
-std::unique_ptr<EventLoop::TurnEndHook> EventLoop::at_turn_end(std::function<void()> hook) {
-  return std::unique_ptr<TurnEndHook>(new TurnEndHook(*this, std::move(hook)));
+std::unique_ptr<EventLoop::TurnEndHook> EventLoop::at_turn_end(std::function<void()> hook,
+                                                               TurnEnd step) {
+  auto entry = std::make_shared<TurnEndHook::Entry>();
+  entry->hook = std::move(hook);
+  (step == TurnEnd::kSend ? impl_->sending : impl_->working).push_back(entry);
+  return std::unique_ptr<TurnEndHook>(new TurnEndHook(std::move(entry)));
 }
 
 Instant EventLoop::now() const {
@@ -203,12 +216,6 @@ event_base* EventLoop::base() const { return impl_->base; }
 char* EventLoop::scratch() {
   if (!impl_->scratch) impl_->scratch = std::make_unique<char[]>(kScratchBytes);
   return impl_->scratch.get();
-}
-
-EventLoop::TurnEndHook::TurnEndHook(EventLoop& loop, std::function<void()> hook)
-    : loop_(loop), entry_(std::make_shared<Entry>()) {
-  entry_->hook = std::move(hook);
-  loop_.impl_->hooks.push_back(entry_);
 }
 
 EventLoop::TurnEndHook::~TurnEndHook() {
@@ -276,18 +283,25 @@ void Timer::stop() { impl_->is_running = false; }
 bool Timer::is_running() const { return impl_->is_running; }
 
 struct FdWatch::Impl {
+  explicit Impl(EventLoop::Impl& owner) : loop(owner) {}
+
   // First what every request looks at.
+  EventLoop::Impl& loop;
   bool wants_read = false;
   bool wants_write = false;
   std::function<void(Ready)> on_ready;
   event read_event{};
   event write_event{};
 
+  void became(Ready ready) {
+    loop.count_event();
+    on_ready(ready);
+  }
   static void on_read(evutil_socket_t, short, void* self) {
-    static_cast<Impl*>(self)->on_ready(Ready::kRead);
+    static_cast<Impl*>(self)->became(Ready::kRead);
   }
   static void on_write(evutil_socket_t, short, void* self) {
-    static_cast<Impl*>(self)->on_ready(Ready::kWrite);
+    static_cast<Impl*>(self)->became(Ready::kWrite);
   }
   static void want(event& which, bool& is_wanted, bool wanted) {
     if (is_wanted == wanted) return;
@@ -301,7 +315,7 @@ struct FdWatch::Impl {
 };
 
 FdWatch::FdWatch(EventLoop& loop, int fd, std::function<void(Ready)> on_ready)
-    : loop_(loop), impl_(std::make_unique<Impl>()) {
+    : loop_(loop), impl_(std::make_unique<Impl>(*loop.impl_)) {
   impl_->on_ready = std::move(on_ready);
   event_assign(&impl_->read_event, loop.base(), fd, EV_READ | EV_PERSIST, &Impl::on_read,
                impl_.get());

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One libevent loop on one thread. post() is the only door for other threads. Order within a turn:
-// ready sockets, timers, posted functions, then what destroy_later() collected, then turn-end
-// hooks.
+// ready sockets (kTurnEventsMax at most; the rest have the next turn), timers, posted functions,
+// then what destroy_later() collected, then turn-end hooks, those that work before those that send.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
@@ -41,9 +42,15 @@ class EventLoop {
     destroy_later_erased(std::shared_ptr<void>(std::move(object)));
   }
 
-  // Runs `hook` at the end of every turn, for as long as the handle lives (batching).
+  // Runs `hook` at the end of every turn, for as long as the handle lives (batching). kSend: what
+  // all others of the turn still gave it to send leaves in this turn too.
   class TurnEndHook;
-  std::unique_ptr<TurnEndHook> at_turn_end(std::function<void()> hook);
+  enum class TurnEnd { kWork, kSend };
+  std::unique_ptr<TurnEndHook> at_turn_end(std::function<void()> hook,
+                                           TurnEnd step = TurnEnd::kWork);
+
+  // What waits for the end of a turn waits for so many ready sockets at most.
+  static constexpr int kTurnEventsMax = 64;
 
   // Monotonic and wall time, read once per turn.
   Instant now() const;
@@ -61,7 +68,7 @@ class EventLoop {
   void destroy_later_erased(std::shared_ptr<void> object);
   struct Impl;
   std::unique_ptr<Impl> impl_;
-  friend class TurnEndHook;
+  friend class FdWatch;
 };
 
 // Handle of at_turn_end(). Loop-confined; dies before its loop.
@@ -73,9 +80,8 @@ class EventLoop::TurnEndHook {
 
  private:
   friend class EventLoop;
-  TurnEndHook(EventLoop& loop, std::function<void()> hook);
   struct Entry;
-  EventLoop& loop_;
+  explicit TurnEndHook(std::shared_ptr<Entry> entry) : entry_(std::move(entry)) {}
   std::shared_ptr<Entry> entry_;
 };
 

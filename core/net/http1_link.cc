@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/net/http1_link.h"
 
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -28,9 +29,16 @@ void Http1Link::attach(UpstreamCallImpl& call) {
   has_final_head_ = false;
   informational_ = 0;
   reader_.expect_answer_to(call.request_.method, call.request_.upgrades);
-  after_send(send_request());
-  call.unsent_ = std::string();
+  is_send_due_ = true;
+  pool_.send_at_turn_end(*this);
   if (call.is_paused_) watch_->want_read(false);
+}
+
+void Http1Link::send_due() {
+  is_send_due_ = false;
+  after_send(send_request());
+  call_->unsent_ = std::string();
+  call_->tell_if_writable_later();
 }
 
 // What there is of the request so far, in one system call.
@@ -161,6 +169,8 @@ void Http1Link::on_readable() {
   }
   switch (state_) {
     case State::kBusy:
+      // Bytes that were there before the request are never its answer.
+      if (is_send_due_) return peer_closed(EPROTO);
       call_->any_byte_received_ = true;
       feed(received.bytes);
       break;
@@ -330,6 +340,7 @@ void Http1Link::cancel(UpstreamCallImpl&) {
 void Http1Link::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
+  if (is_send_due_) pool_.forget_send(*this);
   self_.reset();
   watch_.reset();
   timer_.reset();

@@ -142,7 +142,7 @@ class UpstreamPool {
   ~UpstreamPool();
   // Never calls the handler before it returns. The call must die before the pool, and the pool must
   // not die inside a callback. A call waits in line at most connect_timeout_ns (then kOverloaded).
-  std::unique_ptr<UpstreamCall> start(UpstreamRequest request, UpstreamCallHandler& handler);
+  std::unique_ptr<UpstreamCall> start(UpstreamRequest&& request, UpstreamCallHandler& handler);
   void close_idle();
   const UpstreamOptions& options() const;
   // Other options from now on, but for the endpoints: they are shared, and change by themselves.

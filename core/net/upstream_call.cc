@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <new>
 #include <utility>
+#include <vector>
 
 #include "core/net/upstream_call.h"
 #include "core/net/upstream_pool.h"
@@ -22,7 +24,39 @@ std::string_view to_string(UpstreamFailureKind kind) {
   return "unknown";
 }
 
-UpstreamCallImpl::UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest request,
+namespace {
+
+struct RoomsKept {
+  ~RoomsKept() {
+    for (void* room : rooms) ::operator delete(room);
+  }
+  std::vector<void*> rooms;
+};
+thread_local RoomsKept rooms_kept;
+
+}  // namespace
+
+void* UpstreamCallImpl::operator new(std::size_t size) {
+  std::vector<void*>& rooms = rooms_kept.rooms;
+  if (rooms.empty()) return ::operator new(size);
+  void* const room = rooms.back();
+  rooms.pop_back();
+  return room;
+}
+
+// A sanitizer gets to see the end of each.
+void UpstreamCallImpl::operator delete(void* room) {
+#ifdef BANYAN_SANITIZED
+  constexpr bool keeps = false;
+#else
+  constexpr bool keeps = true;
+#endif
+  std::vector<void*>& rooms = rooms_kept.rooms;
+  if (!keeps || rooms.size() >= kRoomsKeptMax) return ::operator delete(room);
+  rooms.push_back(room);
+}
+
+UpstreamCallImpl::UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest&& request,
                                    UpstreamCallHandler& handler)
     : pool_(pool),
       request_(std::move(request)),
@@ -53,6 +87,13 @@ void UpstreamCallImpl::tell_if_writable(std::size_t waiting_bytes) {
   if (!was_full_ || waiting_bytes > pool_.options().write_high_water_bytes / 2) return;
   was_full_ = false;
   handler_.on_writable();
+}
+
+void UpstreamCallImpl::tell_if_writable_later() {
+  if (!was_full_) return;
+  later([](UpstreamCallImpl& call) {
+    if (!call.is_write_full()) call.tell_if_writable(0);
+  });
 }
 
 UpstreamCallImpl::~UpstreamCallImpl() {

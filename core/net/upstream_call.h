@@ -21,8 +21,12 @@ struct Http2Stream;
 
 class UpstreamCallImpl final : public UpstreamCall {
  public:
-  UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest request, UpstreamCallHandler& handler);
+  UpstreamCallImpl(UpstreamPoolImpl& pool, UpstreamRequest&& request, UpstreamCallHandler& handler);
   ~UpstreamCallImpl() override;
+  // Each request has one, so a thread keeps the room of some.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* room);
+  static constexpr std::size_t kRoomsKeptMax = 64;
 
   void write_body(std::string_view bytes) override;
   void finish_body(const http::HeaderList& trailers) override;
@@ -51,6 +55,8 @@ class UpstreamCallImpl final : public UpstreamCall {
   void detach();
   // Tells on_writable() if the queue was full and is not any more.
   void tell_if_writable(std::size_t waiting_bytes);
+  // The same for what waited for a connection.
+  void tell_if_writable_later();
   http::HeaderList unsent_trailers() const;
   void fail(UpstreamFailureKind kind, std::string message);
   // From the loop, after the present callback has returned; not if the call is gone by then.

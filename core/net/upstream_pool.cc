@@ -41,12 +41,25 @@ UpstreamPoolImpl::UpstreamPoolImpl(EventLoop& loop, UpstreamOptions options)
       options_(std::move(options)),
       endpoints_(options_.endpoints),
       dice_(seed_of(this)),
-      line_timer_(loop, [this] { check_line(); }) {
+      line_timer_(loop, [this] { check_line(); }),
+      sender_(loop.at_turn_end([this] { send_due(); }, EventLoop::TurnEnd::kSend)) {
   CHECK(endpoints_ != nullptr);
 }
 
 UpstreamPoolImpl::~UpstreamPoolImpl() {
   while (!connections_.empty()) connections_.begin()->first->close();
+}
+
+void UpstreamPoolImpl::send_due() {
+  for (Http1Link* const link : due_) {
+    if (link != nullptr) link->send_due();
+  }
+  due_.clear();
+}
+
+void UpstreamPoolImpl::forget_send(const Http1Link& link) {
+  std::replace(due_.begin(), due_.end(), const_cast<Http1Link*>(&link),
+               static_cast<Http1Link*>(nullptr));
 }
 
 UpstreamStats UpstreamPoolImpl::snapshot() const {
@@ -337,10 +350,7 @@ void UpstreamPoolImpl::connected(Dial& dial, ShelfPlace place, std::string sourc
     link.attach(*riders[taken++]);
   }
   for (UpstreamCallImpl* call : riders) {
-    if (call->was_full_)
-      call->later([](UpstreamCallImpl& it) {
-        if (!it.is_write_full()) it.tell_if_writable(0);
-      });
+    call->tell_if_writable_later();
   }
   // The others have waited for nothing; they go the way of every call.
   for (; taken < riders.size(); ++taken) {
@@ -429,7 +439,7 @@ UpstreamPool::UpstreamPool(EventLoop& loop, UpstreamOptions options)
     : impl_(std::make_shared<Impl>(loop, std::move(options))) {}
 UpstreamPool::~UpstreamPool() = default;
 
-std::unique_ptr<UpstreamCall> UpstreamPool::start(UpstreamRequest request,
+std::unique_ptr<UpstreamCall> UpstreamPool::start(UpstreamRequest&& request,
                                                   UpstreamCallHandler& handler) {
   ++impl_->stats().calls_started;
   auto call = std::make_unique<UpstreamCallImpl>(*impl_, std::move(request), handler);

@@ -45,6 +45,9 @@ class UpstreamPoolImpl {
   // it.
   void set_finishing(Http1Link* link) { finishing_ = link; }
   void now_idle(Http1Link& link);
+  // Its send_due() is called at the end of this turn.
+  void send_at_turn_end(Http1Link& link) { due_.push_back(&link); }
+  void forget_send(const Http1Link& link);
   void closed(UpstreamLink& link);
   // `dial` is done; it becomes a link that takes the calls, or as many of them as it can.
   void connected(Dial& dial, ShelfPlace place, std::string source, Channel channel,
@@ -52,7 +55,7 @@ class UpstreamPoolImpl {
   void dial_failed(const std::vector<UpstreamCallImpl*>& riders, UpstreamFailureKind kind,
                    const std::string& message);
   // Once more, as nothing came of the first time.
-  void retry(UpstreamCallImpl& call);
+  [[gnu::cold]] void retry(UpstreamCallImpl& call);
   // The same for one whose connection works, but did not process it.
   void retry_unprocessed(UpstreamCallImpl& call);
   // A stream of the link ended.
@@ -68,7 +71,7 @@ class UpstreamPoolImpl {
   }
   // An address lost a fresh connection before any byte of an answer. True if another one is there;
   // then this one has been blamed (`why`) and rests, so that a retry goes elsewhere.
-  bool passes_over(UpstreamShelf& shelf, std::string_view why);
+  [[gnu::cold]] bool passes_over(UpstreamShelf& shelf, std::string_view why);
   // The address wants HTTP/1.1, and gets it from here on, for as long as it is the system's.
   void needs_http1(UpstreamShelf& shelf);
   void close_idle();
@@ -81,7 +84,7 @@ class UpstreamPoolImpl {
     if (&set != shelves_of_) rebuild_shelves(set);
     return set;
   }
-  void rebuild_shelves(const EndpointSet& set);
+  [[gnu::cold]] void rebuild_shelves(const EndpointSet& set);
   // The shelf of the least loaded address; null where the system has none.
   UpstreamShelf* choose_shelf();
   void open_on(UpstreamShelf& shelf, UpstreamCallImpl& call);
@@ -89,13 +92,14 @@ class UpstreamPoolImpl {
   bool take_shared(UpstreamShelf& shelf, UpstreamCallImpl& call);
   bool ride_along(UpstreamShelf& shelf, UpstreamCallImpl& call);
   bool may_speak_http2(const UpstreamShelf& shelf) const;
-  bool close_an_idle_one();
+  [[gnu::cold]] bool close_an_idle_one();
   static void close_idle_of(UpstreamShelf& shelf);
   void forget(UpstreamLink& link);
   bool take_idle_of_any(UpstreamCallImpl& call);
-  void refuse(UpstreamCallImpl& call, UpstreamFailureKind kind, const char* why);
+  [[gnu::cold]] void refuse(UpstreamCallImpl& call, UpstreamFailureKind kind, const char* why);
   void serve_line();
   void check_line();
+  void send_due();
   UpstreamCallImpl& take_from_line();
   void enter_line(UpstreamCallImpl& call, bool at_front);
 
@@ -112,6 +116,8 @@ class UpstreamPoolImpl {
   std::size_t calls_open_ = 0;
   Dice dice_;
   Timer line_timer_;
+  std::vector<Http1Link*> due_;  // null: was closed in the same turn
+  std::unique_ptr<EventLoop::TurnEndHook> sender_;
 };
 
 }  // namespace banyan::net

@@ -3,6 +3,7 @@
 // A lane in memory whose durability the test decides.
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
@@ -24,7 +25,9 @@ class FakeLog {
   enum class Durability { kAtOnce, kByHand };
 
   model::Ticket append(std::string_view encoded) {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    appends_waiting_ += is_holding_ ? 1 : 0;
+    let_go_.wait(lock, [this] { return !is_holding_; });
     if (refuses_ || has_failed_) return {};
     records_.emplace_back(encoded);
     return model::Ticket{records_.size()};
@@ -54,6 +57,18 @@ class FakeLog {
   void refuse(bool refuses) {
     std::lock_guard lock(mutex_);
     refuses_ = refuses;
+  }
+  // Stops whoever appends, inside of its append, until it is let go.
+  void hold(bool holds) {
+    {
+      std::lock_guard lock(mutex_);
+      is_holding_ = holds;
+    }
+    let_go_.notify_all();
+  }
+  int appends_waiting() const {
+    std::lock_guard lock(mutex_);
+    return appends_waiting_;
   }
   void make_durable_so_far() {
     run_wakes([this] { durable_ = records_.size(); });
@@ -117,6 +132,9 @@ class FakeLog {
   std::size_t wanted_ = 0;
   bool refuses_ = false;
   bool has_failed_ = false;
+  std::condition_variable let_go_;
+  bool is_holding_ = false;
+  int appends_waiting_ = 0;  // or have waited
 };
 
 class FakeLane final : public model::RecordSink {

@@ -145,6 +145,36 @@ TEST_F(ProxyLeaving, WriteOfALeavingClientIsReadToItsEnd) {
   EXPECT_TRUE(recorded.responses[0].answer.body.is_complete);
 }
 
+// Its answer and the end of its side are there in one turn of the loop: the answer was first.
+TEST_F(ProxyLeaving, ClientThatEndsItsSideBehindItsAnswerGetsIt) {
+  std::atomic<bool> has_answered{false};
+  serve([&](Wire& wire) {
+    wire.read_request();
+    origin_saw_request = true;
+    gate.wait();
+    wire.send(plain_answer("in time"));
+    has_answered = true;
+    wire.read_request();
+  });
+  Wire client = this->client();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return origin_saw_request.load(); }));
+  // Another request stops the worker inside of its turn, until both have come.
+  log.hold(true);
+  Wire other = this->client();
+  other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return log.appends_waiting() == 1; }));
+  gate.open();
+  ASSERT_TRUE(eventually([&] { return has_answered.load(); }));
+  ::shutdown(client.fd(), SHUT_WR);
+  log.hold(false);
+  EXPECT_EQ(client.read_answer().body, "in time");
+  EXPECT_EQ(other.read_answer().body, "in time");
+  const Recorded recorded = wait_for_closed(2);
+  ASSERT_EQ(recorded.responses.size(), 2U);
+  EXPECT_EQ(recorded.responses[0].delivery, Delivery::kWhole);
+}
+
 TEST_F(ProxyLeaving, WriteOfALeavingClientThatFailsIsAborted) {
   serve([this](Wire& wire) {
     wire.read_request();

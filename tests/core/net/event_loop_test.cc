@@ -5,9 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/net/socket.h"
@@ -71,6 +73,72 @@ TEST(EventLoopTest, KeepsTheOrderOfATurn) {
   hook.reset();
   loop->run_once_for_test();
   EXPECT_EQ(order, "socket posted destroyed hook ");
+}
+
+TEST(EventLoopTest, SendsBehindAllWorkOfTheTurn) {
+  auto loop = make_loop();
+  std::string order;
+  auto sender = loop->at_turn_end([&] { order += "send "; }, EventLoop::TurnEnd::kSend);
+  auto worker = loop->at_turn_end([&] { order += "work "; });
+  auto last = loop->at_turn_end([&] { order += "more "; });
+  loop->run_once_for_test();
+  EXPECT_EQ(order, "work more send ");
+  sender.reset();
+  loop->run_once_for_test();
+  EXPECT_EQ(order, "work more send work more ");
+}
+
+// What waits for a turn's end waits for so many sockets at most, however many are ready.
+TEST(EventLoopTest, ATurnHasABound) {
+  auto loop = make_loop();
+  constexpr std::size_t kSockets = 2 * EventLoop::kTurnEventsMax + 1;
+  int served = 0;
+  std::vector<UniqueFd> fds;
+  std::vector<std::unique_ptr<FdWatch>> watches;
+  for (std::size_t i = 0; i < kSockets; ++i) {
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    fds.emplace_back(pair[0]);
+    fds.emplace_back(pair[1]);
+    OutputBuffer().send(pair[1], "x");
+    watches.push_back(std::make_unique<FdWatch>(*loop, pair[0], [&, i](FdWatch::Ready) {
+      ++served;
+      watches[i]->want_read(false);
+    }));
+    watches.back()->want_read(true);
+  }
+  // libevent asks for 32 at first, and for more once so many were ready.
+  int most = 0;
+  int turns = 0;
+  for (int before = 0; served < static_cast<int>(kSockets) && turns < 100; ++turns) {
+    loop->run_once_for_test();
+    most = std::max(most, served - std::exchange(before, served));
+  }
+  EXPECT_EQ(served, static_cast<int>(kSockets));
+  EXPECT_LE(most, EventLoop::kTurnEventsMax);
+  EXPECT_GE(turns, 3);
+}
+
+// At the edge: one more than the bound, all at hand at once.
+TEST(EventLoopTest, TheSocketBeyondTheBoundHasTheNextTurn) {
+  auto loop = make_loop();
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+  const UniqueFd ours(pair[0]), theirs(pair[1]);
+  OutputBuffer().send(theirs.get(), "x");
+  int served = 0, at_turn_end = 0;
+  std::vector<std::unique_ptr<FdWatch>> watches;
+  const auto hook = loop->at_turn_end([&] { at_turn_end = served; });
+  for (int i = 0; i <= EventLoop::kTurnEventsMax; ++i) {
+    // Several watches of one descriptor are ready together.
+    watches.push_back(
+        std::make_unique<FdWatch>(*loop, ours.get(), [&](FdWatch::Ready) { ++served; }));
+    watches.back()->want_read(true);
+  }
+  loop->run_once_for_test();
+  EXPECT_EQ(at_turn_end, EventLoop::kTurnEventsMax);
+  loop->run_once_for_test();
+  EXPECT_GT(at_turn_end, EventLoop::kTurnEventsMax);
 }
 
 TEST(EventLoopTest, AsksTheClockOnceATurn) {

@@ -80,6 +80,62 @@ TEST_F(UpstreamTest, LastPieceOfAKnownLengthIsStillThereWhenTheAnswerIsComplete)
   }
 }
 
+// An answer that lies there before its request has left is not its answer.
+TEST_F(UpstreamTest, BytesBeforeTheRequestAreNotItsAnswer) {
+  FakeUpstream::Peer* first = nullptr;
+  answer([&](FakeUpstream::Peer& peer) {
+    if (peer.number == 1) first = &peer;
+    while (peer.take_head()) peer.send(kOk);
+  });
+  EXPECT_EQ(ask(), "h200 b complete");
+  KeepingHandler handler;
+  const auto call = pool().start(get(), handler);
+  EXPECT_FALSE(call->any_byte_sent());
+  first->send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged");
+  EXPECT_TRUE(until([&] { return handler.is_done; }));
+  EXPECT_EQ(handler.seen, "h200 b complete");
+  EXPECT_EQ(handler.body, "ok");
+  EXPECT_EQ(pool().stats().connections_opened, 2U);
+  EXPECT_EQ(pool().stats().retries, 1U);
+}
+
+TEST_F(UpstreamTest, ACallThatIsGoneInItsTurnSendsNothing) {
+  int heads = 0;
+  auto& upstream = answer([&](FakeUpstream::Peer& peer) {
+    for (; peer.take_head(); ++heads) peer.send(kOk);
+  });
+  EXPECT_EQ(ask(), "h200 b complete");
+  KeepingHandler handler;
+  pool().start(get(), handler).reset();
+  EXPECT_TRUE(until([&] { return upstream.peer(0).has_ended; }));
+  EXPECT_EQ(ask(), "h200 b complete");
+  EXPECT_EQ(heads, 2);
+  EXPECT_TRUE(handler.seen.empty());
+}
+
+// What is written of a body in the turn of its head leaves with it.
+TEST_F(UpstreamTest, BodiesOfTheSameTurnFollowTheirHead) {
+  answer([](FakeUpstream::Peer& peer) {
+    if (peer.received.ends_with("0\r\n\r\n")) {
+      const std::string body = peer.received.substr(peer.received.find("\r\n\r\n") + 4);
+      peer.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                body);
+      peer.received.clear();
+    }
+  });
+  for (int i = 0; i < 2; ++i) {
+    KeepingHandler handler;
+    const auto call = pool().start(chunked_post(), handler);
+    call->write_body("ab");
+    call->write_body("cde");
+    call->finish_body({});
+    EXPECT_FALSE(call->is_request_sent());
+    EXPECT_TRUE(until([&] { return handler.is_done; }));
+    EXPECT_EQ(handler.body, "5\r\nabcde\r\n0\r\n\r\n");
+  }
+  EXPECT_EQ(pool().stats().connections_opened, 1U);
+}
+
 TEST_F(UpstreamTest, ReadsEveryKindOfBody) {
   const std::vector<std::pair<std::string, std::string>> answers{
       {"HTTP/1.1 204 No Content\r\n\r\n", "h204 complete"},
