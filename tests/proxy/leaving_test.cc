@@ -58,6 +58,7 @@ struct ProxyLeaving : ::testing::Test, Rig {
   Gate gate;
   std::atomic<bool> origin_saw_request{false};
   std::atomic<bool> origin_saw_end{false};
+  std::atomic<bool> origin_has_answered{false};
   std::unique_ptr<Origin> origin;
 };
 
@@ -147,13 +148,12 @@ TEST_F(ProxyLeaving, WriteOfALeavingClientIsReadToItsEnd) {
 
 // Its answer and the end of its side are there in one turn of the loop: the answer was first.
 TEST_F(ProxyLeaving, ClientThatEndsItsSideBehindItsAnswerGetsIt) {
-  std::atomic<bool> has_answered{false};
-  serve([&](Wire& wire) {
+  serve([this](Wire& wire) {
     wire.read_request();
     origin_saw_request = true;
     gate.wait();
     wire.send(plain_answer("in time"));
-    has_answered = true;
+    origin_has_answered = true;
     wire.read_request();
   });
   Wire client = this->client();
@@ -165,7 +165,7 @@ TEST_F(ProxyLeaving, ClientThatEndsItsSideBehindItsAnswerGetsIt) {
   other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return log.appends_waiting() == 1; }));
   gate.open();
-  ASSERT_TRUE(eventually([&] { return has_answered.load(); }));
+  ASSERT_TRUE(eventually([&] { return origin_has_answered.load(); }));
   ::shutdown(client.fd(), SHUT_WR);
   log.hold(false);
   EXPECT_EQ(client.read_answer().body, "in time");
