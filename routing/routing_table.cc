@@ -67,6 +67,8 @@ void renew(RouteDecision& decision) {
   RouteDecision fresh;
   fresh.decision.swap(decision.decision);
   fresh.session.swap(decision.session);
+  fresh.decision.clear();
+  fresh.session.clear();
   decision = std::move(fresh);
 }
 

@@ -26,6 +26,13 @@ std::string_view to_string(UpstreamFailureKind kind) {
 
 namespace {
 
+// A sanitizer gets to see the end of each call.
+#ifdef BANYAN_SANITIZED
+constexpr std::size_t kRoomsKeptMax = 0;
+#else
+constexpr std::size_t kRoomsKeptMax = 64;
+#endif
+
 struct RoomsKept {
   ~RoomsKept() {
     for (void* room : rooms) ::operator delete(room);
@@ -44,15 +51,9 @@ void* UpstreamCallImpl::operator new(std::size_t size) {
   return room;
 }
 
-// A sanitizer gets to see the end of each.
 void UpstreamCallImpl::operator delete(void* room) {
-#ifdef BANYAN_SANITIZED
-  constexpr bool keeps = false;
-#else
-  constexpr bool keeps = true;
-#endif
   std::vector<void*>& rooms = rooms_kept.rooms;
-  if (!keeps || rooms.size() >= kRoomsKeptMax) return ::operator delete(room);
+  if (rooms.size() >= kRoomsKeptMax) return ::operator delete(room);
   rooms.push_back(room);
 }
 

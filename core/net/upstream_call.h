@@ -26,7 +26,6 @@ class UpstreamCallImpl final : public UpstreamCall {
   // Each request has one, so a thread keeps the room of some.
   static void* operator new(std::size_t size);
   static void operator delete(void* room);
-  static constexpr std::size_t kRoomsKeptMax = 64;
 
   void write_body(std::string_view bytes) override;
   void finish_body(const http::HeaderList& trailers) override;

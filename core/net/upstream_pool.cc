@@ -57,9 +57,8 @@ void UpstreamPoolImpl::send_due() {
   due_.clear();
 }
 
-void UpstreamPoolImpl::forget_send(const Http1Link& link) {
-  std::replace(due_.begin(), due_.end(), const_cast<Http1Link*>(&link),
-               static_cast<Http1Link*>(nullptr));
+void UpstreamPoolImpl::forget_send(Http1Link& link) {
+  std::replace(due_.begin(), due_.end(), &link, static_cast<Http1Link*>(nullptr));
 }
 
 UpstreamStats UpstreamPoolImpl::snapshot() const {

@@ -47,7 +47,7 @@ class UpstreamPoolImpl {
   void now_idle(Http1Link& link);
   // Its send_due() is called at the end of this turn.
   void send_at_turn_end(Http1Link& link) { due_.push_back(&link); }
-  void forget_send(const Http1Link& link);
+  void forget_send(Http1Link& link);
   void closed(UpstreamLink& link);
   // `dial` is done; it becomes a link that takes the calls, or as many of them as it can.
   void connected(Dial& dial, ShelfPlace place, std::string source, Channel channel,

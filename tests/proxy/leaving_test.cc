@@ -38,6 +38,17 @@ struct ProxyLeaving : ::testing::Test, Rig {
     set_candidate(origin->address());
     start();
   }
+  // Answers the first request of a connection once the gate is open.
+  void serve_behind_gate(const std::string& body) {
+    serve([this, body](Wire& wire) {
+      wire.read_request();
+      origin_saw_request = true;
+      gate.wait();
+      wire.send(plain_answer(body));
+      origin_has_answered = true;
+      wire.read_request();
+    });
+  }
   void TearDown() override {
     gate.open();
     stop();
@@ -123,13 +134,7 @@ TEST_F(ProxyLeaving, ReadOfALeavingClientIsCancelled) {
 }
 
 TEST_F(ProxyLeaving, WriteOfALeavingClientIsReadToItsEnd) {
-  serve([this](Wire& wire) {
-    wire.read_request();
-    origin_saw_request = true;
-    gate.wait();
-    wire.send(plain_answer("done anyway"));
-    wire.read_request();
-  });
+  serve_behind_gate("done anyway");
   Wire client = this->client();
   client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
   ASSERT_TRUE(eventually([&] { return origin_saw_request.load(); }));
@@ -148,14 +153,7 @@ TEST_F(ProxyLeaving, WriteOfALeavingClientIsReadToItsEnd) {
 
 // Its answer and the end of its side are there in one turn of the loop: the answer was first.
 TEST_F(ProxyLeaving, ClientThatEndsItsSideBehindItsAnswerGetsIt) {
-  serve([this](Wire& wire) {
-    wire.read_request();
-    origin_saw_request = true;
-    gate.wait();
-    wire.send(plain_answer("in time"));
-    origin_has_answered = true;
-    wire.read_request();
-  });
+  serve_behind_gate("in time");
   Wire client = this->client();
   client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return origin_saw_request.load(); }));
