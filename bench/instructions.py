@@ -4,7 +4,8 @@
 
     ./dev bench instructions            prints the table
     ./dev bench instructions --pin      also writes it to bench/instructions.json
-    ./dev bench instructions --check    fails where a figure is over its budget by more than 5 %
+    ./dev bench instructions --check    fails where a figure is over its budget by more than 5 %, and a
+                                        role's by more than 1 % of the total
 
 A release binary runs under valgrind --tool=callgrind with one worker, once for a short and once for a
 longer run; the difference by the number of requests is what a request costs, and start and stop
@@ -33,7 +34,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(HERE)
 BUDGETS = os.path.join(HERE, "instructions.json")
 TOLERANCE = 1.05
-ROLE_MIN = 2500
+ROLE_TOLERANCE = 0.01  # of the total
 RUNS_MAX = 5
 CONNECTIONS = 48
 SLOW_TIME = 50
@@ -299,30 +300,40 @@ def load_budgets():
         return json.load(text)
 
 
+def judged(measured, pinned):
+    """(config, role, figure, budget, what it may take). How often threads that act by time turn, and how
+    much they find then, differs from machine to machine, which for a small role is more than 5 %: a role
+    may also take 1 % of the total more."""
+    for name, figures in measured.items():
+        budgets = pinned.get(name, {})
+        for role, figure in figures.items():
+            budget = budgets.get(role)
+            if budget is None:
+                continue
+            allowed = budget * TOLERANCE
+            if role != "total":
+                allowed = max(allowed, budget + budgets["total"] * ROLE_TOLERANCE)
+            yield name, role, figure, budget, allowed
+
+
 def is_over(measured, pinned):
-    return any(figure > pinned.get(name, {}).get(role, figure) * TOLERANCE
-               for name, figures in measured.items() for role, figure in figures.items()
-               if role == "total" or pinned.get(name, {}).get(role, 0) >= ROLE_MIN)
+    return any(figure > allowed for _, _, figure, _, allowed in judged(measured, pinned))
 
 
 def report(measured, pinned):
-    """1 where something costs more than its budget allows. Small roles swing with how often their
-    threads wake up, so below ROLE_MIN they count in the total alone."""
+    """1 where something costs more than its budget allows."""
     status = 0
-    for name, figures in measured.items():
-        for role, figure in figures.items():
-            budget = pinned.get(name, {}).get(role)
-            if budget is None or (role != "total" and budget < ROLE_MIN):
-                continue
-            if figure > budget * TOLERANCE:
-                status = 1
-                print("instructions: %s/%s takes %d instructions a request, its budget is %d (+%.1f %%); make it "
-                      "cheaper, or say why in the commit and run ./dev bench instructions --pin"
-                      % (name, role, figure, budget, 100.0 * figure / budget - 100), file=sys.stderr)
-            elif figure * TOLERANCE < budget:
-                print("instructions: %s/%s takes %d, well below its budget of %d: ./dev bench instructions --pin keeps it"
-                      % (name, role, figure, budget), file=sys.stderr)
+    for name, role, figure, budget, allowed in judged(measured, pinned):
+        if figure > allowed:
+            status = 1
+            print("instructions: %s/%s takes %d instructions a request, its budget is %d (+%.1f %%); make it "
+                  "cheaper, or say why in the commit and run ./dev bench instructions --pin"
+                  % (name, role, figure, budget, 100.0 * figure / budget - 100), file=sys.stderr)
+        elif figure < 2 * budget - allowed:
+            print("instructions: %s/%s takes %d, well below its budget of %d: ./dev bench instructions --pin keeps it"
+                  % (name, role, figure, budget), file=sys.stderr)
     return status
+
 
 if __name__ == "__main__":
     main()
