@@ -2,6 +2,7 @@
 #include "core/base/direct_io.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,17 +16,25 @@
 namespace banyan {
 namespace {
 
+// One huge page of x86-64, and of arm64 with pages of 4 KiB.
 constexpr std::size_t kStepBytes = 2U << 20;
 
 struct Free {
   void operator()(char* memory) const { std::free(memory); }
 };
 
+// In one piece of physical memory where the kernel has one: a transfer is then a single segment for
+// the disk instead of one per page, which doubles the rate of a virtual disk.
+char* make_aligned_buffer() {
+  char* const buffer = static_cast<char*>(std::aligned_alloc(kStepBytes, kStepBytes));
+  CHECK(buffer != nullptr);
+  (void)::madvise(buffer, kStepBytes, MADV_HUGEPAGE);
+  return buffer;
+}
+
 // Of this thread.
 char* aligned_buffer() {
-  thread_local const std::unique_ptr<char, Free> buffer(
-      static_cast<char*>(std::aligned_alloc(kDirectBlockBytes, kStepBytes)));
-  CHECK(buffer != nullptr);
+  thread_local const std::unique_ptr<char, Free> buffer(make_aligned_buffer());
   return buffer.get();
 }
 
