@@ -5,6 +5,7 @@
 // Writes some GiB into a folder of its own under DIRECTORY (default: the temporary folder), and
 // removes it.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -113,29 +114,45 @@ void fill(recorder::Recorder& recorder, std::uint64_t bytes) {
   CHECK(recorder.flush(60'000'000'000).ok());
 }
 
-// Megabytes per second of plain writes of 1 MiB.
-double raw_write(const std::string& path, int flags) {
+// Megabytes per second of plain writes of 1 MiB, and with a sync behind them.
+struct RawRates {
+  double written = 0;
+  double durable = 0;
+};
+RawRates raw_write(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0600);
-  if (fd < 0) return 0;
+  if (fd < 0) return {};
+  // From a huge page, as the log writes.
   void* block = nullptr;
-  CHECK(posix_memalign(&block, 4096, kMiB) == 0);
-  std::memset(block, 'x', kMiB);
+  CHECK(posix_memalign(&block, 2 * kMiB, 2 * kMiB) == 0);
+  (void)::madvise(block, 2 * kMiB, MADV_HUGEPAGE);
+  std::memset(block, 'x', 2 * kMiB);
   const auto began = SteadyClock::now();
   for (std::size_t at = 0; at < kWriteBytes; at += kMiB) {
     CHECK(::pwrite(fd, block, kMiB, static_cast<off_t>(at)) == static_cast<ssize_t>(kMiB));
   }
-  const double rate = static_cast<double>(kWriteBytes) / 1e6 / seconds_since(began);
+  RawRates rates;
+  rates.written = static_cast<double>(kWriteBytes) / 1e6 / seconds_since(began);
+  CHECK(::fdatasync(fd) == 0);
+  rates.durable = static_cast<double>(kWriteBytes) / 1e6 / seconds_since(began);
   ::close(fd);
   std::free(block);
   std::filesystem::remove(path);
-  return rate;
+  return rates;
 }
 
+// Nobody waits for a sync, but all is durable at the end. Writes that no one synced went to the
+// memory of this machine or of its host: the second line says how far that is from what the disk
+// takes.
 void measure_append(const std::string& directory) {
-  double raw = 0;
+  RawRates raw;
   double append = 0;
   for (int round = 0; round < 3; ++round) {
-    for (const int flags : {0, O_DIRECT}) raw = std::max(raw, raw_write(directory + "/raw", flags));
+    for (const int flags : {0, O_DIRECT}) {
+      const RawRates rates = raw_write(directory + "/raw", flags);
+      raw.written = std::max(raw.written, rates.written);
+      raw.durable = std::max(raw.durable, rates.durable);
+    }
     auto options = options_in(directory + "/append");
     options.flush_interval_ns = 3600LL * 1'000'000'000;
     auto recorder = open(options);
@@ -145,8 +162,10 @@ void measure_append(const std::string& directory) {
     recorder = nullptr;
     std::filesystem::remove_all(directory + "/append");
   }
-  tell("append of 1 KiB records, to raw writes of 1 MiB", append, "MB/s", raw, append / raw,
-       ">= 0.50");
+  tell("append of 1 KiB records, to raw writes and a sync", append, "MB/s", raw.durable,
+       append / raw.durable, ">= 0.50");
+  tell("  the same to raw writes without one", append, "MB/s", raw.written, append / raw.written,
+       "");
 }
 
 void measure_start(const std::string& directory) {
