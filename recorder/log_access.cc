@@ -91,7 +91,7 @@ std::int64_t LogDirectory::longest_exchange_ns(std::int64_t wall_ns) const {
   return longest;
 }
 
-std::shared_ptr<void> LogDirectory::add_publish_listener(std::function<void()> listener) {
+std::shared_ptr<void> LogDirectory::add_publish_listener(PublishListener listener) {
   return signal_->add_listener(std::move(listener));
 }
 

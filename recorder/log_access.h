@@ -27,7 +27,7 @@ class LogDirectory final : public model::LogAccess {
   Result<model::Cursor> find_time(std::int64_t wall_ns) const override;
   Result<std::vector<model::LogSpan>> find_key(const model::LogKey& key) const override;
   std::int64_t longest_exchange_ns(std::int64_t wall_ns) const override;
-  std::shared_ptr<void> add_publish_listener(std::function<void()> listener) override;
+  std::shared_ptr<void> add_publish_listener(PublishListener listener) override;
   Status commit_cursor(std::string_view consumer, const model::Cursor& cursor, bool pins) override;
   Result<model::Cursor> load_cursor(std::string_view consumer) const override;
 

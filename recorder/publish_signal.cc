@@ -5,52 +5,62 @@
 
 namespace banyan::recorder {
 
-void PublishSignal::publish() {
+void PublishSignal::publish(model::RecordKinds kinds) {
   count_.fetch_add(1, std::memory_order_seq_cst);
-  if (waiters_.load(std::memory_order_seq_cst) > 0) {
-    // Empty on purpose: a waiter between its check and its sleep holds the mutex.
-    { MutexLock lock(mutex_); }
-    changed_.notify_all();
-  }
-  if (listener_count_.load(std::memory_order_acquire) > 0) call_listeners();
+  if (waiter_count_.load(std::memory_order_seq_cst) > 0) call_waiters(kinds);
+  if (listener_count_.load(std::memory_order_acquire) > 0) call_listeners(kinds);
 }
 
-void PublishSignal::call_listeners() {
-  std::vector<std::shared_ptr<Listener>> listeners;
+void PublishSignal::call_waiters(model::RecordKinds kinds) {
+  MutexLock lock(mutex_);
+  for (Waiter* const waiter : waiters_) {
+    if (waiter->is_called || !waiter->wanted.meets(kinds)) continue;
+    waiter->is_called = true;
+    waiter->signal.notify_one();
+  }
+}
+
+void PublishSignal::call_listeners(model::RecordKinds kinds) {
+  std::vector<std::shared_ptr<HeldListener>> listeners;
   {
     MutexLock lock(listeners_mutex_);
     listeners = listeners_;
   }
   for (const auto& listener : listeners) {
     MutexLock lock(listener->mutex);
-    if (listener->call) listener->call();
+    if (listener->call) listener->call(kinds);
   }
 }
 
-void PublishSignal::wait(std::uint64_t seen, std::chrono::milliseconds patience,
-                         std::atomic<bool>& interrupted) {
+void PublishSignal::wait(std::uint64_t seen, model::RecordKinds wanted,
+                         std::chrono::milliseconds patience, std::atomic<bool>& interrupted) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  waiters_.fetch_add(1, std::memory_order_seq_cst);
+  Waiter waiter{wanted, false, {}};
   {
     MutexLock lock(mutex_);
-    while (count() == seen && !interrupted.load(std::memory_order_seq_cst)) {
+    waiters_.push_back(&waiter);
+    waiter_count_.fetch_add(1, std::memory_order_seq_cst);
+    // Who publishes from here on sees it; what was published before is in the count.
+    waiter.is_called = count() != seen;
+    while (!waiter.is_called && !interrupted.load(std::memory_order_seq_cst)) {
       const auto left = deadline - std::chrono::steady_clock::now();
       if (left <= std::chrono::nanoseconds(0)) break;
-      lock.wait_for(changed_, left);
+      lock.wait_for(waiter.signal, left);
     }
+    std::erase(waiters_, &waiter);
+    waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
   }
-  waiters_.fetch_sub(1, std::memory_order_seq_cst);
   interrupted.store(false, std::memory_order_seq_cst);
 }
 
 void PublishSignal::interrupt(std::atomic<bool>& interrupted) {
+  MutexLock lock(mutex_);
   interrupted.store(true, std::memory_order_seq_cst);
-  { MutexLock lock(mutex_); }
-  changed_.notify_all();
+  for (Waiter* const waiter : waiters_) waiter->signal.notify_one();
 }
 
-std::shared_ptr<void> PublishSignal::add_listener(std::function<void()> listener) {
-  auto held = std::make_shared<Listener>();
+std::shared_ptr<void> PublishSignal::add_listener(Listener listener) {
+  auto held = std::make_shared<HeldListener>();
   {
     MutexLock lock(held->mutex);
     held->call = std::move(listener);

@@ -1,45 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tells readers that a fence moved. Publishing costs two atomics while nobody waits. Any thread.
+// Tells readers that a fence moved, those that have use for what is new. Publishing costs two
+// atomics while nobody waits. Any thread.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "core/base/mutex.h"
+#include "core/model/record_io.h"
 
 namespace banyan::recorder {
 
 class PublishSignal {
  public:
-  void publish();
+  // `kinds`: of the records that are new.
+  void publish(model::RecordKinds kinds);
   std::uint64_t count() const { return count_.load(std::memory_order_seq_cst); }
-  // Until count() differs from `seen`, `interrupted` is set (and taken back), or patience ends.
-  void wait(std::uint64_t seen, std::chrono::milliseconds patience, std::atomic<bool>& interrupted);
+  // Until something `wanted` was published since count() was `seen`, `interrupted` is set (and
+  // taken back), or patience ends; not at all where anything was.
+  void wait(std::uint64_t seen, model::RecordKinds wanted, std::chrono::milliseconds patience,
+            std::atomic<bool>& interrupted);
   void interrupt(std::atomic<bool>& interrupted);
+  int waiters() const { return waiter_count_.load(std::memory_order_seq_cst); }
 
   // Called by publish() until the handle dies; the handle's death waits for a call in progress.
-  std::shared_ptr<void> add_listener(std::function<void()> listener);
+  using Listener = model::LogAccess::PublishListener;
+  std::shared_ptr<void> add_listener(Listener listener);
 
  private:
-  struct Listener {
-    Mutex mutex;
-    std::function<void()> call GUARDED_BY(mutex);
+  struct Waiter {
+    model::RecordKinds wanted;
+    bool is_called = false;
+    std::condition_variable signal;
   };
-  void call_listeners();
+  struct HeldListener {
+    Mutex mutex;
+    Listener call GUARDED_BY(mutex);
+  };
+  void call_waiters(model::RecordKinds kinds);
+  void call_listeners(model::RecordKinds kinds);
 
   std::atomic<std::uint64_t> count_{0};
-  std::atomic<int> waiters_{0};
+  std::atomic<int> waiter_count_{0};
   std::atomic<int> listener_count_{0};
   Mutex mutex_;
-  std::condition_variable changed_;
+  std::vector<Waiter*> waiters_ GUARDED_BY(mutex_);
   Mutex listeners_mutex_;
-  std::vector<std::shared_ptr<Listener>> listeners_ GUARDED_BY(listeners_mutex_);
+  std::vector<std::shared_ptr<HeldListener>> listeners_ GUARDED_BY(listeners_mutex_);
 };
 
 }  // namespace banyan::recorder

@@ -285,7 +285,7 @@ bool Sequencer::write_cut() {
     return true;
   }
   for (const auto& [lane, ticket] : lane_ends) lane->set_written(ticket);
-  signal_->publish();
+  signal_->publish(writer_.published_kinds());
   MutexLock lock(stats_mutex_);
   stats_.batches = writer_.batches();
   return true;
@@ -374,7 +374,7 @@ void Sequencer::note_sync(const Status& status, std::int64_t took_ns) {
     fail(status.error());
     return;
   }
-  signal_->publish();
+  signal_->publish(model::RecordKinds::all());
 }
 
 void Sequencer::wake_lanes() {
@@ -412,7 +412,7 @@ void Sequencer::try_fail_over() {
   }
   has_failed_.store(false, std::memory_order_release);
   obs::log_info("recorder", "the log is written again");
-  signal_->publish();
+  signal_->publish(model::RecordKinds::all());
   MutexLock lock(stats_mutex_);
   stats_.failure.clear();
 }

@@ -192,6 +192,8 @@ Status StreamWriter::write_large(Cut& cut) {
 void StreamWriter::give_to_tail(Cut& cut) {
   auto batch = cut.take_tail_batch();
   if (batch == nullptr) return;
+  published_kinds_ = {};
+  for (const KindSpan& span : batch->spans) published_kinds_ = published_kinds_ | span.kinds;
   writer_->segment()->note_records(*batch);
   catalog_->tail().add(std::move(batch));
 }

@@ -79,6 +79,8 @@ class StreamWriter {
   std::uint64_t pending_bytes_max() const {
     return writer_->is_direct() ? kUnsyncedDirectBytesMax : kUnsyncedBytesMax;
   }
+  // Of the records that the last append() published.
+  model::RecordKinds published_kinds() const { return published_kinds_; }
   // Any thread.
   bool is_direct() const { return is_direct_.load(std::memory_order_relaxed); }
   std::uint64_t batches() const { return batches_; }
@@ -131,6 +133,7 @@ class StreamWriter {
   bool has_pending_checkpoint_ = false;  // the last of pending_ opens the segment to come
   std::int64_t last_append_wall_ns_ = 0;
   std::uint64_t batches_ = 0;
+  model::RecordKinds published_kinds_;
   std::atomic<bool> is_direct_{false};
   std::atomic<std::uint64_t> routing_epoch_{0};
   std::atomic<std::uint64_t> rules_version_{0};

@@ -25,13 +25,14 @@ struct Mirror::Impl {
   std::unique_ptr<net::Timer> tick;
   std::unique_ptr<net::EventLoop::TurnEndHook> hook;
   std::atomic<bool> is_wake_posted{false};
+  std::atomic<model::RecordKinds> wanted{model::RecordKinds::all()};  // of core and witnesses
   std::shared_ptr<void> listener;
   std::thread thread;
   std::int64_t tick_period_ns = 0;  // loop
   bool is_stopping = false;         // loop
   std::chrono::steady_clock::time_point stop_at;
 
-  // The recorder's thread: at most one wake-up is under way at a time.
+  // Any thread: at most one wake-up is under way at a time.
   void wake() {
     if (is_wake_posted.exchange(true, std::memory_order_acq_rel)) return;
     loop->post([this] {
@@ -43,6 +44,19 @@ struct Mirror::Impl {
       if (!witnesses_first) witnesses->on_published();
       arm();
     });
+  }
+
+  // The recorder's thread.
+  void on_published(model::RecordKinds kinds) {
+    if (kinds.meets(wanted.load(std::memory_order_seq_cst))) wake();
+  }
+
+  // What was published before it was wanted is read now.
+  void on_turn_end() {
+    core->on_turn_end();
+    const model::RecordKinds now = core->wanted() | witnesses->wanted();
+    const model::RecordKinds before = wanted.exchange(now, std::memory_order_seq_cst);
+    if (!before.covers(now)) wake();
   }
 
   void arm() {
@@ -121,8 +135,9 @@ Result<std::unique_ptr<Mirror>> Mirror::open(Clock& clock, model::LogAccess& log
   BANYAN_RETURN_IF_ERROR(impl.witnesses->open());
   BANYAN_RETURN_IF_ERROR(impl.core->open());
   impl.tick = std::make_unique<net::Timer>(*impl.loop, [&impl] { impl.on_tick(); });
-  impl.hook = impl.loop->at_turn_end([&impl] { impl.core->on_turn_end(); });
-  impl.listener = log.add_publish_listener([&impl] { impl.wake(); });
+  impl.hook = impl.loop->at_turn_end([&impl] { impl.on_turn_end(); });
+  impl.listener =
+      log.add_publish_listener([&impl](model::RecordKinds kinds) { impl.on_published(kinds); });
   return mirror;
 }
 

@@ -60,6 +60,9 @@ class MirrorCore {
   // How soon on_tick() wants to be called; 0: not before something is published.
   std::int64_t tick_after_ns() const;
 
+  // What on_published() has use for.
+  model::RecordKinds wanted() const;
+
   // Any thread.
   MirrorStats stats() const;
 
@@ -150,7 +153,6 @@ class MirrorCore {
 
   // mirror_intake.cc: from records to copies that may go.
   void read();
-  model::RecordKinds wanted() const;
   bool has_room() const;
   Status apply(const model::SourcedRecord& record);
   Status on_request(const model::SourcedRecord& sourced);

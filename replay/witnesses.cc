@@ -92,14 +92,13 @@ Status Witnesses::open() {
   auto source = log_.open_source(log_.end(), model::Fence::kWritten);
   if (!source.ok()) return source.error();
   source_ = std::move(*source);
-  set_wants();
+  source_->want(wanted());
   return {};
 }
 
-void Witnesses::set_wants() {
-  auto kinds = model::RecordKinds::of({model::RecordType::kVerdict});
-  if (twin_) kinds = kinds | model::RecordKinds::selected_requests();
-  source_->want(kinds);
+model::RecordKinds Witnesses::wanted() const {
+  const auto verdicts = model::RecordKinds::of({model::RecordType::kVerdict});
+  return twin_ ? verdicts | model::RecordKinds::selected_requests() : verdicts;
 }
 
 void Witnesses::reconfigure(SystemsOptions systems, const MirrorOptions& options,

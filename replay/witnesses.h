@@ -39,6 +39,7 @@ class Witnesses {
   Status open();  // before the loop runs
 
   void on_published();
+  model::RecordKinds wanted() const;  // what that has use for
   void on_tick(std::int64_t mirror_lag_ns);
   void reconfigure(SystemsOptions systems, const MirrorOptions& options, bool renews_connections);
   // Whether they should be called before the mirror this time; drawn.
@@ -110,7 +111,6 @@ class Witnesses {
   void consider(const model::VerdictRecord& head, const model::SourcedRecord& sourced);
   void take_request(const model::SourcedRecord& sourced);
   void ask_twin(const model::SourcedRecord& sourced);
-  void set_wants();
   bool is_control_drawn() const;
   void want(const model::VerdictRecord& verdict, WitnessReason reason);
   void wake_rereads();

@@ -99,6 +99,7 @@ class RecordKinds {
     return RecordKinds(bits_ | other.bits_);
   }
   constexpr bool meets(RecordKinds other) const { return (bits_ & other.bits_) != 0; }
+  constexpr bool covers(RecordKinds other) const { return (bits_ & other.bits_) == other.bits_; }
   bool operator==(const RecordKinds&) const = default;
 
  private:

@@ -100,7 +100,7 @@ class RecordSource {
   virtual Cursor position() const = 0;
   // True if a record at this place would survive a crash (always true for a closed log).
   virtual bool is_durable(std::string_view stream, Offset offset) const = 0;
-  // Waits until there may be more, or until `patience` passed.
+  // Waits until there may be more that want() named, or until `patience` passed.
   virtual void wait(std::chrono::milliseconds patience) = 0;
   // Wakes a wait() of this source; any thread.
   virtual void interrupt() = 0;
@@ -148,8 +148,10 @@ class LogAccess {
   // how far before that time an exchange may have begun that was open then. 0 where nothing is
   // known.
   virtual std::int64_t longest_exchange_ns(std::int64_t wall_ns) const = 0;
-  // Called (recorder thread) whenever more was published, until the handle dies. Must not block.
-  virtual std::shared_ptr<void> add_publish_listener(std::function<void()> listener) = 0;
+  // Called (recorder thread) whenever more was published, until the handle dies, with the kinds of
+  // what is new; all() where that is not told, and where it became durable. Must not block.
+  using PublishListener = std::function<void(RecordKinds)>;
+  virtual std::shared_ptr<void> add_publish_listener(PublishListener listener) = 0;
   // A consumer's name and committed place; retention keeps what a pinning consumer still needs, and
   // lag is reported for each. Durable by the next sync of the log; any thread.
   virtual Status commit_cursor(std::string_view consumer, const Cursor& cursor, bool pins) = 0;
@@ -172,7 +174,7 @@ class ForwardingLog : public LogAccess {
   std::int64_t longest_exchange_ns(std::int64_t wall_ns) const override {
     return log_.longest_exchange_ns(wall_ns);
   }
-  std::shared_ptr<void> add_publish_listener(std::function<void()> listener) override {
+  std::shared_ptr<void> add_publish_listener(PublishListener listener) override {
     return log_.add_publish_listener(std::move(listener));
   }
   Status commit_cursor(std::string_view consumer, const Cursor& cursor, bool pins) override {

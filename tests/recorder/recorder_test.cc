@@ -257,7 +257,8 @@ TEST_P(RecorderTest, WhatWasAppendedBeforeSomethingElseIsPublishedNoLater) {
 TEST_P(RecorderTest, ListenersAndWaitersHearOfPublishing) {
   open();
   std::atomic<int> calls{0};
-  auto handle = recorder_->access().add_publish_listener([&calls] { calls.fetch_add(1); });
+  auto handle = recorder_->access().add_publish_listener(
+      [&calls](model::RecordKinds) { calls.fetch_add(1); });
   auto source = recorder_->access().open_source({}, Fence::kWritten);
   ASSERT_TRUE(source.ok());
   EXPECT_EQ(drain(**source).size(), 1U);
@@ -277,6 +278,27 @@ TEST_P(RecorderTest, ListenersAndWaitersHearOfPublishing) {
   append(2, 1);
   flush();
   EXPECT_EQ(calls.load(), before);
+}
+
+TEST_P(RecorderTest, ListenersHearOfKindsAsTheyAreWrittenAndOfAllAsTheyAreDurable) {
+  options_.flush_interval_ns = 3600LL * 1'000'000'000;
+  open();
+  Mutex mutex;
+  std::vector<model::RecordKinds> told;
+  auto handle = recorder_->access().add_publish_listener([&](model::RecordKinds kinds) {
+    MutexLock lock(mutex);
+    told.push_back(kinds);
+  });
+  append(1, 1);
+  ASSERT_TRUE(wait_until([&] {
+    MutexLock lock(mutex);
+    return !told.empty();
+  }));
+  flush();
+  handle.reset();
+  MutexLock lock(mutex);
+  EXPECT_EQ(told.front(), model::RecordKinds::of({model::RecordType::kChunk}));
+  EXPECT_EQ(told.back(), model::RecordKinds::all());
 }
 
 TEST_P(RecorderTest, InterruptEndsAWait) {

@@ -154,6 +154,11 @@ Offset MemoryLog::append_hole(std::uint64_t count, std::string_view cause,
 }
 
 Offset MemoryLog::append_entry(Entry entry, std::uint64_t count) {
+  auto kinds = model::RecordKinds::all();
+  if (entry.bytes != nullptr) {
+    const auto peeked = model::peek(*entry.bytes);
+    if (peeked.ok()) kinds = model::kind_of(peeked->type, *entry.bytes);
+  }
   Offset offset;
   {
     MutexLock lock(mutex_);
@@ -166,19 +171,19 @@ Offset MemoryLog::append_entry(Entry entry, std::uint64_t count) {
     entries_.push_back(std::move(entry));
     if (!held_) durable_ = entries_.size();
   }
-  published();
+  published(kinds);
   return offset;
 }
 
-void MemoryLog::published() {
-  std::vector<std::function<void()>> listeners;
+void MemoryLog::published(model::RecordKinds kinds) {
+  std::vector<PublishListener> listeners;
   {
     MutexLock lock(mutex_);
     ++generation_;
     for (const auto& [key, listener] : listeners_) listeners.push_back(listener);
     changed_.notify_all();
   }
-  for (const auto& listener : listeners) listener();
+  for (const auto& listener : listeners) listener(kinds);
 }
 
 std::unique_ptr<model::RecordSink> MemoryLog::open_sink(std::string_view stream,
@@ -202,7 +207,7 @@ void MemoryLog::make_durable() {
     MutexLock lock(mutex_);
     durable_ = entries_.size();
   }
-  published();
+  published(model::RecordKinds::all());
 }
 
 void MemoryLog::crash() {
@@ -269,7 +274,7 @@ Result<model::Cursor> MemoryLog::find_time(std::int64_t wall_ns) const {
   return cursor;
 }
 
-std::shared_ptr<void> MemoryLog::add_publish_listener(std::function<void()> listener) {
+std::shared_ptr<void> MemoryLog::add_publish_listener(PublishListener listener) {
   MutexLock lock(mutex_);
   const std::uint64_t key = next_listener_++;
   listeners_[key] = std::move(listener);

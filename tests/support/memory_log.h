@@ -79,7 +79,7 @@ class MemoryLog final : public model::LogAccess {
   // Everything: it has no index.
   Result<std::vector<model::LogSpan>> find_key(const model::LogKey& key) const override;
   std::int64_t longest_exchange_ns(std::int64_t /*wall_ns*/) const override { return 0; }
-  std::shared_ptr<void> add_publish_listener(std::function<void()> listener) override;
+  std::shared_ptr<void> add_publish_listener(PublishListener listener) override;
   Status commit_cursor(std::string_view consumer, const model::Cursor& cursor, bool pins) override;
   Result<model::Cursor> load_cursor(std::string_view consumer) const override;
 
@@ -96,7 +96,7 @@ class MemoryLog final : public model::LogAccess {
     std::shared_ptr<const std::string> bytes;
   };
   Offset append_entry(Entry entry, std::uint64_t count);
-  void published();
+  void published(model::RecordKinds kinds);
 
   const Clock& clock_;
   mutable Mutex mutex_;
@@ -109,7 +109,7 @@ class MemoryLog final : public model::LogAccess {
   bool refusing_ GUARDED_BY(mutex_) = false;
   std::uint64_t generation_ GUARDED_BY(mutex_) = 0;
   std::map<std::string, model::Cursor, std::less<>> cursors_ GUARDED_BY(mutex_);
-  std::map<std::uint64_t, std::function<void()>> listeners_ GUARDED_BY(mutex_);
+  std::map<std::uint64_t, PublishListener> listeners_ GUARDED_BY(mutex_);
   std::uint64_t next_listener_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -205,7 +205,7 @@ class PlantedLog final : public model::LogAccess {
     return std::vector<model::LogSpan>{{"compare", Offset{0}, Offset{size_}}};
   }
   std::int64_t longest_exchange_ns(std::int64_t) const override { return 0; }
-  std::shared_ptr<void> add_publish_listener(std::function<void()>) override { return nullptr; }
+  std::shared_ptr<void> add_publish_listener(PublishListener) override { return nullptr; }
   Status commit_cursor(std::string_view, const model::Cursor&, bool) override { return {}; }
   Result<model::Cursor> load_cursor(std::string_view) const override { return model::Cursor(); }
 
