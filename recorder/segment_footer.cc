@@ -168,23 +168,17 @@ void SegmentFooter::add_record(Offset offset, const IndexedRecord& record) {
   ++counts[static_cast<std::size_t>(record.type) % counts.size()];
   const std::uint32_t part = part_of(index, offset);
   if (!record.exchange.is_null()) exchanges.add(hash_of_exchange(record.exchange), part);
-  const auto note_duration = [this](Instant from, Instant to) {
-    longest_exchange_ns = std::max(longest_exchange_ns, to.mono_ns - from.mono_ns);
-  };
   switch (record.type) {
-    case model::RecordType::kRequest: {
-      model::RequestRecord request;
-      if (!model::decode_head(encoded, request).ok()) break;
-      if (!request.session.empty()) sessions.add(hash_of_session(request.session), part);
-      if (first_started_wall_ns == 0 || request.started.wall_ns < first_started_wall_ns) {
-        first_started_wall_ns = request.started.wall_ns;
-      }
-      break;
-    }
+    case model::RecordType::kRequest:
     case model::RecordType::kResponse: {
-      model::ResponseRecord response;
-      if (!model::decode_head(encoded, response).ok()) break;
-      note_duration(response.started, response.answer.ended);
+      model::RecordNote note;
+      if (!model::note_of(record.type, encoded, note)) break;
+      longest_exchange_ns = std::max(longest_exchange_ns, note.lasted_ns);
+      if (record.type == model::RecordType::kResponse) break;
+      if (!note.session.empty()) sessions.add(hash_of_session(note.session), part);
+      if (first_started_wall_ns == 0 || note.started_wall_ns < first_started_wall_ns) {
+        first_started_wall_ns = note.started_wall_ns;
+      }
       break;
     }
     case model::RecordType::kRoute:

@@ -215,13 +215,13 @@ class Unpacker {
     return static_cast<std::uint8_t>(*at_++);
   }
   // Nearly all of them take one byte.
-  std::uint64_t varint() {
+  [[gnu::always_inline]] std::uint64_t varint() {
     if (at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80) {
       return static_cast<std::uint8_t>(*at_++);
     }
     return long_varint();
   }
-  std::uint64_t long_varint() {
+  [[gnu::noinline]] std::uint64_t long_varint() {
     std::uint64_t value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
       const std::uint8_t read = byte();

@@ -78,6 +78,15 @@ struct RecordPeek {
 };
 Result<RecordPeek> peek(std::string_view bytes);
 
+// What the footer of a segment notes of a REQUEST or RESPONSE, read as peek() reads.
+struct RecordNote {
+  std::int64_t started_wall_ns = 0;
+  std::int64_t lasted_ns = 0;  // of a RESPONSE
+  std::string_view session;    // of a REQUEST; views the record
+};
+// False where the record has another type or does not have its type's form so far.
+bool note_of(RecordType type, std::string_view bytes, RecordNote& note);
+
 // Sorts of records: one per type, but three of REQUEST: a copy of the exchange is due, it is a
 // write without one, or neither. For readers that have no use for some of them.
 class RecordKinds {

@@ -544,5 +544,45 @@ TEST(RecordCodecTest, SurvivesFlippedBytes) {
   }
 }
 
+TEST(RecordCodecTest, ANoteSaysWhatTheWholeRecordSays) {
+  int noted = 0;
+  for (const AnyRecord& record : samples()) {
+    const std::string bytes = bytes_of(record);
+    const RecordType type = peek(bytes)->type;
+    RecordNote note;
+    const auto* request = std::get_if<RequestRecord>(&record);
+    const auto* response = std::get_if<ResponseRecord>(&record);
+    EXPECT_EQ(note_of(type, bytes, note), request != nullptr || response != nullptr);
+    if (request != nullptr) {
+      EXPECT_EQ(note.started_wall_ns, request->started.wall_ns);
+      EXPECT_EQ(note.session, request->session);
+      EXPECT_FALSE(note.session.empty());
+    } else if (response != nullptr) {
+      EXPECT_EQ(note.started_wall_ns, response->started.wall_ns);
+      EXPECT_EQ(note.lasted_ns, response->answer.ended.mono_ns - response->started.mono_ns);
+      EXPECT_NE(note.lasted_ns, 0);
+    } else {
+      continue;
+    }
+    ++noted;
+    std::size_t enough = 0;
+    while (!note_of(type, std::string_view(bytes).substr(0, enough), note)) ++enough;
+    for (std::size_t size = enough; size < bytes.size(); ++size) {
+      EXPECT_TRUE(note_of(type, std::string_view(bytes).substr(0, size), note)) << size;
+    }
+  }
+  EXPECT_GE(noted, 2);
+}
+
+// Times that no clock gave do not overflow.
+TEST(RecordCodecTest, ANoteOfForgedTimesIsJustWrong) {
+  ResponseRecord response;
+  response.exchange = ExchangeId{1, 2};
+  response.started.mono_ns = std::numeric_limits<std::int64_t>::min();
+  response.answer.ended.mono_ns = std::numeric_limits<std::int64_t>::max();
+  RecordNote note;
+  EXPECT_TRUE(note_of(RecordType::kResponse, encoded(response), note));
+}
+
 }  // namespace
 }  // namespace banyan::model
