@@ -15,6 +15,10 @@ namespace {
 constexpr std::string_view kSegmentMagic = "BANYANSG";
 constexpr std::string_view kBatchMagic = "BNYB";
 constexpr std::size_t kSegmentHashAt = kSegmentHeaderBytes - 8;
+// The fields, and behind them a checksum of their own; at the beginning, and once more in another
+// sector.
+constexpr std::size_t kFieldsBytes = 256;
+constexpr std::size_t kFieldsCopyAt = 2048;
 // Flags of a segment and of a batch.
 constexpr std::uint16_t kEncrypted = 1;
 constexpr std::uint16_t kChained = 2;
@@ -53,30 +57,56 @@ std::string encode(const SegmentHeader& header) {
   optional(header.key_id, kKeyIdBytes);
   optional(header.wrapped_key, kWrappedKeyBytes);
   optional(header.chain, kChainBytes);
+  out.resize(kFieldsBytes, '\0');
+  writer.u64(xxh3_64(out));
+  const std::string fields = out;
+  out.resize(kFieldsCopyAt, '\0');
+  out += fields;
   out.resize(kSegmentHashAt, '\0');
   writer.u64(xxh3_64(out));
   return out;
 }
 
+namespace {
+
+// Whether the first `size` bytes have their checksum behind them.
+bool is_sound(std::string_view bytes, std::size_t size) {
+  return bytes.starts_with(kSegmentMagic) && bytes.size() >= size + 8 &&
+         ByteReader(bytes.substr(size)).u64() == xxh3_64(bytes.substr(0, size));
+}
+
+Status check_version(std::string_view header, const std::string& path) {
+  if (!header.starts_with(kSegmentMagic)) return {};
+  ByteReader reader(header.substr(kSegmentMagic.size()));
+  const std::uint16_t version = reader.u16();
+  if (!reader.ok() || (version > 0 && version <= kFormatVersion)) return {};
+  return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
+                    "the log segment " + path + " has format version " + std::to_string(version) +
+                        "; this Banyan reads versions 1 to " + std::to_string(kFormatVersion) +
+                        ": use the Banyan that wrote it, or another data directory");
+}
+
+}  // namespace
+
 Result<SegmentHeader> decode_segment_header(std::string_view bytes, const std::string& path) {
-  ByteReader reader(bytes);
-  if (reader.raw(kSegmentMagic.size()) != kSegmentMagic) {
-    return damaged_segment(path, "it does not begin as a segment does");
+  // Before its checksums are believed: those of a newer one may be elsewhere.
+  BANYAN_RETURN_IF_ERROR(check_version(bytes, path));
+  if (bytes.size() < kSegmentHeaderBytes) return damaged_segment(path, "its header is cut short");
+  const bool is_whole = is_sound(bytes, kSegmentHashAt);
+  std::string_view fields = bytes;
+  if (!is_whole && !is_sound(bytes, kFieldsBytes)) {
+    fields = bytes.substr(kFieldsCopyAt);
+    if (!is_sound(fields, kFieldsBytes)) {
+      return damaged_segment(path, bytes.starts_with(kSegmentMagic)
+                                       ? "the checksums of its header are wrong"
+                                       : "it does not begin as a segment does");
+    }
+    BANYAN_RETURN_IF_ERROR(check_version(fields, path));
   }
   SegmentHeader header;
+  ByteReader reader(fields.substr(kSegmentMagic.size()));
   header.version = reader.u16();
-  if (reader.ok() && (header.version == 0 || header.version > kFormatVersion)) {
-    return make_error(ErrorCode::kUnsupported, ErrorOrigin::kDisk,
-                      "the log segment " + path + " has format version " +
-                          std::to_string(header.version) + "; this Banyan reads versions 1 to " +
-                          std::to_string(kFormatVersion) +
-                          ": use the Banyan that wrote it, or another data directory");
-  }
-  if (bytes.size() < kSegmentHeaderBytes) return damaged_segment(path, "its header is cut short");
-  ByteReader hash_reader(bytes.substr(kSegmentHashAt, 8));
-  if (hash_reader.u64() != xxh3_64(bytes.substr(0, kSegmentHashAt))) {
-    return damaged_segment(path, "the checksum of its header is wrong");
-  }
+  header.is_damaged = !is_whole;
   const std::uint16_t flags = reader.u16();
   const std::uint32_t header_bytes = reader.u32();
   header.uuid = std::string(reader.raw(16));

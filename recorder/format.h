@@ -42,6 +42,8 @@ struct SegmentHeader {
   std::string wrapped_key;  // the segment's data key, wrapped by that one; "": not encrypted
   // The chain of the last batch before this segment (zeros where it begins); "": not chained.
   std::string chain;
+  // Read from what was left of a header with a wrong checksum; never written.
+  bool is_damaged = false;
   bool operator==(const SegmentHeader&) const = default;
 
   std::uint64_t seed() const;  // of all checksums of batches
@@ -53,7 +55,8 @@ struct SegmentHeader {
 };
 
 std::string encode(const SegmentHeader& header);
-// `path` is for the message. kUnsupported for another format version, else kDamaged.
+// From any sound one of its three readings: the whole, its fields, their copy. `path` is for the
+// message. kUnsupported for another format version, else kDamaged.
 Result<SegmentHeader> decode_segment_header(std::string_view bytes, const std::string& path);
 
 enum class Codec : std::uint8_t { kNone = 0, kLz4 = 1, kZstd = 2 };

@@ -191,11 +191,12 @@ Result<bool> set_aside_unborn_segment(FileSystem& files, const std::string& dire
   std::string bytes;
   BANYAN_RETURN_IF_ERROR((*file)->read_at(Position{0}, kSegmentHeaderBytes, bytes));
   const auto header = decode_segment_header(bytes, path);
-  if (header.ok()) return false;
-  if (header.error().code == ErrorCode::kUnsupported) return header.error();
+  if (header.ok() && !header->is_damaged) return false;
+  if (!header.ok() && header.error().code == ErrorCode::kUnsupported) return header.error();
   const auto size = (*file)->size();
   if (!size.ok()) return size.error();
   if (*size > kSegmentHeaderBytes + kBatchHeaderBytes) {
+    if (header.ok()) return false;
     obs::log_error("recorder", header.error().message);
     return true;
   }

@@ -85,6 +85,7 @@ class PartWriter {
   Status begin_part(Offset previous_end) {
     SegmentHeader header = like_;
     header.version = kFormatVersion;
+    header.is_damaged = false;
     header.key_id.clear();
     header.wrapped_key.clear();
     header.chain.clear();
@@ -243,7 +244,8 @@ class StreamRepair {
       found->holes.pop_back();
       next->header.previous_end = limit;
     }
-    const bool is_suspect = suspects_.contains(known.path) || !found->damaged.empty();
+    const bool is_suspect =
+        suspects_.contains(known.path) || !found->damaged.empty() || known.header.is_damaged;
     if (found->holes.empty() && known.has_header && !is_suspect) return {};
     tell(known, *found);
     if (found->holes.size() > kHolesMax) {
@@ -280,7 +282,9 @@ class StreamRepair {
   }
 
   void tell(const Known& known, const Salvage& found) {
-    if (!known.has_header) report_.ranges.push_back({known.path, 0, kSegmentHeaderBytes});
+    if (!known.has_header || known.header.is_damaged) {
+      report_.ranges.push_back({known.path, 0, kSegmentHeaderBytes});
+    }
     for (const auto& range : found.damaged) {
       report_.ranges.push_back({known.path, range.begin.value, range.end.value});
     }

@@ -94,6 +94,10 @@ class Verifier {
       advance(size);
       return {};
     }
+    if (header->is_damaged) {
+      problem(path, Position{0}, header->base, header->base,
+              "a part of its header is damaged; what it says stands there twice");
+    }
     check_joint(path, *header);
     begin_chain(path, *header);
     // A segment ends at the latest where the next one begins to be right.

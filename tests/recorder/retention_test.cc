@@ -212,7 +212,7 @@ TEST_F(OldestEpochTest, IsNotToldWhileAnOlderFileCannotBeRead) {
   close();
   const auto paths = segment_files();
   ASSERT_EQ(paths.size(), 2U);
-  files_.flip_byte(paths[0], 40);  // In the header.
+  for (const std::size_t at : {40U, 2088U}) files_.flip_byte(paths[0], at);  // The whole header.
   open();
   const auto unknown = recorder_->oldest_epoch();
   ASSERT_FALSE(unknown.ok());
