@@ -245,6 +245,12 @@ Result<Recovered> recover_stream(FileSystem& files, Catalog& catalog) {
     obs::log_warning("recorder", "rebuilding " + catalog.directory() +
                                      "/meta from the segments: " + meta.error().message);
   }
+  for (const auto& segment : segments) {
+    if (!segment->header().is_damaged) continue;
+    obs::log_warning("recorder", "a part of the header of " + segment->path() +
+                                     " is damaged, and nothing is lost: `banyan log repair` writes "
+                                     "it anew while the server is stopped");
+  }
   recovered.meta = meta.ok() ? *meta : rebuild_meta(catalog);
   if (!segments.empty() && segments.front()->header().uuid != recovered.meta.uuid) {
     return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
