@@ -306,7 +306,7 @@ void Sequencer::keep_durable(bool must_wait) {
   if (must_wait) return sync();
   if (writer_.is_syncing()) {
     const bool is_over = sync_ended_ns_.load(std::memory_order_acquire) != 0;
-    const bool is_full = writer_.pending_bytes() > kUnsyncedTimesMax * writer_.pending_bytes_max();
+    const bool is_full = writer_.pending_bytes() > kUnsyncedTimesMax * kUnsyncedBytesMax;
     if (!is_over && !is_full) return;
     end_sync();
     if (has_failed()) return;
@@ -321,7 +321,7 @@ void Sequencer::keep_durable(bool must_wait) {
 bool Sequencer::is_sync_due() const {
   const std::uint64_t pending = writer_.pending_bytes();
   if (pending == 0) return false;
-  return is_sync_wanted_ || pending > writer_.pending_bytes_max() ||
+  return is_sync_wanted_ || pending > kUnsyncedBytesMax ||
          real_ns() - oldest_pending_ns_ >= options_.flush_interval_ns;
 }
 

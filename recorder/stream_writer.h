@@ -25,10 +25,8 @@
 
 namespace banyan::recorder {
 
-// Not yet durable bytes beyond which a sync does not wait for the flush interval; the second where
-// large cuts go around the page cache.
+// Not yet durable bytes beyond which a sync does not wait for the flush interval.
 inline constexpr std::uint64_t kUnsyncedBytesMax = 4ULL << 20;
-inline constexpr std::uint64_t kUnsyncedDirectBytesMax = 8ULL << 20;
 // So many times as much may be written while the disk syncs; then writing waits for it.
 inline constexpr std::uint64_t kUnsyncedTimesMax = 2;
 // A cut from which on its records are indexed while it is written, and the next cut follows at
@@ -75,10 +73,6 @@ class StreamWriter {
   Sealer::Stats sealer_stats() const { return sealer_.stats(); }
 
   std::uint64_t pending_bytes() const { return pending_bytes_; }
-  // What went around the page cache leaves a sync little to do.
-  std::uint64_t pending_bytes_max() const {
-    return writer_->is_direct() ? kUnsyncedDirectBytesMax : kUnsyncedBytesMax;
-  }
   // Of the records that the last append() published.
   model::RecordKinds published_kinds() const { return published_kinds_; }
   // Any thread.

@@ -18,23 +18,33 @@ namespace {
 
 // One huge page of x86-64, and of arm64 with pages of 4 KiB.
 constexpr std::size_t kStepBytes = 2U << 20;
+// Writes from which on the rate counts, and the memory does not.
+constexpr std::size_t kHugeBytesMin = 256U << 10;
 
 struct Free {
   void operator()(char* memory) const { std::free(memory); }
 };
 
-// In one piece of physical memory where the kernel has one: a transfer is then a single segment for
-// the disk instead of one per page, which doubles the rate of a virtual disk.
-char* make_aligned_buffer() {
-  char* const buffer = static_cast<char*>(std::aligned_alloc(kStepBytes, kStepBytes));
+std::unique_ptr<char, Free> make_buffer(std::size_t alignment) {
+  auto* const buffer = static_cast<char*>(std::aligned_alloc(alignment, kStepBytes));
   CHECK(buffer != nullptr);
-  (void)::madvise(buffer, kStepBytes, MADV_HUGEPAGE);
-  return buffer;
+  return std::unique_ptr<char, Free>(buffer);
 }
 
-// Of this thread.
+// Of this thread. It takes the memory that the largest transfer needed.
 char* aligned_buffer() {
-  thread_local const std::unique_ptr<char, Free> buffer(make_aligned_buffer());
+  thread_local const auto buffer = make_buffer(kDirectBlockBytes);
+  return buffer.get();
+}
+
+// Likewise, but one piece of physical memory at once, where the kernel has one: a transfer is then
+// a single segment for the disk instead of one per page, which doubles the rate of a virtual disk.
+char* huge_buffer() {
+  thread_local const auto buffer = [] {
+    auto made = make_buffer(kStepBytes);
+    (void)::madvise(made.get(), kStepBytes, MADV_HUGEPAGE);
+    return made;
+  }();
   return buffer.get();
 }
 
@@ -80,7 +90,7 @@ std::unique_ptr<DirectIo> DirectIo::open(const std::string& path, int fd) {
 DirectIo::~DirectIo() { ::close(fd_); }
 
 bool DirectIo::write(off_t& at, PieceWalk& pieces, std::string_view& refused) {
-  char* const buffer = aligned_buffer();
+  char* const buffer = pieces.left() >= kHugeBytesMin ? huge_buffer() : aligned_buffer();
   while (pieces.left() >= kDirectBlockBytes) {
     const std::size_t step =
         std::min(kStepBytes, pieces.left() / kDirectBlockBytes * kDirectBlockBytes);
