@@ -19,37 +19,30 @@ namespace {
 
 constexpr std::int64_t kErasePatienceNs = 600'000'000'000;
 
-void print(const Globals& globals, const admin::ErasureReport& report) {
-  if (globals.is_json) return print_json_line(report.to_json());
-  std::printf("%llu keys %s, of %llu exchanges in the log",
-              static_cast<unsigned long long>(report.keys),
-              report.is_dry_run ? "would be destroyed" : "destroyed",
-              static_cast<unsigned long long>(report.exchanges));
-  if (report.is_dry_run) {
+// The report as the API gives it, for both ways.
+void print(const Globals& globals, const std::string& report) {
+  const auto parsed = json::parse(report);
+  if (globals.is_json || !parsed.ok()) return print_json_line(report);
+  const bool is_dry_run = parsed->bool_or("dry_run", false);
+  std::printf("%s keys %s, of %s exchanges in the log", shown(*parsed, "keys").c_str(),
+              is_dry_run ? "would be destroyed" : "destroyed", shown(*parsed, "exchanges").c_str());
+  if (is_dry_run) {
     std::printf("; nothing was changed (--dry-run)\n");
   } else {
-    std::printf("; %llu findings showed some of it\n",
-                static_cast<unsigned long long>(report.findings));
+    std::printf("; %s findings showed some of it\n", shown(*parsed, "findings").c_str());
   }
 }
 
 int print_answer(const Globals& globals, const ApiAnswer& answer) {
-  const auto parsed = json::parse(answer.body);
   if (!answer.ok()) {
+    const auto parsed = json::parse(answer.body);
     const json::Value* error = parsed.ok() ? parsed->find("error") : nullptr;
     complain(error != nullptr ? std::string(error->string_or("message", ""))
                               : "the server answered " + std::to_string(answer.status));
     if (answer.status == 400) return kUsage;
     return answer.status == 501 ? kRefusedByGuard : kNotReachable;
   }
-  if (globals.is_json || !parsed.ok()) {
-    print_json_line(answer.body);
-    return kDone;
-  }
-  std::printf("%s keys %s, of %s exchanges in the log; %s findings showed some of it\n",
-              shown(*parsed, "keys").c_str(),
-              parsed->bool_or("dry_run", false) ? "would be destroyed (--dry-run)" : "destroyed",
-              shown(*parsed, "exchanges").c_str(), shown(*parsed, "findings").c_str());
+  print(globals, answer.body);
   return kDone;
 }
 
@@ -103,7 +96,7 @@ int log_erase(const Globals& globals, const EraseOptions& options) {
   // A wrong --session finds no key, so it needs no config here.
   const auto report = erase_offline(target, true, request);
   if (!report.ok()) return fail_with(report.error());
-  print(globals, *report);
+  print(globals, report->to_json());
   return kDone;
 }
 

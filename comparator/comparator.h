@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The consumer that joins RESPONSE and SHADOW by exchange and run, compares, and appends VERDICT.
-// Owns one thread (SCHED_BATCH).
+// Owns one thread (in the background).
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/sealer.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <string>
 #include <utility>
 
+#include "core/base/background.h"
 #include "core/base/hash.h"
 #include "core/obs/log.h"
 #include "recorder/meta.h"
@@ -115,9 +113,7 @@ void Sealer::start(std::vector<std::shared_ptr<Segment>> backlog) {
     backlog_ = std::move(backlog);
   }
   thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "sealer");
-    sched_param none{};
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+    run_in_background("sealer");
     run();
   });
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/mirror.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
 #include <utility>
 
+#include "core/base/background.h"
 #include "core/net/event_loop.h"
 #include "replay/mirror_core.h"
 #include "replay/witnesses.h"
@@ -95,10 +93,7 @@ struct Mirror::Impl {
   }
 
   void run() {
-    // Batch: fewer context switches, and the client's tail stays as it is (measured).
-    sched_param param{};
-    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
-    (void)pthread_setname_np(pthread_self(), "banyan-mirror");
+    run_in_background("banyan-mirror");
     loop->run();
   }
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The live mirror: replay at the log's tail, run 0. Runs on the sender loop (SCHED_BATCH).
+// The live mirror: replay at the log's tail, run 0. Runs on the sender loop (in the background).
 #pragma once
 
 #include <cstdint>

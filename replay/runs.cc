@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replay/runs.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <map>
 #include <thread>
 #include <utility>
 
+#include "core/base/background.h"
 #include "core/base/mutex.h"
 #include "core/obs/log.h"
 #include "replay/run_execution.h"
@@ -54,9 +52,7 @@ struct Runs::Impl {
     is_active = true;
     active_id = run.status.id;
     worker = std::thread([this, run = std::move(run), own_systems = systems]() mutable {
-      sched_param param{};
-      (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
-      (void)pthread_setname_np(pthread_self(), "banyan-run");
+      run_in_background("banyan-run");
       {
         RunExecution execution(RunContext{clock, log, *sink, redactor, own_systems, policy, cancel,
                                           [this](const StoredRun& now) { on_progress(now); }},

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/model/follower_thread.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <utility>
 
+#include "core/base/background.h"
 #include "core/base/check.h"
 
 namespace banyan::model {
@@ -16,9 +14,7 @@ void FollowerThread::start(const char* name, std::function<void()> body) {
   CHECK(!thread_.joinable());
   is_stopping_.store(false);
   thread_ = std::thread([name, body = std::move(body)] {
-    sched_param priority{};
-    pthread_setschedparam(pthread_self(), SCHED_BATCH, &priority);
-    pthread_setname_np(pthread_self(), name);
+    run_in_background(name);
     body();
   });
 }

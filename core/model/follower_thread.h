@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The thread of a consumer that follows the log: low priority (SCHED_BATCH), a name, and pauses
-// that end at once when it shall stop.
+// The thread of a consumer that follows the log: in the background, with pauses that end at once
+// when it shall stop.
 #pragma once
 
 #include <atomic>

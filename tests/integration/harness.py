@@ -4,6 +4,7 @@
 Everything is on 127.0.0.1 with free ports and temporary folders; every process is ended by its pid.
 """
 
+import glob
 import http.client
 import json
 import os
@@ -302,6 +303,15 @@ class Banyan:
             return answer.status, answer.read(), dict(answer.getheaders())
         finally:
             connection.close()
+
+    def nice_values(self):
+        """By the names of its threads."""
+        values = {}
+        for task in glob.glob("/proc/%d/task/*/stat" % self.process.pid):
+            with open(task, encoding="utf-8") as file:
+                name, rest = file.read().rsplit(")", 1)
+            values.setdefault(name.split("(", 1)[1], set()).add(int(rest.split()[16]))
+        return values
 
     def memory_kib(self):
         with open("/proc/%d/status" % self.process.pid, encoding="utf-8") as file:

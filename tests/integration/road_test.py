@@ -3,6 +3,7 @@
 """The whole road: a request through proxy, log, mirror, verdict, report, shift, rollback."""
 
 import json
+import os
 import signal
 import time
 import unittest
@@ -30,6 +31,17 @@ class RoadTest(BanyanTest):
         exchange = self.banyan.json("exchange", found[0]["exemplars"][0])
         self.assertEqual("different", exchange["verdict"])
         self.assertEqual(200, exchange["responses"]["candidate"]["status"])
+
+    def test_who_serves_no_client_steps_back(self):
+        """docs/decisions/0041-clients-first.md"""
+        self.banyan.start()
+        self.banyan.request("GET", "/orders/1")
+        values = self.banyan.nice_values()
+        served = os.getpriority(os.PRIO_PROCESS, 0)
+        for name in ("banyan-mirror", "banyan-compare", "banyan-ledger", "sealer"):
+            self.assertEqual({min(served + 10, 19)}, values.pop(name), name)
+        self.assertIn("recorder", values)
+        self.assertEqual({served}, set.union(*values.values()), values)
 
     def test_findings_of_names_of_things_become_one(self):
         self.candidate.answer = lambda request: (200, {"Content-Type": "application/json"}, b'{"ok":false}')
