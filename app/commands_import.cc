@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "app/exit_codes.h"
 #include "app/import_file.h"
+#include "app/import_subjects.h"
 #include "config/config.h"
 #include "core/base/text.h"
 #include "core/crypto/key_ring.h"
@@ -121,11 +122,23 @@ class Import {
     if (!recorder.ok()) return recorder.error();
     made->recorder_ = *std::move(recorder);
     made->sink_ = made->recorder_->open_lane();
+    if (config.proxy.subject.kind != proxy::SubjectOptions::Kind::kNone) {
+      auto subjects = ImportSubjects::open(FileSystem::posix(), SystemClock::instance(),
+                                           config.data_dir, *made->keys_, config.proxy.subject);
+      if (!subjects.ok()) return subjects.error();
+      made->subjects_ = *std::move(subjects);
+      made->sink_ = made->subjects_->guard(std::move(made->sink_));
+    }
     made->lane_ = made->recorder_->next_lane_number();
     interchange::AppendOptions appending;
     appending.format = interchange::to_string(format);
     appending.digest_seed = made->keys_->digest_seed();
     appending.answered_by = parse_system(options.answered_by).value_or(System::kLegacy);
+    if (made->subjects_ != nullptr) {
+      appending.key_of = [self = made.get()](const Exchange& exchange, std::string_view session) {
+        return self->subjects_->key_of(exchange, session);
+      };
+    }
     made->appender_.emplace(
         *made->sink_, *made->redactor_, appending, [self = made.get()] { return self->next_id(); },
         [self = made.get()](const Exchange& exchange) { return self->route_of(exchange); });
@@ -161,14 +174,22 @@ class Import {
   // What was appended is durable behind this, also where the import ended early.
   Status close() {
     const Status flushed = recorder_->flush(kImportFlushNs);
+    const Status keyed = subjects_ == nullptr ? Status() : subjects_->flush();
     sink_.reset();
     recorder_->stop();
-    return flushed;
+    return flushed.ok() ? keyed : flushed;
   }
 
   std::uint64_t imported() const { return appender_->exchanges(); }
   std::uint64_t skipped() const { return skipped_; }
-  const interchange::Tally& losses() const { return appender_->losses(); }
+  interchange::Tally losses() const {
+    interchange::Tally losses = appender_->losses();
+    if (subjects_ != nullptr) {
+      losses.count("their subject's data is left out, since no key could be had for it",
+                   subjects_->left_out());
+    }
+    return losses;
+  }
 
  private:
   explicit Import(const ImportOptions& options) : options_(options) {}
@@ -218,6 +239,7 @@ class Import {
   std::unique_ptr<model::Redactor> redactor_;
   std::unique_ptr<routing::RoutingTable> routes_;
   std::unique_ptr<recorder::Recorder> recorder_;
+  std::unique_ptr<ImportSubjects> subjects_;  // null: no data is anybody's
   std::unique_ptr<model::RecordSink> sink_;
   std::optional<interchange::ExchangeAppender> appender_;
   std::uint16_t lane_ = 0;

@@ -36,10 +36,18 @@ void SealKeyRetirement::run() {
 void SealKeyRetirement::look() { tell(retire()); }
 
 Status SealKeyRetirement::retire() {
-  if (subjects_ != nullptr) {
-    const auto oldest = static_cast<std::int64_t>(recorder_.stats().oldest_append_wall_ns);
-    BANYAN_RETURN_IF_ERROR(subjects_->prune(oldest));
-  }
+  const Status pruned = prune_subjects();
+  const Status retired = retire_epochs();
+  return pruned.ok() ? retired : pruned;
+}
+
+Status SealKeyRetirement::prune_subjects() {
+  if (subjects_ == nullptr) return {};
+  const auto oldest = recorder_.oldest_append_ns();
+  return oldest.ok() ? subjects_->prune(*oldest) : oldest.error();
+}
+
+Status SealKeyRetirement::retire_epochs() {
   const auto oldest = recorder_.oldest_epoch();
   if (!oldest.ok()) return oldest.error();
   if (*oldest <= kept_from_) return {};

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Destroys the seal keys of epochs of which retention has left nothing in the log, so that what was
-// sealed then is unreadable for good, also in copies of the disk. Looks every few seconds, on a
-// thread of its own, so that a slow disk holds up neither log nor traffic; the first look makes
-// good what a crash left undone. What fails is tried again at the next look.
+// Destroys the seal keys of epochs, and the subjects' keys of days, of which retention has left
+// nothing in the log, so that what was sealed then is unreadable for good, also in copies of the
+// disk. Looks every few seconds, on a thread of its own, so that a slow disk holds up neither log
+// nor traffic; the first look makes good what a crash left undone. What fails is tried again at the
+// next look.
 #pragma once
 
 #include <chrono>
@@ -43,6 +44,8 @@ class SealKeyRetirement {
  private:
   void run();
   Status retire();
+  Status prune_subjects();  // of days of which no stream of the log has anything left
+  Status retire_epochs();
   void tell(const Status& status);
 
   const recorder::Recorder& recorder_;

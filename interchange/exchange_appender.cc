@@ -44,6 +44,8 @@ Status ExchangeAppender::append(const Exchange& exchange) {
     common.is_write = facts.is_write;
     common.primary = options_.answered_by;
   }
+  common.session = session_of(exchange);
+  if (options_.key_of) common.key = options_.key_of(exchange, common.session);
   if (exchange.shadow) losses_.count("copies' answers are not imported; replay makes new ones");
   BANYAN_RETURN_IF_ERROR(append_request(exchange, common));
   BANYAN_RETURN_IF_ERROR(append_end(exchange, common));
@@ -116,18 +118,18 @@ Status ExchangeAppender::append_request(const Exchange& exchange, const Common& 
   const bool in_chunks = goes_in_chunks(exchange.body, !exchange.trailers.empty());
   const http::HeaderList fields = views_of(exchange.fields);
   const std::string decision = decision_of(exchange);
-  const std::string session = session_of(exchange);
   model::RequestRecord record;
   record.exchange = common.id;
   record.started = exchange.started;
   record.route = common.route;
   record.primary = common.primary;
   record.decision = decision;
-  record.session = session;
+  record.session = common.session;
   record.mirror = MirrorDecision::kOff;
   record.is_write = common.is_write;
   record.method = exchange.method;
   record.http_version = exchange.http_version;
+  record.of.key = common.key;
   record.body = body_of(exchange.body, in_chunks, false);
   const model::RedactedMessage redacted =
       redactor_.redact(common.id, exchange.target, fields, record.body.bytes,
@@ -154,6 +156,7 @@ Status ExchangeAppender::append_request_chunks(const Exchange& exchange, const C
       append_chunks(common, model::Side::kRequest, bytes.substr(0, bytes.size() - last), sequence));
   model::ChunkRecord chunk;
   chunk.exchange = common.id;
+  chunk.of.key = common.key;
   chunk.side = model::Side::kRequest;
   chunk.sequence = sequence;
   chunk.bytes = bytes.substr(bytes.size() - last);
@@ -173,6 +176,7 @@ Status ExchangeAppender::append_chunks(const Common& common, model::Side side,
   while (!bytes.empty()) {
     model::ChunkRecord chunk;
     chunk.exchange = common.id;
+    chunk.of.key = common.key;
     chunk.side = side;
     chunk.sequence = sequence++;
     chunk.bytes = bytes.substr(0, kChunkBytesMax);
@@ -213,6 +217,7 @@ Status ExchangeAppender::append_answer(const Exchange& exchange, const Common& c
   record.started = exchange.started;
   record.is_write = common.is_write;
   record.delivery = exchange.delivery;
+  record.of.key = common.key;
   record.answer.system = common.primary;
   record.answer.status = answer.status;
   record.answer.http_version = answer.http_version;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
@@ -30,6 +31,8 @@ struct AppendOptions {
   std::uint64_t digest_seed = 0;
   std::size_t inline_bytes_max = 256 * 1024;  // of a body; larger ones go into CHUNKs
   System answered_by = System::kLegacy;       // in foreign files
+  // The id of the key of whose data an exchange holds, "" for nobody; null: of none.
+  std::function<std::string(const Exchange&, std::string_view session)> key_of;
 };
 
 class ExchangeAppender {
@@ -54,6 +57,8 @@ class ExchangeAppender {
     std::string route;
     bool is_write = false;
     System primary = System::kLegacy;
+    std::string session;
+    std::string key;  // of its subject; "": it has none
   };
   std::string decision_of(const Exchange& exchange) const;
   std::string session_of(const Exchange& exchange) const;

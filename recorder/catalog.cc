@@ -325,23 +325,26 @@ std::int64_t Catalog::longest_exchange_ns(FileSystem& files, std::int64_t wall_n
   return longest;
 }
 
-Result<Epoch> Catalog::oldest_epoch(FileSystem& files) const {
+Result<Catalog::Oldest> Catalog::oldest(FileSystem& files) const {
   const auto held = segments();
-  if (held.empty()) {
-    return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk, directory_ + " holds no segment");
-  }
   auto names = files.list(directory_);
   if (!names.ok()) return names.error();
   for (const std::string& name : *names) {
     const auto base = parse_segment_name(name);
-    if (!base || *base >= held.front()->base()) continue;
+    if (!base || (!held.empty() && *base >= held.front()->base())) continue;
     return make_error(ErrorCode::kDamaged, ErrorOrigin::kDisk,
                       directory_ + "/" + name +
-                          " lies before the log's first record: its header is damaged, or it could "
-                          "not be deleted");
+                          " lies before the first record that can be read: its header is damaged, "
+                          "or it could not be deleted");
   }
-  Epoch oldest = held.front()->header().epoch;
-  for (const auto& segment : held) oldest = std::min(oldest, segment->header().epoch);
+  if (held.empty()) {
+    return make_error(ErrorCode::kNotFound, ErrorOrigin::kDisk, directory_ + " holds no segment");
+  }
+  Oldest oldest{held.front()->header().epoch, held.front()->header().created_wall_ns};
+  for (const auto& segment : held) {
+    oldest.epoch = std::min(oldest.epoch, segment->header().epoch);
+    oldest.append_wall_ns = std::min(oldest.append_wall_ns, segment->header().created_wall_ns);
+  }
   return oldest;
 }
 

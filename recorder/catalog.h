@@ -148,8 +148,13 @@ class Catalog {
   // The ranges of offsets outside of which no record has that key.
   Result<std::vector<model::LogSpan>> find_key(FileSystem& files, const model::LogKey& key) const;
   std::int64_t longest_exchange_ns(FileSystem& files, std::int64_t wall_ns) const;
-  // Of all records that are left. kDamaged where a file that nobody can read may hold older ones.
-  Result<Epoch> oldest_epoch(FileSystem& files) const;
+  // Of all records that are left; none is older. kNotFound where there are none, kDamaged where a
+  // file that nobody can read may hold older ones.
+  struct Oldest {
+    Epoch epoch;
+    std::int64_t append_wall_ns = 0;
+  };
+  Result<Oldest> oldest(FileSystem& files) const;
 
  private:
   const std::string directory_;

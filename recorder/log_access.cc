@@ -2,6 +2,7 @@
 #include "recorder/log_access.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -106,6 +107,22 @@ Status LogDirectory::commit_cursor(std::string_view consumer, const model::Curso
 Result<model::Cursor> LogDirectory::load_cursor(std::string_view consumer) const {
   if (cursors_ != nullptr) return cursors_->load(consumer);
   return CursorTable(files_, log_directory_).load(consumer);
+}
+
+Result<std::int64_t> LogDirectory::oldest_append_ns() const {
+  constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
+  std::int64_t oldest = kNone;
+  for (const std::string& name : list_streams(files_, log_directory_)) {
+    auto catalog = own_;
+    if (own_ == nullptr || name != own_->stream()) {
+      catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name, keys_);
+      BANYAN_RETURN_IF_ERROR(catalog->refresh(files_));
+    }
+    const auto found = catalog->oldest(files_);
+    if (!found.ok()) return found.error();
+    oldest = std::min(oldest, found->append_wall_ns);
+  }
+  return oldest == kNone ? 0 : oldest;
 }
 
 Result<std::unique_ptr<model::LogAccess>> open_log(FileSystem& files, const std::string& directory,

@@ -30,6 +30,9 @@ class LogDirectory final : public model::LogAccess {
   std::shared_ptr<void> add_publish_listener(PublishListener listener) override;
   Status commit_cursor(std::string_view consumer, const model::Cursor& cursor, bool pins) override;
   Result<model::Cursor> load_cursor(std::string_view consumer) const override;
+  // Wall time before which no record was appended that is still there, in any stream; 0 where there
+  // is none.
+  Result<std::int64_t> oldest_append_ns() const;
 
  private:
   // A catalog per stream, as it is now.

@@ -118,7 +118,12 @@ void Recorder::set_checkpoint_state(std::uint64_t routing_epoch, std::uint64_t r
 
 model::LogAccess& Recorder::access() { return impl_->access; }
 RecorderStats Recorder::stats() const { return impl_->sequencer.stats(); }
-Result<Epoch> Recorder::oldest_epoch() const { return impl_->catalog->oldest_epoch(impl_->files); }
+Result<Epoch> Recorder::oldest_epoch() const {
+  const auto oldest = impl_->catalog->oldest(impl_->files);
+  if (!oldest.ok()) return oldest.error();
+  return oldest->epoch;
+}
+Result<std::int64_t> Recorder::oldest_append_ns() const { return impl_->access.oldest_append_ns(); }
 
 void Recorder::set_retention_listener(
     std::function<void(std::string_view stream, Offset first, Offset end)> listener) {

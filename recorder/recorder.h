@@ -77,6 +77,9 @@ class Recorder {
   // streams count epochs of their own, and only who serves clients seals: into its own stream.
   // kDamaged where that cannot be told. Reads the folder. Any thread.
   Result<Epoch> oldest_epoch() const;
+  // Wall time before which no record was appended that is left in the log, in any stream; 0 where
+  // none is. kDamaged or kUnsupported where that cannot be told. Reads the folders. Any thread.
+  Result<std::int64_t> oldest_append_ns() const;
   // Before retention deletes a segment: called on the recorder thread with its offsets, so that the
   // owner of pending copies can account for them (drop: retention). Set before open_lane.
   void set_retention_listener(

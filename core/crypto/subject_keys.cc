@@ -245,6 +245,18 @@ void SubjectKeys::write_some() {
     ++stats_.write_failures;
   }
   for (SubjectKeyEntry& entry : batch) entry.key.fill('\0');
+  ++writes_;
+  written_.notify_all();
+}
+
+Status SubjectKeys::flush() {
+  MutexLock lock(mutex_);
+  const std::uint64_t wanted = sequence_;
+  const std::uint64_t seen = writes_;
+  while (durable_sequence() < wanted && (writes_ == seen || !has_failed())) lock.wait(written_);
+  if (durable_sequence() >= wanted) return {};
+  return make_error(ErrorCode::kIo, ErrorOrigin::kDisk,
+                    "keys of subjects cannot be written: " + stats_.failure);
 }
 
 // ---- erasing
@@ -315,6 +327,7 @@ Status SubjectKeys::destroy_doomed() {
       return going.count(string_of(entry.id)) > 0;
     });
     if (unwritten_.empty()) durable_.store(sequence_, std::memory_order_release);
+    written_.notify_all();
   }
   const auto gone = disk_.overwrite(
       [&](std::string_view id, std::int64_t) { return going.count(std::string(id)) > 0; });

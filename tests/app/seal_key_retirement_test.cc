@@ -106,6 +106,32 @@ TEST_F(SealKeyRetirementTest, TriesAgainAfterAFailure) {
   EXPECT_FALSE(has_key(1));
 }
 
+TEST_F(SealKeyRetirementTest, SubjectsKeysStayWhileAnImportIsAsOldAsTheirDay) {
+  constexpr std::int64_t kDayNs = 24LL * 3600 * 1'000'000'000;
+  auto imported = options_;
+  imported.stream = "import";
+  { ASSERT_TRUE(recorder::Recorder::open(files_, clock_, imported).ok()); }
+  start_banyan();
+  auto subjects =
+      crypto::SubjectKeys::open(files_, clock_, "/data/keys/subjects", std::string(32, 's'));
+  ASSERT_TRUE(subjects.ok()) << subjects.error().message;
+  const std::string ada = (*subjects)->id_for("ada");
+  ASSERT_TRUE((*subjects)->flush().ok());
+  clock_.jump_wall_ns(10 * kDayNs);
+  fill_log();
+  SealKeyRetirement retirement(*recorder_, *keys_, subjects->get());
+  retirement.look();
+  EXPECT_FALSE((*subjects)->find(ada).key.empty());
+  const auto names = files_.list("/data/log/import");
+  ASSERT_TRUE(names.ok());
+  for (const std::string& name : *names) {
+    if (!name.ends_with(".seg")) continue;
+    ASSERT_TRUE(files_.remove("/data/log/import/" + name).ok());
+  }
+  retirement.look();
+  EXPECT_TRUE((*subjects)->find(ada).key.empty());
+}
+
 // The key is all that a person who repairs the file would need.
 TEST_F(SealKeyRetirementTest, KeepsKeysWhileAFileThatNobodyCanReadIsOlder) {
   start_banyan();

@@ -142,6 +142,31 @@ inline_body = "64KiB"
         self.check_files()
         self.check_gone(before)
 
+    def test_an_import_lies_under_the_keys_of_its_subjects_too(self):
+        self.serve_both()
+        exported = os.path.join(self.banyan.folder, "out.ndjson")
+        self.banyan.cli("log", "export", "--as", "ndjson", "--output", exported)
+        refused = self.banyan.cli("log", "import", exported, code=None)
+        self.assertNotEqual(0, refused.returncode)
+        self.assertIn("stop it, import, and start it again", refused.stderr)
+        self.banyan.stop()
+        before = len(self.banyan.records("--filter", "type:request"))
+        self.assertEqual(9, self.banyan.json("log", "import", exported)["exchanges"])
+        imported = {path: text for path, text in self.files() if "/log/import/" in path}
+        self.assertIn(".seg", "".join(imported))
+        self.assertEqual([], self.found(ALICE, imported) + self.found(BOB, imported))
+        requests = self.banyan.records("--filter", "type:request")
+        self.assertEqual(before + 9, len(requests))
+        self.assertEqual(2 * 2, len([r for r in requests if ALICE in r["target"]]))
+        self.banyan.start()
+        done = self.banyan.json("log", "erase", "--subject", ALICE)
+        self.assertEqual(8, done["exchanges"])
+        self.banyan.stop()
+        os.remove(exported)
+        self.check_files()
+        self.assertEqual(8, len([r for r in self.banyan.records("--filter", "type:request") if r.get("erased")]))
+        self.assertIn(BOB, self.banyan.cli("log", "cat", "--json").stdout)
+
     def ask_in_vain(self):
         try:
             self.banyan.api("POST", "/api/v1/erasures", json.dumps({"subject": ALICE}))
@@ -197,6 +222,7 @@ audit = true
 key = "0123456789abcdef-log"
 """
     test_a_crash_in_the_middle_is_finished_at_the_next_start = None
+    test_an_import_lies_under_the_keys_of_its_subjects_too = None
     test_without_a_server_it_works_on_the_files = None
 
     def test_one_customer_goes_and_nothing_else(self):

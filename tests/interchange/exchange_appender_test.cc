@@ -24,6 +24,7 @@ class ExchangeAppenderTest : public testing::Test {
     AppendOptions options;
     options.format = "gor";
     options.inline_bytes_max = 1000;
+    options.key_of = key_of_;
     ExchangeAppender appender(
         *sink, *redactor_, options, [this] { return ExchangeId::make(7, Epoch{1}, 1, ++counter_); },
         [](const Exchange&) {
@@ -39,6 +40,7 @@ class ExchangeAppenderTest : public testing::Test {
   support::MemoryLog log_{clock_};
   std::unique_ptr<crypto::KeyRing> keys_;
   std::unique_ptr<model::Redactor> redactor_;
+  std::function<std::string(const Exchange&, std::string_view)> key_of_;
   std::uint64_t counter_ = 0;
   Tally losses_;
   std::vector<std::string> storage_;
@@ -58,6 +60,30 @@ TEST_F(ExchangeAppenderTest, GivesIdsOfItsOwnAndNeverMirrors) {
   EXPECT_EQ(requests[0].route, "orders");
   EXPECT_EQ(requests[0].started.wall_ns, exchange.started.wall_ns);
   EXPECT_EQ(requests[0].body.bytes, all_bytes());
+}
+
+TEST_F(ExchangeAppenderTest, AllRecordsOfASubjectNameItsKey) {
+  const std::string key(16, 'k');
+  key_of_ = [&](const Exchange& exchange, std::string_view session) {
+    EXPECT_EQ(exchange.target, awkward_exchange().target);
+    EXPECT_EQ(session, "tokened");
+    return key;
+  };
+  Exchange exchange = awkward_exchange();
+  exchange.session = "tokened";
+  exchange.body.bytes.assign(2000, 'q');
+  exchange.answer->body.bytes.assign(2000, 'a');
+  ASSERT_TRUE(append(exchange).ok());
+  for (const auto& request : log_.all<model::RequestRecord>(storage_)) {
+    EXPECT_EQ(request.of.key, key);
+  }
+  for (const auto& response : log_.all<model::ResponseRecord>(storage_)) {
+    EXPECT_EQ(response.of.key, key);
+  }
+  const auto chunks = log_.all<model::ChunkRecord>(storage_);
+  EXPECT_EQ(chunks.size(), 2U);  // of each side one
+  for (const auto& chunk : chunks) EXPECT_EQ(chunk.of.key, key);
+  EXPECT_EQ(log_.records().size(), 4U);
 }
 
 TEST_F(ExchangeAppenderTest, RedactsAndSealsSecretsOfForeignFiles) {

@@ -179,6 +179,32 @@ TEST_F(ReconfigureTest, OptionsThatMakeNoSenseChangeNothing) {
   EXPECT_EQ(recorder_->reconfigure(next).error().code, ErrorCode::kInvalidArgument);
 }
 
+class OldestAppendTest : public LogTest {};
+
+TEST_F(OldestAppendTest, IsTheOldestOfAllStreams) {
+  options_.retention_bytes = 200'000;
+  auto other = options_;
+  other.stream = "import";
+  const std::int64_t imported = clock_.wall_ns();
+  { ASSERT_TRUE(Recorder::open(files_, clock_, other).ok()); }
+  clock_.jump_wall_ns(1'000);
+  open();
+  EXPECT_EQ(*recorder_->oldest_append_ns(), imported);
+  const std::string path = std::string(kDirectory) + "/import/";
+  const auto names = files_.list(std::string(kDirectory) + "/import");
+  ASSERT_TRUE(names.ok());
+  for (const std::string& name : *names) {
+    if (!name.ends_with(".seg")) continue;
+    for (const std::size_t at : {40U, 2088U})
+      files_.flip_byte(path + name, at);  // The whole header.
+    const auto unknown = recorder_->oldest_append_ns();
+    ASSERT_FALSE(unknown.ok());
+    EXPECT_NE(unknown.error().message.find(name), std::string::npos) << unknown.error().message;
+    ASSERT_TRUE(files_.remove(path + name).ok());
+  }
+  EXPECT_EQ(*recorder_->oldest_append_ns(), imported + 1'000);
+}
+
 class OldestEpochTest : public LogTest {};
 
 TEST_F(OldestEpochTest, IsOfTheFirstSegmentLeftWhateverOtherStreamsCount) {

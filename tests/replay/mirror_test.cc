@@ -686,7 +686,10 @@ TEST_F(MirrorTest, TenThousandCopiesWithoutLoss) {
   for (const auto& shadow : shadows()) ended.insert(shadow.exchange);
   EXPECT_EQ(ended.size(), kExchanges);
   EXPECT_EQ(candidate_->count(), kExchanges);
-  EXPECT_LE(candidate_->accepted(), options_.in_flight_max);
+  EXPECT_LE(candidate_->most_at_once(), options_.in_flight_max);
+  // Connections are used again. Where the mirror's thread gets no turn for seconds, some connect in
+  // vain.
+  EXPECT_LT(candidate_->accepted(), kExchanges / 10);
 }
 
 TEST_F(MirrorTest, ReconfiguredCopiesGoByTheNewOptions) {

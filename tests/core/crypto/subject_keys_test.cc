@@ -51,6 +51,20 @@ class SubjectKeysTest : public testing::Test {
   std::unique_ptr<SubjectKeys> keys_;
 };
 
+TEST_F(SubjectKeysTest, FlushWaitsForTheDiskAndSaysWhereItTakesNothing) {
+  options_.retry = std::chrono::hours(1);
+  open();
+  EXPECT_TRUE(keys_->flush().ok());
+  const std::string ada = keys_->id_for("ada");
+  EXPECT_TRUE(keys_->flush().ok());
+  EXPECT_GE(keys_->durable_sequence(), keys_->find(ada).sequence);
+  files_.fail_call(Call::kSync, 1, EIO);
+  keys_->id_for("bob");
+  const Status failed = keys_->flush();
+  ASSERT_FALSE(failed.ok());
+  EXPECT_NE(failed.error().message.find("keys of subjects cannot be written"), std::string::npos);
+}
+
 TEST_F(SubjectKeysTest, ASubjectKeepsItsKeyForADayAndOverRestarts) {
   open();
   const std::string ada = durable_id("ada");
