@@ -112,6 +112,12 @@ class Import {
     if (!redactor.ok()) return redactor.error();
     made->redactor_ = *std::move(redactor);
     made->routes_ = table_of(config, *made->keys_);
+    if (config.proxy.subject.kind != proxy::SubjectOptions::Kind::kNone) {
+      auto subjects = ImportSubjects::open(FileSystem::posix(), SystemClock::instance(),
+                                           config.data_dir, *made->keys_, config.proxy.subject);
+      if (!subjects.ok()) return subjects.error();
+      made->subjects_ = *std::move(subjects);
+    }
     recorder::RecorderOptions own = config.recorder;
     own.directory = config.data_dir + "/log";
     own.stream = model::kImportStream;
@@ -122,13 +128,7 @@ class Import {
     if (!recorder.ok()) return recorder.error();
     made->recorder_ = *std::move(recorder);
     made->sink_ = made->recorder_->open_lane();
-    if (config.proxy.subject.kind != proxy::SubjectOptions::Kind::kNone) {
-      auto subjects = ImportSubjects::open(FileSystem::posix(), SystemClock::instance(),
-                                           config.data_dir, *made->keys_, config.proxy.subject);
-      if (!subjects.ok()) return subjects.error();
-      made->subjects_ = *std::move(subjects);
-      made->sink_ = made->subjects_->guard(std::move(made->sink_));
-    }
+    if (made->subjects_ != nullptr) made->sink_ = made->subjects_->guard(std::move(made->sink_));
     made->lane_ = made->recorder_->next_lane_number();
     interchange::AppendOptions appending;
     appending.format = interchange::to_string(format);
@@ -238,8 +238,8 @@ class Import {
   std::unique_ptr<crypto::KeyRing> keys_;
   std::unique_ptr<model::Redactor> redactor_;
   std::unique_ptr<routing::RoutingTable> routes_;
-  std::unique_ptr<recorder::Recorder> recorder_;
   std::unique_ptr<ImportSubjects> subjects_;  // null: no data is anybody's
+  std::unique_ptr<recorder::Recorder> recorder_;
   std::unique_ptr<model::RecordSink> sink_;
   std::optional<interchange::ExchangeAppender> appender_;
   std::uint16_t lane_ = 0;

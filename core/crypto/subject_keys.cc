@@ -245,15 +245,13 @@ void SubjectKeys::write_some() {
     ++stats_.write_failures;
   }
   for (SubjectKeyEntry& entry : batch) entry.key.fill('\0');
-  ++writes_;
   written_.notify_all();
 }
 
 Status SubjectKeys::flush() {
   MutexLock lock(mutex_);
   const std::uint64_t wanted = sequence_;
-  const std::uint64_t seen = writes_;
-  while (durable_sequence() < wanted && (writes_ == seen || !has_failed())) lock.wait(written_);
+  while (durable_sequence() < wanted && !has_failed()) lock.wait(written_);
   if (durable_sequence() >= wanted) return {};
   return make_error(ErrorCode::kIo, ErrorOrigin::kDisk,
                     "keys of subjects cannot be written: " + stats_.failure);

@@ -66,7 +66,8 @@ class SubjectKeys {
   Found find(std::string_view id, bool takes_doomed = false);
   std::uint64_t durable_sequence() const { return durable_.load(std::memory_order_acquire); }
   bool has_failed() const { return has_failed_.load(std::memory_order_acquire); }
-  // Waits until every key there is now is durable; fails where a write does. For who can wait.
+  // Waits until every key there is now is durable; fails where the last write did. For who can
+  // wait.
   Status flush();
   // Called whenever more became durable, or a write failed, until the handle dies. Must not block.
   std::shared_ptr<void> add_listener(std::function<void()> listener);
@@ -125,7 +126,6 @@ class SubjectKeys {
   std::unordered_map<Id, Id, IdHash> newest_ GUARDED_BY(mutex_);  // by token
   std::deque<SubjectKeyEntry> unwritten_ GUARDED_BY(mutex_);
   std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;
-  std::uint64_t writes_ GUARDED_BY(mutex_) = 0;  // that ended
   std::int64_t looked_mono_ns_ GUARDED_BY(mutex_) = 0;
   bool is_erasing_ GUARDED_BY(mutex_) =
       false;  // the list says that one began, and not that it ended

@@ -149,6 +149,7 @@ inline_body = "64KiB"
         refused = self.banyan.cli("log", "import", exported, code=None)
         self.assertNotEqual(0, refused.returncode)
         self.assertIn("stop it, import, and start it again", refused.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.banyan.data, "log", "import")))
         self.banyan.stop()
         before = len(self.banyan.records("--filter", "type:request"))
         self.assertEqual(9, self.banyan.json("log", "import", exported)["exchanges"])

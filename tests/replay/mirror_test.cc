@@ -380,7 +380,7 @@ TEST_F(MirrorTest, RouteThatIsOffSkipsReadsAndKeepsWrites) {
   answer_write(2, 200);
   ASSERT_TRUE(wait_for([&] { return skips().size() == 1; }));
   EXPECT_EQ(skip_of(1), SkipReason::kRouteOff);
-  EXPECT_EQ(mirror_->stats().pending_writes, 1U);
+  ASSERT_TRUE(wait_for([&] { return mirror_->stats().pending_writes == 1; }));
   policy_.is_on = true;
   ASSERT_TRUE(wait_for([&] {
     clock_.advance_ns(100'000'000);

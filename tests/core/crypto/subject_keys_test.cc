@@ -63,6 +63,7 @@ TEST_F(SubjectKeysTest, FlushWaitsForTheDiskAndSaysWhereItTakesNothing) {
   const Status failed = keys_->flush();
   ASSERT_FALSE(failed.ok());
   EXPECT_NE(failed.error().message.find("keys of subjects cannot be written"), std::string::npos);
+  EXPECT_FALSE(keys_->flush().ok());  // Also for who comes behind the write that failed.
 }
 
 TEST_F(SubjectKeysTest, ASubjectKeepsItsKeyForADayAndOverRestarts) {
