@@ -312,9 +312,10 @@ void Sequencer::keep_durable(bool must_wait) {
     if (has_failed()) return;
   }
   if (!is_sync_due()) return;
-  // Where little was written since the last one this thread waits itself: who waits for it gets it
-  // two changes of threads earlier, and no lane will be full meanwhile.
-  if (writer_.pending_bytes() < kLargeCutBytes) return sync();
+  // Where somebody waits for it and little was written since the last one, this thread waits
+  // itself: it ends two changes of threads earlier, and no lane will be full meanwhile. Where
+  // nobody does, whoever follows the log would wait for the disk.
+  if (is_sync_wanted_ && writer_.pending_bytes() < kLargeCutBytes) return sync();
   begin_sync();
 }
 

@@ -56,6 +56,21 @@ TEST_F(SideSyncTest, WritingGoesOnMeanwhile) {
   EXPECT_EQ(recorder_->stats().sync_failures, 0U);
 }
 
+// Also where it covers little: whoever follows the log would wait for the disk twenty times a
+// second.
+TEST_F(SideSyncTest, WritingGoesOnBesideASyncThatNobodyWaitsFor) {
+  options_.flush_interval_ns = 1'000'000;
+  open();
+  files_.hang(Call::kSync);
+  append(1, 1);
+  EXPECT_TRUE(wait_until([this] { return files_.is_hanging(); }));
+  append(2, 1);
+  EXPECT_TRUE(wait_until([&] { return readable(Fence::kWritten) == 2; }));
+  EXPECT_EQ(readable(Fence::kDurable), 0U);
+  files_.release();
+  EXPECT_TRUE(wait_until([&] { return readable(Fence::kDurable) == 2; }));
+}
+
 TEST_F(SideSyncTest, WritingWaitsWhereTooMuchIsNotDurable) {
   open();
   std::uint64_t next = append_until_a_sync_hangs();
