@@ -50,9 +50,8 @@ Result<admin::ErasureReport> erase_offline(const Target& target, bool has_sessio
                                            const admin::ErasureRequest& request) {
   FileSystem& files = FileSystem::posix();
   Clock& clock = SystemClock::instance();
-  const std::string stream = target.data_dir + "/log/main";
   // A server that cannot be reached still has the keys in memory.
-  auto lock = files.lock(stream + "/lock");
+  auto lock = lock_main_stream(files, target.data_dir);
   if (!lock.ok()) return lock.error();
   if (!files.exists(subjects_directory(target.data_dir))) return admin::ErasureReport{};
   auto log = recorder::open_log(files, target.data_dir + "/log", target.log_keys);

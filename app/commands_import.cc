@@ -12,6 +12,7 @@
 #include "app/exit_codes.h"
 #include "app/import_file.h"
 #include "app/import_subjects.h"
+#include "app/offline_log.h"
 #include "config/config.h"
 #include "core/base/text.h"
 #include "core/crypto/key_ring.h"
@@ -61,7 +62,7 @@ Result<config::Config> load_config(const Globals& globals) {
 Result<std::unique_ptr<crypto::KeyRing>> open_keys(const config::Config& config) {
   FileSystem& files = FileSystem::posix();
   Epoch epoch{1};
-  const auto meta = recorder::load_stream_meta(files, config.data_dir + "/log/main");
+  const auto meta = recorder::load_stream_meta(files, main_stream_directory(config.data_dir));
   if (meta.ok()) {
     epoch = std::max(epoch, meta->epoch);
   } else if (meta.error().code != ErrorCode::kNotFound) {

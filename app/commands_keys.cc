@@ -9,6 +9,7 @@
 
 #include "app/commands.h"
 #include "app/exit_codes.h"
+#include "app/offline_log.h"
 #include "config/config.h"
 #include "core/base/text.h"
 #include "core/crypto/key_ring.h"
@@ -120,10 +121,10 @@ int keys_rewrap(const Globals& globals, const std::string& old_key_file, bool is
   FileSystem& files = FileSystem::posix();
   // A running server still has the old key, and reads seal keys of earlier epochs when it needs
   // them.
-  const std::string stream = target_of(globals).data_dir + "/log/main";
+  const std::string data_dir = target_of(globals).data_dir;
   std::unique_ptr<FileLock> lock;
-  if (files.exists(stream)) {
-    auto held = files.lock(stream + "/lock");
+  if (files.exists(main_stream_directory(data_dir))) {
+    auto held = lock_main_stream(files, data_dir);
     if (!held.ok()) return fail_with(held.error());
     lock = *std::move(held);
   }

@@ -242,7 +242,7 @@ Result<Offline> open_book(const Globals& globals, comparator::ComparatorOptions 
   FileSystem& files = FileSystem::posix();
   const std::string data_dir = target_of(globals).data_dir;
   Offline out;
-  auto lock = files.lock(data_dir + "/log/main/lock");
+  auto lock = lock_main_stream(files, data_dir);
   if (!lock.ok()) return lock.error();
   out.lock = *std::move(lock);
   auto book = RuleBook::open(files, data_dir, std::move(config));

@@ -13,9 +13,8 @@ Result<std::unique_ptr<ImportSubjects>> ImportSubjects::open(FileSystem& files, 
                                                              const std::string& data_dir,
                                                              const crypto::KeyRing& ring,
                                                              const proxy::SubjectOptions& options) {
-  const std::string stream = data_dir + "/log/main";
-  BANYAN_RETURN_IF_ERROR(files.make_directories(stream));
-  auto lock = files.lock(stream + "/lock");
+  BANYAN_RETURN_IF_ERROR(files.make_directories(main_stream_directory(data_dir)));
+  auto lock = lock_main_stream(files, data_dir);
   if (!lock.ok()) {
     Error error = lock.error();
     error.message =

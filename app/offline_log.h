@@ -20,6 +20,18 @@ inline std::string subjects_directory(const std::string& data_dir) {
   return data_dir + "/keys/subjects";
 }
 
+// Of the stream that a server writes.
+inline std::string main_stream_directory(const std::string& data_dir) {
+  return data_dir + "/log/main";
+}
+
+// A server holds this lock as long as it runs: who has it changes what a server keeps in memory.
+// The stream's directory must be there.
+inline Result<std::unique_ptr<FileLock>> lock_main_stream(FileSystem& files,
+                                                          const std::string& data_dir) {
+  return files.lock(main_stream_directory(data_dir) + "/lock");
+}
+
 class OfflineLog final : public model::ForwardingLog {
  public:
   // `keys` null: nobody is a subject; else `opening` opens `log` by them.

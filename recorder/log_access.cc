@@ -22,17 +22,24 @@ LogDirectory::LogDirectory(FileSystem& files, std::string log_directory,
       signal_(std::move(signal)),
       cursors_(cursors) {}
 
+Result<std::shared_ptr<Catalog>> LogDirectory::catalog_of(const std::string& stream) const {
+  if (own_ && stream == own_->stream()) return own_;
+  auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + stream, stream, keys_);
+  BANYAN_RETURN_IF_ERROR(catalog->refresh(files_));
+  return catalog;
+}
+
 std::vector<std::shared_ptr<Catalog>> LogDirectory::catalogs() const {
   std::vector<std::shared_ptr<Catalog>> found;
   if (own_) found.push_back(own_);
   for (const std::string& name : list_streams(files_, log_directory_)) {
     if (own_ && name == own_->stream()) continue;
-    auto catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name, keys_);
-    if (const auto status = catalog->refresh(files_); !status.ok()) {
-      obs::log_warning("recorder", status.error().message);
+    auto catalog = catalog_of(name);
+    if (!catalog.ok()) {
+      obs::log_warning("recorder", catalog.error().message);
       continue;
     }
-    found.push_back(std::move(catalog));
+    found.push_back(*std::move(catalog));
   }
   return found;
 }
@@ -113,12 +120,9 @@ Result<std::int64_t> LogDirectory::oldest_append_ns() const {
   constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
   std::int64_t oldest = kNone;
   for (const std::string& name : list_streams(files_, log_directory_)) {
-    auto catalog = own_;
-    if (own_ == nullptr || name != own_->stream()) {
-      catalog = std::make_shared<Catalog>(log_directory_ + "/" + name, name, keys_);
-      BANYAN_RETURN_IF_ERROR(catalog->refresh(files_));
-    }
-    const auto found = catalog->oldest(files_);
+    const auto catalog = catalog_of(name);
+    if (!catalog.ok()) return catalog.error();
+    const auto found = (*catalog)->oldest(files_);
     if (!found.ok()) return found.error();
     oldest = std::min(oldest, found->append_wall_ns);
   }

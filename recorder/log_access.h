@@ -35,7 +35,9 @@ class LogDirectory final : public model::LogAccess {
   Result<std::int64_t> oldest_append_ns() const;
 
  private:
-  // A catalog per stream, as it is now.
+  // Of a stream as it is now.
+  Result<std::shared_ptr<Catalog>> catalog_of(const std::string& stream) const;
+  // Of each stream; what cannot be read is logged and left out.
   std::vector<std::shared_ptr<Catalog>> catalogs() const;
 
   FileSystem& files_;

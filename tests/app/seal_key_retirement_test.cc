@@ -122,12 +122,9 @@ TEST_F(SealKeyRetirementTest, SubjectsKeysStayWhileAnImportIsAsOldAsTheirDay) {
   SealKeyRetirement retirement(*recorder_, *keys_, subjects->get());
   retirement.look();
   EXPECT_FALSE((*subjects)->find(ada).key.empty());
-  const auto names = files_.list("/data/log/import");
-  ASSERT_TRUE(names.ok());
-  for (const std::string& name : *names) {
-    if (!name.ends_with(".seg")) continue;
-    ASSERT_TRUE(files_.remove("/data/log/import/" + name).ok());
-  }
+  const auto paths = segment_files("import");
+  ASSERT_EQ(paths.size(), 1U);
+  ASSERT_TRUE(files_.remove(paths[0]).ok());
   retirement.look();
   EXPECT_TRUE((*subjects)->find(ada).key.empty());
 }
@@ -139,7 +136,7 @@ TEST_F(SealKeyRetirementTest, KeepsKeysWhileAFileThatNobodyCanReadIsOlder) {
   start_banyan();
   const std::string first = segment_files().front();
   stop_banyan();
-  for (const std::size_t at : {40U, 2088U}) files_.flip_byte(first, at);  // The whole header.
+  damage_header(first);
   start_banyan();
   const auto oldest = recorder_->oldest_epoch();
   ASSERT_FALSE(oldest.ok());

@@ -146,14 +146,19 @@ class LogTest : public testing::Test {
     const auto status = recorder_->flush(kPatienceNs);
     ASSERT_TRUE(status.ok()) << status.error().message;
   }
-  std::vector<std::string> segment_files() {
+  std::vector<std::string> segment_files(const std::string& stream = "main") {
     std::vector<std::string> paths;
-    const auto names = files_.list(std::string(kDirectory) + "/main");
+    const std::string directory = std::string(kDirectory) + "/" + stream;
+    const auto names = files_.list(directory);
     if (!names.ok()) return paths;
     for (const std::string& name : *names) {
-      if (name.ends_with(".seg")) paths.push_back(std::string(kDirectory) + "/main/" + name);
+      if (name.ends_with(".seg")) paths.push_back(directory + "/" + name);
     }
     return paths;
+  }
+  // Both places where its header says all: nothing of it can be read.
+  void damage_header(const std::string& segment) {
+    for (const std::size_t at : {40U, 2088U}) files_.flip_byte(segment, at);
   }
 
   support::MemoryFileSystem files_;

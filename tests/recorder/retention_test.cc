@@ -190,18 +190,13 @@ TEST_F(OldestAppendTest, IsTheOldestOfAllStreams) {
   clock_.jump_wall_ns(1'000);
   open();
   EXPECT_EQ(*recorder_->oldest_append_ns(), imported);
-  const std::string path = std::string(kDirectory) + "/import/";
-  const auto names = files_.list(std::string(kDirectory) + "/import");
-  ASSERT_TRUE(names.ok());
-  for (const std::string& name : *names) {
-    if (!name.ends_with(".seg")) continue;
-    for (const std::size_t at : {40U, 2088U})
-      files_.flip_byte(path + name, at);  // The whole header.
-    const auto unknown = recorder_->oldest_append_ns();
-    ASSERT_FALSE(unknown.ok());
-    EXPECT_NE(unknown.error().message.find(name), std::string::npos) << unknown.error().message;
-    ASSERT_TRUE(files_.remove(path + name).ok());
-  }
+  const auto paths = segment_files("import");
+  ASSERT_EQ(paths.size(), 1U);
+  damage_header(paths[0]);
+  const auto unknown = recorder_->oldest_append_ns();
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_NE(unknown.error().message.find(paths[0]), std::string::npos) << unknown.error().message;
+  ASSERT_TRUE(files_.remove(paths[0]).ok());
   EXPECT_EQ(*recorder_->oldest_append_ns(), imported + 1'000);
 }
 
@@ -238,7 +233,7 @@ TEST_F(OldestEpochTest, IsNotToldWhileAnOlderFileCannotBeRead) {
   close();
   const auto paths = segment_files();
   ASSERT_EQ(paths.size(), 2U);
-  for (const std::size_t at : {40U, 2088U}) files_.flip_byte(paths[0], at);  // The whole header.
+  damage_header(paths[0]);
   open();
   const auto unknown = recorder_->oldest_epoch();
   ASSERT_FALSE(unknown.ok());

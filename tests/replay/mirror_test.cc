@@ -687,8 +687,8 @@ TEST_F(MirrorTest, TenThousandCopiesWithoutLoss) {
   EXPECT_EQ(ended.size(), kExchanges);
   EXPECT_EQ(candidate_->count(), kExchanges);
   EXPECT_LE(candidate_->most_at_once(), options_.in_flight_max);
-  // Connections are used again. Where the mirror's thread gets no turn for seconds, some connect in
-  // vain.
+  // Connections are used again. On a machine without an idle core more were opened than copies went
+  // at once (468 under TSan); why is not known.
   EXPECT_LT(candidate_->accepted(), kExchanges / 10);
 }
 
