@@ -20,15 +20,14 @@ import argparse
 import json
 import os
 import re
-import selectors
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+from wave_load import BODY, CONNECTIONS, Server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(HERE)
@@ -36,15 +35,9 @@ BUDGETS = os.path.join(HERE, "instructions.json")
 TOLERANCE = 1.05
 ROLE_TOLERANCE = 0.01  # of the total
 RUNS_MAX = 5
-CONNECTIONS = 48
 SLOW_TIME = 50
 REQUESTS = 1920  # of one load
 LOADS = (1, 3)  # of the short and of the longer run
-BODY = (b'{"items":[' + b",".join(b'{"sku":"S-%04d","name":"part %d","price":%d.5,"stock":%d}'
-                                  % (n, n, n * 3, n * 7) for n in range(19)) + b"]}")[:1024]
-ANSWER = (b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 28 Nov 2026 10:00:00 GMT\r\n"
-          b"Content-Type: application/json\r\nContent-Length: %d\r\n"
-          b"Connection: keep-alive\r\nCache-Control: no-store\r\n\r\n" % len(BODY)) + BODY
 REQUEST = b"GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nUser-Agent: instructions\r\n\r\n"
 
 # A thread is told by a source file of which it alone runs something (the main thread, the first, runs
@@ -61,112 +54,20 @@ ROLES = (
 CONFIGS = {"record": 0, "full": 100}
 
 
-class Origin:
-    """Answers every request alike, and counts them."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port = self.listener.getsockname()[1]
-        self.requests = 0
-        self.is_ended = False
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        with selectors.DefaultSelector() as ready:
-            ready.register(self.listener, selectors.EVENT_READ)
-            while not self.is_ended:
-                for key, _ in ready.select(0.2):
-                    if key.fileobj is self.listener:
-                        peer, _ = self.listener.accept()
-                        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                        ready.register(peer, selectors.EVENT_READ)
-                        continue
-                    try:
-                        data = key.fileobj.recv(65536)
-                    except OSError:
-                        data = b""
-                    count = data.count(b"\r\n\r\n")
-                    if count:
-                        self.requests += count
-                        key.fileobj.sendall(ANSWER * count)
-                    elif not data:
-                        ready.unregister(key.fileobj)
-                        key.fileobj.close()
-
-    def close(self):
-        self.is_ended = True
-        self.thread.join()
-        self.listener.close()
-
-
-class Run:
+class Run(Server):
     """One process under Callgrind, from start to exit."""
 
     def __init__(self, binary, mirror_percent, folder, preload):
-        self.folder = folder
-        self.legacy, self.candidate = Origin(), Origin()
-        config = os.path.join(folder, "banyan.toml")
-        with open(config, "w", encoding="utf-8") as out:
-            out.write(f'''data_dir = "{folder}/data"
-workers = 1
-[systems.legacy]
-urls = ["http://127.0.0.1:{self.legacy.port}"]
-[systems.candidate]
-urls = ["http://127.0.0.1:{self.candidate.port}"]
-[[listeners]]
-address = "127.0.0.1:0"
-[admin]
-address = "127.0.0.1:0"
-[[routes]]
-name = "all"
-match = {{ path = "/**" }}
-mirror_percent = {mirror_percent}
-''')
-        environment = dict(os.environ, LD_PRELOAD=preload, SLOW_TIME=str(SLOW_TIME))
-        self.out = os.path.join(folder, "callgrind")
-        with open(os.path.join(folder, "stderr"), "wb") as stderr:
-            self.process = subprocess.Popen(
-                ["valgrind", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=" + self.out,
-                 "--quiet", binary, "serve", "-c", config],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
-        self.port, self.admin = self.wait_ready()
-
-    def stderr(self):
-        with open(os.path.join(self.folder, "stderr"), encoding="utf-8", errors="replace") as text:
-            return text.read()
-
-    def wait_ready(self):
-        for _ in range(1200):
-            found = re.search(r"ready: listening on 127\.0\.0\.1:(\d+).*admin http://127\.0\.0\.1:(\d+)", self.stderr())
-            if found:
-                return int(found[1]), int(found[2])
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        sys.exit("instructions: Banyan did not start under valgrind:\n" + self.stderr())
-
-    def connect(self):
-        peers = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(CONNECTIONS)]
-        for peer in peers:
-            peer.settimeout(60)
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return peers
+        super().__init__(["valgrind", "--tool=callgrind", "--separate-threads=yes",
+                          "--callgrind-out-file=" + os.path.join(folder, "callgrind"), "--quiet", binary], folder,
+                         f'[[routes]]\nname = "all"\nmatch = {{ path = "/**" }}\nmirror_percent = {mirror_percent}\n',
+                         dict(os.environ, LD_PRELOAD=preload, SLOW_TIME=str(SLOW_TIME)))
 
     def load(self, peers):
-        """Waves: one request on each connection, then one answer from each."""
         for _ in range(REQUESTS // CONNECTIONS):
-            for peer in peers:
-                peer.sendall(REQUEST)
-            for peer in peers:
-                data = b""
-                while not data.endswith(BODY[-64:]):
-                    more = peer.recv(65536)
-                    if not more:
-                        sys.exit("instructions: a connection was closed\n" + self.stderr())
-                    data += more
-                if not data.startswith(b"HTTP/1.1 200 "):
-                    sys.exit("instructions: unexpected answer %r" % data[:200])
+            for data in self.wave(peers, [REQUEST]):
+                if not (data.startswith(b"HTTP/1.1 200 ") and data.endswith(BODY)):
+                    self.fail("unexpected answer %r" % data[:200])
 
     def cpu_ticks(self):
         with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as stat:
@@ -180,23 +81,13 @@ mirror_percent = {mirror_percent}
                 break
             time.sleep(0.05)
         else:
-            sys.exit("instructions: the candidate got %d of %d copies" % (self.candidate.requests, copies))
+            self.fail("the candidate got %d of %d copies" % (self.candidate.requests, copies))
         calm, last = 0, self.cpu_ticks()
         while calm < 4:
             time.sleep(0.5)
             now = self.cpu_ticks()
             calm = calm + 1 if now - last <= 2 else 0
             last = now
-
-    def finish(self, peers):
-        for peer in peers:
-            peer.close()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(120)
-        self.legacy.close()
-        self.candidate.close()
-        if self.process.returncode != 0:
-            sys.exit("instructions: Banyan ended with %d\n%s" % (self.process.returncode, self.stderr()))
 
     def counts(self):
         """Instructions by role; what no role claims is `others`."""
@@ -228,9 +119,7 @@ def measure(binary, mirror_percent, preload, keep):
             run.finish(peers)
             results[index] = run.counts()
         finally:
-            if run.process.poll() is None:
-                run.process.kill()
-                run.process.wait()
+            run.kill()
             if keep:
                 print("kept", folder, file=sys.stderr)
             else:

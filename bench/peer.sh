@@ -37,4 +37,4 @@ mirror_percent = $mirror
 record = "$record"
 ${BANYAN_ROUTE_EXTRA:-}
 TOML
-exec "${BANYAN_BINARY:-$here/build/bench/banyan}" serve -c "$folder/banyan.toml"
+exec "${BANYAN_BINARY:-$here/build/release/banyan}" serve -c "$folder/banyan.toml"

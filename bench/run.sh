@@ -39,7 +39,7 @@ case $what in
       --extra ring 0 "$(floor ring)" --extra banyan-bare 0 "$(contender bare)" --extra banyan-record 0 "$(contender record)"
     ;;
   instructions)
-    exec python3 bench/instructions.py --binary "${BANYAN_BINARY:-build/bench/banyan}" "$@"
+    exec python3 bench/instructions.py --binary "${BANYAN_BINARY:-build/release/banyan}" "$@"
     ;;
   findings)
     exec build/bench/bench/findings_scale "$@"

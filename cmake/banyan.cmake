@@ -8,8 +8,9 @@ target_compile_options(banyan_flags INTERFACE
   -fstack-protector-strong
   # Stacks are walked with debug information where speed counts.
   $<$<NOT:$<CONFIG:Release>>:-fno-omit-frame-pointer>
-  # Nobody interposes a symbol of a program, so what one file defines and calls may be inlined.
-  $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU>>:-fno-semantic-interposition>)
+  # Nobody interposes a symbol of a program, so what one file defines and calls may be inlined; and as
+  # all is bound at the start (-z now), libraries are called without a detour.
+  $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU>>:-fno-semantic-interposition$<SEMICOLON>-fno-plt>)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(banyan_flags INTERFACE -Wthread-safety)
 endif()
@@ -51,6 +52,26 @@ if(MOLD_PROGRAM)
 endif()
 add_link_options(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 
+# What users run is compiled by what a training run was seen to do (decision 42): "write" makes a binary
+# that notes which ways its code goes, beside its objects, and "use" compiles by these notes. Only the
+# rooms that each request goes through. ./dev build does both.
+set(BANYAN_PROFILE "" CACHE STRING "Profile of a training run: write or use")
+set(BANYAN_PROFILED_ROOMS base http model net routing recorder proxy)
+if(BANYAN_PROFILE AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  message(FATAL_ERROR "BANYAN_PROFILE needs GCC; ./dev build --untrained does without")
+endif()
+if(BANYAN_PROFILE STREQUAL "write")
+  set(BANYAN_PROFILE_FLAGS -fprofile-generate -fprofile-update=atomic)
+  add_link_options(-fprofile-generate)
+elseif(BANYAN_PROFILE STREQUAL "use")
+  # What the run did not come by is compiled as without a profile, and so is what has changed since.
+  # Warnings are errors in every other build; here they depend on what was inlined.
+  set(BANYAN_PROFILE_FLAGS -fprofile-use -fprofile-partial-training -fprofile-reproducible=multithreaded
+    -Wno-missing-profile -Wno-coverage-mismatch -Wno-error)
+elseif(BANYAN_PROFILE)
+  message(FATAL_ERROR "BANYAN_PROFILE is '${BANYAN_PROFILE}', not write or use")
+endif()
+
 # banyan_room(NAME DIR ROOMS… LIBS… MAIN file): library banyan_NAME of DIR/*.cc.
 function(banyan_room name dir)
   cmake_parse_arguments(ARG "" "MAIN" "ROOMS;LIBS" ${ARGN})
@@ -66,6 +87,11 @@ function(banyan_room name dir)
     # What the sources of a room keep to themselves has names of its own there, so they can be one.
     set_target_properties(banyan_${name} PROPERTIES
       UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE ${BANYAN_LUMP_SOURCES})
+    if(BANYAN_PROFILE AND name IN_LIST BANYAN_PROFILED_ROOMS)
+      target_compile_options(banyan_${name} PRIVATE ${BANYAN_PROFILE_FLAGS})
+      # Objects of a cache would write to, or stem from, the notes of another folder.
+      set_target_properties(banyan_${name} PROPERTIES CXX_COMPILER_LAUNCHER "")
+    endif()
   else()
     add_library(banyan_${name} INTERFACE)
     target_link_libraries(banyan_${name} INTERFACE ${rooms} ${ARG_LIBS})

@@ -78,7 +78,7 @@ void write_client_head(const ClientHead& head, const Http1Facts& facts, std::str
   if (passes_length_field(head)) {
     write_fields_with_one_length(*head.fields, out);
   } else {
-    http::write_fields(out, *head.fields, kContentLengthName);
+    http::write_parsed_fields(out, *head.fields, kContentLengthName);
   }
   if (facts.writes_via) http::write_field(out, "Via", "1.1 banyan");
   if (facts.framing == ClientFraming::kContentLength) {

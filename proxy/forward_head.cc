@@ -351,7 +351,7 @@ void ForwardHead::write(const http::RequestHead& head, bool with_expect, std::st
   for (const http::Header& field : fields_) size += field.name.size() + field.value.size() + 4;
   out.reserve(out.size() + size);
   http::write_request_line(out, head.method, head.target);
-  http::write_fields(out, fields_);
+  http::write_parsed_fields(out, fields_);
   if (framing_ == RequestFraming::kChunked) {
     http::write_field(out, "Transfer-Encoding", "chunked");
   }

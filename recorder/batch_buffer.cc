@@ -59,15 +59,13 @@ void BatchBuffer::add(std::string_view encoded) {
 void BatchBuffer::add(const model::Unwritten& record) {
   make_room(record.bytes_max());
   const std::size_t at = bytes.size();
-  std::string length;
-  ByteWriter(length).varint(record.bytes_max());
-  const std::size_t place = length.size();
-  bytes += length;
+  const std::size_t place = varint_bytes(record.bytes_max());
+  bytes.append(place, '\0');
   record.append_to(bytes);
   const std::size_t size = bytes.size() - at - place;
-  length.clear();
-  ByteWriter(length).varint(size);
-  bytes.replace(at, place, length);
+  const std::size_t needed = varint_bytes(size);
+  if (needed < place) bytes.erase(at, place - needed);
+  put_varint(bytes.data() + at, size);
   batches.back().end = bytes.size();
   ++batches.back().records;
 }

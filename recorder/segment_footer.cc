@@ -2,6 +2,8 @@
 #include "recorder/segment_footer.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <variant>
 
 #include "core/base/bytes.h"
@@ -92,8 +94,31 @@ void KeyIndex::add(std::uint64_t key_hash, std::uint32_t part) {
   pairs_.push_back(pair);
 }
 
+// By hash, then by part. Most come by part already, so they are sorted by the hash's digits, from
+// the last to the first, each time keeping the order within one digit: a fifth of the work of
+// comparing, for hundreds of thousands at the end of each segment.
+void KeyIndex::sort() {
+  constexpr unsigned kDigitBits = 11;
+  constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
+  const auto by_part = [](const auto& a, const auto& b) { return a.second < b.second; };
+  if (pairs_.size() < kDigits || !std::is_sorted(pairs_.begin(), pairs_.end(), by_part)) {
+    std::sort(pairs_.begin(), pairs_.end());
+    return;
+  }
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> other(pairs_.size());
+  for (unsigned shift = 0; shift < 32; shift += kDigitBits) {
+    std::array<std::uint32_t, kDigits> places{};
+    const auto digit = [shift](std::uint32_t hash) { return hash >> shift & (kDigits - 1); };
+    for (const auto& [hash, part] : pairs_) ++places[digit(hash)];
+    std::uint32_t place = 0;
+    for (std::uint32_t& count : places) place += std::exchange(count, place);
+    for (const auto& pair : pairs_) other[places[digit(pair.first)]++] = pair;
+    pairs_.swap(other);
+  }
+}
+
 void KeyIndex::finish() {
-  std::sort(pairs_.begin(), pairs_.end());
+  sort();
   pairs_.erase(std::unique(pairs_.begin(), pairs_.end()), pairs_.end());
 }
 

@@ -45,6 +45,8 @@ class KeyIndex {
   bool read(ByteReader& reader, std::uint64_t parts);
 
  private:
+  void sort();
+
   bool is_left_out_ = false;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
 };

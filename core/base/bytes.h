@@ -40,6 +40,21 @@ class SharedBytes {
   std::shared_ptr<const std::string> bytes_;
 };
 
+// A varint where it is to stand, and how many bytes that takes (at most kVarintBytesMax).
+inline constexpr std::size_t kVarintBytesMax = 10;
+constexpr std::size_t varint_bytes(std::uint64_t value) {
+  std::size_t size = 1;
+  for (; value >= 0x80; value >>= 7) ++size;
+  return size;
+}
+inline char* put_varint(char* to, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) {
+    *to++ = static_cast<char>(static_cast<std::uint8_t>(value) | 0x80);
+  }
+  *to++ = static_cast<char>(value);
+  return to;
+}
+
 // Appends to a string it borrows. Integers are little-endian; varints are LEB128 (at most 10
 // bytes).
 class ByteWriter {
@@ -52,14 +67,8 @@ class ByteWriter {
   void u64(std::uint64_t value) { fixed(value); }
   void i64(std::int64_t value) { fixed(static_cast<std::uint64_t>(value)); }
   void varint(std::uint64_t value) {
-    char buffer[10];
-    std::size_t size = 0;
-    while (value >= 0x80) {
-      buffer[size++] = static_cast<char>(static_cast<std::uint8_t>(value) | 0x80);
-      value >>= 7;
-    }
-    buffer[size++] = static_cast<char>(value);
-    out_.append(buffer, size);
+    char buffer[kVarintBytesMax];
+    out_.append(buffer, put_varint(buffer, value));
   }
   void raw(std::string_view bytes) { out_.append(bytes); }
   // varint length, then the bytes.

@@ -61,6 +61,35 @@ template <typename IsGood>
   return _mm_movemask_epi8(is_good(load_16(last))) == kAll;
 }
 
+// How many bytes of the text `is_counted` has a lane of ones for.
+template <typename IsCounted>
+[[gnu::always_inline]] inline std::size_t count_in_vectors(const char* at, std::size_t size,
+                                                           IsCounted is_counted) {
+  constexpr std::size_t kRowsMax = 255;  // A lane counts so far.
+  const __m128i none = _mm_setzero_si128();
+  __m128i counts = none;
+  const auto sum = [&none](__m128i lanes) {
+    const __m128i sums = _mm_sad_epu8(lanes, none);
+    return static_cast<std::size_t>(_mm_cvtsi128_si64(sums) +
+                                    _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums)));
+  };
+  std::size_t count = 0;
+  while (size >= 16) {
+    const std::size_t rows = size / 16 < kRowsMax ? size / 16 : kRowsMax;
+    const char* const end = at + rows * 16;
+    for (; at < end; at += 16) counts = _mm_sub_epi8(counts, is_counted(load_16(at)));
+    count += sum(counts);
+    counts = none;
+    size -= rows * 16;
+  }
+  // The rest alone in its row: what is beside it counts as the row of zeros does.
+  char rest[16] = {};
+  std::memcpy(rest, at, size);
+  counts = _mm_sub_epi8(none, is_counted(load_16(rest)));
+  const std::size_t zeros = sum(_mm_sub_epi8(none, is_counted(none))) / 16 * (16 - size);
+  return count + sum(counts) - zeros;
+}
+
 #endif
 
 // Copies a text that is mostly short without a call.

@@ -76,6 +76,9 @@ inline bool is_value(std::string_view text) {
     return _mm_cmpeq_epi8(no_value_lanes(bytes), _mm_setzero_si128());
   });
 }
+inline std::size_t count_no_values(std::string_view text) {
+  return count_in_vectors(text.data(), text.size(), no_value_lanes);
+}
 inline bool is_all_target(std::string_view text) {
   return all_of_vectors(text.data(), text.size(), [](__m128i bytes) {
     const __m128i is_visible = _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(0x20)),
@@ -88,6 +91,11 @@ inline bool is_all_target(std::string_view text) {
 
 inline bool is_plain_name(std::string_view) { return false; }
 inline bool is_value(std::string_view text) { return all_of(text, kValue); }
+inline std::size_t count_no_values(std::string_view text) {
+  std::size_t count = 0;
+  for (const char c : text) count += is_of(c, kValue) ? 0 : 1;
+  return count;
+}
 inline bool is_all_target(std::string_view text) { return all_of(text, kTarget); }
 
 #endif
@@ -99,6 +107,10 @@ inline bool is_token(std::string_view text) {
   return internal::is_plain_name(text) || internal::all_of(text, internal::kToken);
 }
 inline bool is_field_value(std::string_view text) { return internal::is_value(text); }
+// Bytes that no field value may hold.
+inline std::size_t count_no_value_bytes(std::string_view text) {
+  return internal::count_no_values(text);
+}
 inline bool is_target(std::string_view text) {
   return !text.empty() && internal::is_all_target(text);
 }

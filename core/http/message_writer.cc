@@ -83,24 +83,49 @@ bool write_field(std::string& out, std::string_view name, std::string_view value
   return true;
 }
 
-bool write_fields(std::string& out, const HeaderList& fields, std::string_view left_out) {
+namespace {
+
+// Appends those of `fields` that `takes` and that are not `left_out`; how many.
+template <typename Takes>
+[[gnu::always_inline]] inline std::size_t append_fields(std::string& out, const HeaderList& fields,
+                                                        std::string_view left_out, Takes takes) {
   std::size_t size = 0;
   for (const Header& field : fields) size += field.name.size() + field.value.size() + kFieldMarks;
   const std::size_t before = out.size();
   out.resize(before + size);
   char* const begin = out.data() + before;
   char* to = begin;
-  bool is_clean = true;
+  std::size_t lines = 0;
   for (const Header& field : fields) {
     if (!left_out.empty() && equal_ignoring_case(field.name, left_out)) continue;
-    if (is_token(field.name) && is_field_value(field.value)) {
-      to = put_field(to, field.name, field.value);
-    } else {
-      is_clean = false;
-    }
+    if (!takes(field)) continue;
+    to = put_field(to, field.name, field.value);
+    ++lines;
   }
   out.resize(before + static_cast<std::size_t>(to - begin));
+  return lines;
+}
+
+}  // namespace
+
+bool write_fields(std::string& out, const HeaderList& fields, std::string_view left_out) {
+  bool is_clean = true;
+  append_fields(out, fields, left_out, [&](const Header& field) {
+    const bool is_good = is_token(field.name) && is_field_value(field.value);
+    is_clean = is_clean && is_good;
+    return is_good;
+  });
   return is_clean;
+}
+
+bool write_parsed_fields(std::string& out, const HeaderList& fields, std::string_view left_out) {
+  const std::size_t before = out.size();
+  const std::size_t lines =
+      append_fields(out, fields, left_out, [](const Header&) { return true; });
+  // Each line ends in two such bytes.
+  if (count_no_value_bytes(std::string_view(out).substr(before)) == 2 * lines) return true;
+  out.resize(before);
+  return write_fields(out, fields, left_out);
 }
 
 void write_content_length(std::string& out, std::uint64_t length) {

@@ -8,6 +8,7 @@ import glob
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -25,10 +26,24 @@ SOURCE = os.environ.get("BANYAN_SOURCE_DIR") or os.path.dirname(
 BINARY = os.environ.get("BANYAN_BINARY") or os.path.join(SOURCE, "build", "dev", "banyan")
 
 
+FREE_PORTS = range(10000, 30000)  # below those that the kernel gives away by itself (ip_local_port_range)
+given_ports = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has, that no outgoing connection will be given, and that was not given before."""
+    while True:
+        port = random.choice(FREE_PORTS)
+        if port in given_ports:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        given_ports.add(port)
+        return port
 
 
 def wait_until(condition, what, seconds=20.0, step=0.02):

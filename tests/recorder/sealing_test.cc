@@ -6,8 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include "recorder/segment_footer.h"
@@ -54,6 +56,24 @@ TEST(KeyIndexTest, FindsThePartsOfAKeyAndNoOthers) {
   EXPECT_THAT(index.find(hash_of_session("a"), 4), ElementsAre(0, 3));
   EXPECT_THAT(index.find(hash_of_session("b"), 4), ElementsAre(1));
   EXPECT_THAT(index.find(hash_of_session("c"), 4), ElementsAre());
+}
+
+// Many that come by part are sorted by another way than few, or than those that come otherwise.
+TEST(KeyIndexTest, IsTheSameInWhateverOrderKeysCame) {
+  std::mt19937_64 random(20261130);
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> keys;
+  for (std::uint32_t i = 0; i < 20'000; ++i) {
+    const std::uint64_t hash = i % 7 == 0 ? std::uint64_t{i % 50} << 32 : random();
+    keys.emplace_back(hash, i / 300);
+  }
+  KeyIndex in_order;
+  for (const auto& [hash, part] : keys) in_order.add(hash, part);
+  in_order.finish();
+  std::shuffle(keys.begin(), keys.end(), random);
+  KeyIndex shuffled;
+  for (const auto& [hash, part] : keys) shuffled.add(hash, part);
+  shuffled.finish();
+  EXPECT_EQ(in_order, shuffled);
 }
 
 TEST(KeyIndexTest, NamesEveryPartPastItsBound) {

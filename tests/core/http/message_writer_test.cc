@@ -120,6 +120,38 @@ TEST(MessageWriterTest, WritesAListAsItWritesOneByOne) {
   EXPECT_EQ(together, one_by_one);
 }
 
+TEST(MessageWriterTest, WritesParsedFieldsAsItWritesOthers) {
+  std::vector<std::string> texts;
+  for (std::size_t size = 0; size <= 300; ++size) texts.push_back("X-" + std::string(size, 'n'));
+  HeaderList fields;
+  for (const std::string& text : texts) {
+    fields.push_back({text, text});
+    std::string checked;
+    std::string parsed;
+    EXPECT_TRUE(write_fields(checked, fields, "X-nn"));
+    EXPECT_TRUE(write_parsed_fields(parsed, fields, "x-NN"));
+    EXPECT_EQ(parsed, checked);
+  }
+}
+
+// No byte that could end a line gets through, wherever it stands and whoever says it was checked.
+TEST(MessageWriterTest, ParsedFieldsAreLinesOrCheckedOneByOne) {
+  for (std::size_t size = 1; size <= 70; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (const char bad : {'\r', '\n', '\0', '\x1f', '\x7f'}) {
+        std::string text(size, 'v');
+        text[at] = bad;
+        std::string out;
+        EXPECT_FALSE(write_parsed_fields(out, {{"A", "1"}, {"B", text}, {"C", "2\t3"}}));
+        EXPECT_EQ(out, "A: 1\r\nC: 2\t3\r\n") << size << " " << at;
+        out.clear();
+        EXPECT_FALSE(write_parsed_fields(out, {{text, "1"}, {"C", "2"}}));
+        EXPECT_EQ(out, "C: 2\r\n") << size << " " << at;
+      }
+    }
+  }
+}
+
 TEST(MessageWriterTest, LeavesBadFieldsOutOfAList) {
   std::string out = "before\r\n";
   EXPECT_FALSE(write_fields(out, {{"A", "1"}, {"B", "x\r\ny"}, {"C D", "2"}, {"E", "3"}}));
