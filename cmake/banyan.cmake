@@ -60,13 +60,15 @@ set(BANYAN_PROFILED_ROOMS base http model net routing recorder proxy)
 if(BANYAN_PROFILE AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   message(FATAL_ERROR "BANYAN_PROFILE needs GCC; ./dev build --untrained does without")
 endif()
+add_library(banyan_profile INTERFACE)
 if(BANYAN_PROFILE STREQUAL "write")
-  set(BANYAN_PROFILE_FLAGS -fprofile-generate -fprofile-update=atomic)
+  target_compile_options(banyan_profile INTERFACE -fprofile-generate -fprofile-update=atomic)
   add_link_options(-fprofile-generate)
 elseif(BANYAN_PROFILE STREQUAL "use")
   # What the run did not come by is compiled as without a profile, and so is what has changed since.
-  # Warnings are errors in every other build; here they depend on what was inlined.
-  set(BANYAN_PROFILE_FLAGS -fprofile-use -fprofile-partial-training -fprofile-reproducible=multithreaded
+  # Warnings are errors in every other build; here they depend on what was inlined, and on what the
+  # run came by.
+  target_compile_options(banyan_profile INTERFACE -fprofile-use -fprofile-partial-training -fprofile-reproducible=multithreaded
     -Wno-missing-profile -Wno-coverage-mismatch -Wno-error)
 elseif(BANYAN_PROFILE)
   message(FATAL_ERROR "BANYAN_PROFILE is '${BANYAN_PROFILE}', not write or use")
@@ -88,7 +90,8 @@ function(banyan_room name dir)
     set_target_properties(banyan_${name} PROPERTIES
       UNITY_BUILD ${BANYAN_LUMPS} UNITY_BUILD_BATCH_SIZE ${BANYAN_LUMP_SOURCES})
     if(BANYAN_PROFILE AND name IN_LIST BANYAN_PROFILED_ROOMS)
-      target_compile_options(banyan_${name} PRIVATE ${BANYAN_PROFILE_FLAGS})
+      # Behind banyan_flags, whose -Werror it takes back.
+      target_link_libraries(banyan_${name} PRIVATE banyan_profile)
       # Objects of a cache would write to, or stem from, the notes of another folder.
       set_target_properties(banyan_${name} PROPERTIES CXX_COMPILER_LAUNCHER "")
     endif()

@@ -47,7 +47,7 @@ constexpr std::size_t varint_bytes(std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) ++size;
   return size;
 }
-inline char* put_varint(char* to, std::uint64_t value) {
+[[gnu::always_inline]] inline char* put_varint(char* to, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) {
     *to++ = static_cast<char>(static_cast<std::uint8_t>(value) | 0x80);
   }

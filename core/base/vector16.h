@@ -4,6 +4,7 @@
 // has; elsewhere BANYAN_HAS_VECTOR16 is 0 and users go byte by byte.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -67,27 +68,21 @@ template <typename IsCounted>
                                                            IsCounted is_counted) {
   constexpr std::size_t kRowsMax = 255;  // A lane counts so far.
   const __m128i none = _mm_setzero_si128();
-  __m128i counts = none;
-  const auto sum = [&none](__m128i lanes) {
-    const __m128i sums = _mm_sad_epu8(lanes, none);
-    return static_cast<std::size_t>(_mm_cvtsi128_si64(sums) +
-                                    _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums)));
-  };
   std::size_t count = 0;
   while (size >= 16) {
     const std::size_t rows = size / 16 < kRowsMax ? size / 16 : kRowsMax;
     const char* const end = at + rows * 16;
-    for (; at < end; at += 16) counts = _mm_sub_epi8(counts, is_counted(load_16(at)));
-    count += sum(counts);
-    counts = none;
+    __m128i lanes = none;
+    for (; at < end; at += 16) lanes = _mm_sub_epi8(lanes, is_counted(load_16(at)));
+    const __m128i sums = _mm_sad_epu8(lanes, none);
+    count += static_cast<std::size_t>(_mm_cvtsi128_si64(sums) +
+                                      _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums)));
     size -= rows * 16;
   }
-  // The rest alone in its row: what is beside it counts as the row of zeros does.
   char rest[16] = {};
   std::memcpy(rest, at, size);
-  counts = _mm_sub_epi8(none, is_counted(load_16(rest)));
-  const std::size_t zeros = sum(_mm_sub_epi8(none, is_counted(none))) / 16 * (16 - size);
-  return count + sum(counts) - zeros;
+  const auto found = static_cast<unsigned>(_mm_movemask_epi8(is_counted(load_16(rest))));
+  return count + static_cast<std::size_t>(std::popcount(found & ((1U << size) - 1)));
 }
 
 #endif

@@ -46,6 +46,27 @@ constexpr std::size_t kFieldMarks = 4;  // ": " and CRLF
   return to;
 }
 
+// Appends those of `fields` that `takes` and that are not `left_out`; how many.
+template <typename Takes>
+[[gnu::always_inline]] inline std::size_t append_fields(std::string& out, const HeaderList& fields,
+                                                        std::string_view left_out, Takes takes) {
+  std::size_t size = 0;
+  for (const Header& field : fields) size += field.name.size() + field.value.size() + kFieldMarks;
+  const std::size_t before = out.size();
+  out.resize(before + size);
+  char* const begin = out.data() + before;
+  char* to = begin;
+  std::size_t lines = 0;
+  for (const Header& field : fields) {
+    if (!left_out.empty() && equal_ignoring_case(field.name, left_out)) continue;
+    if (!takes(field)) continue;
+    to = put_field(to, field.name, field.value);
+    ++lines;
+  }
+  out.resize(before + static_cast<std::size_t>(to - begin));
+  return lines;
+}
+
 }  // namespace
 
 bool write_request_line(std::string& out, std::string_view method, std::string_view target) {
@@ -82,31 +103,6 @@ bool write_field(std::string& out, std::string_view name, std::string_view value
   put_field(out.data() + before, name, value);
   return true;
 }
-
-namespace {
-
-// Appends those of `fields` that `takes` and that are not `left_out`; how many.
-template <typename Takes>
-[[gnu::always_inline]] inline std::size_t append_fields(std::string& out, const HeaderList& fields,
-                                                        std::string_view left_out, Takes takes) {
-  std::size_t size = 0;
-  for (const Header& field : fields) size += field.name.size() + field.value.size() + kFieldMarks;
-  const std::size_t before = out.size();
-  out.resize(before + size);
-  char* const begin = out.data() + before;
-  char* to = begin;
-  std::size_t lines = 0;
-  for (const Header& field : fields) {
-    if (!left_out.empty() && equal_ignoring_case(field.name, left_out)) continue;
-    if (!takes(field)) continue;
-    to = put_field(to, field.name, field.value);
-    ++lines;
-  }
-  out.resize(before + static_cast<std::size_t>(to - begin));
-  return lines;
-}
-
-}  // namespace
 
 bool write_fields(std::string& out, const HeaderList& fields, std::string_view left_out) {
   bool is_clean = true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Serialises messages from parsed fields; what goes out never copies raw bytes of a peer. Each
-// function appends to `out`. What is written is checked once more: no CR, LF or NUL of a name or value
-// ever is (the field is left out and the function answers false; the second lock behind the
+// function appends to `out`. What is written is checked once more: no CR, LF or NUL of a name or
+// value ever is (the field is left out and the function answers false; the second lock behind the
 // reader).
 #pragma once
 

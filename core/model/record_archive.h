@@ -5,7 +5,6 @@
 // core/base/bytes.h. For record_codec.cc alone.
 #pragma once
 
-#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/bytes.h"
 #include "core/base/vector16.h"
 #include "core/model/types.h"
 
@@ -23,11 +23,6 @@ constexpr bool is_skip_reason(SkipReason reason) {
          (reason >= SkipReason::kQueueFull && reason <= SkipReason::kErased);
 }
 
-constexpr std::uint64_t little_endian(std::uint64_t value) {
-  return std::endian::native == std::endian::big ? __builtin_bswap64(value) : value;
-}
-
-inline constexpr std::size_t kVarintBytesMax = 10;
 // Longer texts are not gathered but appended.
 inline constexpr std::size_t kGatheredBytesMax = 4096;
 
@@ -79,13 +74,7 @@ class Packer {
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
-  [[gnu::always_inline]] void number(std::uint64_t value) {
-    while (value >= 0x80) {
-      byte(static_cast<std::uint8_t>(value) | 0x80);
-      value >>= 7;
-    }
-    byte(static_cast<std::uint8_t>(value));
-  }
+  [[gnu::always_inline]] void number(std::uint64_t value) { at_ = put_varint(at_, value); }
   void fixed64(std::uint64_t value) {
     value = little_endian(value);
     std::memcpy(at_, &value, sizeof(value));
