@@ -12,10 +12,6 @@ std::vector<std::pair<std::string, std::string>> linked_libraries() {
 
 const std::vector<KnownBad>& known_bad_packages() {
   static const std::vector<KnownBad> kKnown = {
-      {"libevent-2.1-7", "2.1.12-stable-8", 1,
-       "HTTP and buffer faults of 2026 (CVE-2026-63379 and others)"},
-      {"libevent-core-2.1-7", "2.1.12-stable-8", 1,
-       "buffer faults of 2026 (CVE-2026-63385 and others)"},
       {"libnghttp2-14", "1.52.0-1", 3,
        "rapid reset and CONTINUATION floods (CVE-2023-44487, CVE-2024-28182, CVE-2026-27135)"},
   };

@@ -17,7 +17,7 @@ namespace banyan::app {
 std::vector<std::pair<std::string, std::string>> linked_libraries();
 
 struct KnownBad {
-  std::string_view package;  // "libevent-2.1-7"
+  std::string_view package;  // "libnghttp2-14"
   std::string_view base;     // versions that begin so …
   int fixed_in_update;       // … are good from +deb12uN on
   std::string_view what;     // why

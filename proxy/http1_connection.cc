@@ -20,7 +20,9 @@ Http1Connection::Http1Connection(Worker& worker, net::Channel channel, Peer peer
       ClientStream(static_cast<const Connection&>(*this)),
       worker_(worker),
       channel_(std::move(channel)),
-      watch_(worker.loop(), channel_.fd(), [this](net::FdWatch::Ready ready) { on_ready(ready); }),
+      watch_(
+          worker.loop(), channel_.fd(), [this](net::FdWatch::Ready ready) { on_ready(ready); },
+          channel_.is_secure() ? net::FdWatch::Receives::kUntold : net::FdWatch::Receives::kTold),
       leftover_(already_read) {}
 
 Http1Connection::~Http1Connection() = default;
@@ -101,8 +103,9 @@ void Http1Connection::on_ready(net::FdWatch::Ready ready) {
 }
 
 void Http1Connection::on_readable() {
-  // One recv a turn: libevent calls again while there is more, and others get their share.
+  // One recv a turn: the watch calls again while there is more, and others get their share.
   const net::Received got = channel_.receive(worker_.scratch(), Worker::kScratchBytes);
+  watch_.note_receive(Worker::kScratchBytes, got);
   if (channel_.has_buffered_input() || channel_.read_needs_write()) receive_next_turn();
   switch (got.outcome) {
     case net::ReceiveOutcome::kBytes: break;

@@ -16,23 +16,6 @@ Lane::Lane(LaneOwner& owner, std::size_t bytes_max, std::shared_ptr<BufferPool> 
       buffer_(pool_->take()),
       wake_(std::move(wake)) {}
 
-model::Ticket Lane::append(std::string_view encoded) {
-  model::Ticket ticket;
-  {
-    MutexLock lock(mutex_);
-    if (is_refusing_ || encoded.empty() || !fits(encoded.size())) return refuse(encoded);
-    room().add(encoded);
-    ticket.value = ++accepted_;
-  }
-  owner_.on_append();
-  return ticket;
-}
-
-bool Lane::fits(std::size_t bytes) const {
-  return bytes <= kRecordBytesMax &&
-         full_bytes_ + buffer_->bytes.size() + bytes + kRecordOverheadBytesMax <= bytes_max_;
-}
-
 BatchBuffer& Lane::room() {
   if (buffer_->bytes.size() >= kLaneBufferBytes) {
     full_bytes_ += buffer_->bytes.size();
@@ -42,13 +25,40 @@ BatchBuffer& Lane::room() {
   return *buffer_;
 }
 
+// True where that filled the buffer.
+template <typename Record>
+bool Lane::add(const Record& record) {
+  BatchBuffer& buffer = room();
+  buffer.add(record);
+  return buffer.bytes.size() >= kLaneBufferBytes;
+}
+
+model::Ticket Lane::append(std::string_view encoded) {
+  model::Ticket ticket;
+  bool filled = false;
+  {
+    MutexLock lock(mutex_);
+    if (is_refusing_ || encoded.empty() || !fits(encoded.size())) return refuse(encoded);
+    filled = add(encoded);
+    ticket.value = ++accepted_;
+  }
+  owner_.on_append(filled);
+  return ticket;
+}
+
+bool Lane::fits(std::size_t bytes) const {
+  return bytes <= kRecordBytesMax &&
+         full_bytes_ + buffer_->bytes.size() + bytes + kRecordOverheadBytesMax <= bytes_max_;
+}
+
 // Where the record surely fits it is encoded in its place; else its exact size decides.
 model::Ticket Lane::write(const model::Unwritten& record) {
   model::Ticket ticket;
+  bool filled = false;
   {
     MutexLock lock(mutex_);
     if (!is_refusing_ && fits(record.bytes_max())) {
-      room().add(record);
+      filled = add(record);
       ticket.value = ++accepted_;
     }
   }
@@ -57,7 +67,7 @@ model::Ticket Lane::write(const model::Unwritten& record) {
     record.append_to(encoded);
     return append(encoded);
   }
-  owner_.on_append();
+  owner_.on_append(filled);
   return ticket;
 }
 
@@ -112,6 +122,11 @@ std::uint64_t Lane::take(std::vector<std::shared_ptr<BatchBuffer>>& out,
 bool Lane::is_empty() {
   MutexLock lock(mutex_);
   return buffer_->empty() && loss_.records == 0;
+}
+
+bool Lane::has_full_buffer() {
+  MutexLock lock(mutex_);
+  return full_bytes_ > 0 || buffer_->bytes.size() >= kLaneBufferBytes;
 }
 
 void Lane::wake_if_wanted(bool has_failed) {

@@ -38,8 +38,8 @@ struct LaneLoss {
 class LaneOwner {
  public:
   virtual ~LaneOwner() = default;
-  // A record lies in a lane. Cheap unless the sequencer sleeps.
-  virtual void on_append() = 0;
+  // A record lies in a lane, and filled the buffer or not. Cheap unless the sequencer sleeps.
+  virtual void on_append(bool filled) = 0;
   virtual void on_want_durable() = 0;
   virtual bool has_failed() const = 0;
   virtual Clock& clock() const = 0;
@@ -74,6 +74,7 @@ class Lane {
                      std::shared_ptr<BatchBuffer>& next, LaneLoss& loss)
       BANYAN_TSA(no_thread_safety_analysis);
   bool is_empty();
+  bool has_full_buffer();
   bool is_closed() const { return is_closed_.load(std::memory_order_acquire); }
   // Recorder thread. A sync that began earlier may tell of less than was written since.
   void set_written(std::uint64_t ticket) {
@@ -89,6 +90,8 @@ class Lane {
  private:
   bool fits(std::size_t bytes) const REQUIRES(mutex_);
   BatchBuffer& room() REQUIRES(mutex_);
+  template <typename Record>
+  bool add(const Record& record) REQUIRES(mutex_);
   [[gnu::cold]] model::Ticket refuse(std::string_view encoded) REQUIRES(mutex_);
 
   LaneOwner& owner_;

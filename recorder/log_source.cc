@@ -90,7 +90,7 @@ Result<StreamReader*> LogSource::earliest() {
 }
 
 Result<bool> LogSource::next(model::SourcedRecord& out) {
-  seen_ = signal_->count();
+  seen_ = signal_->count(fence_);
   if (current_ != nullptr && current_->has_row()) {
     current_->take(out);
     return true;
@@ -130,8 +130,8 @@ bool LogSource::is_durable(std::string_view stream, Offset offset) const {
 
 void LogSource::wait(std::chrono::milliseconds patience) {
   const bool has_foreign = !own_ || streams_.size() > 1;
-  signal_->wait(seen_, wanted_, has_foreign ? std::min(patience, kPollInterval) : patience,
-                interrupted_);
+  signal_->wait(seen_, {fence_, wanted_},
+                has_foreign ? std::min(patience, kPollInterval) : patience, interrupted_);
 }
 
 void LogSource::interrupt() { signal_->interrupt(interrupted_); }

@@ -5,34 +5,48 @@
 
 namespace banyan::recorder {
 
-void PublishSignal::publish(model::RecordKinds kinds) {
-  count_.fetch_add(1, std::memory_order_seq_cst);
-  if (waiter_count_.load(std::memory_order_seq_cst) > 0) call_waiters(kinds);
-  if (listener_count_.load(std::memory_order_acquire) > 0) call_listeners(kinds);
+bool PublishSignal::publish(model::Fence fence, model::RecordKinds kinds) {
+  counts_[index_of(model::Fence::kWritten)].fetch_add(1, std::memory_order_seq_cst);
+  if (fence == model::Fence::kDurable) {
+    counts_[index_of(fence)].fetch_add(1, std::memory_order_seq_cst);
+  }
+  bool was_awaited = false;
+  if (waiter_count_.load(std::memory_order_seq_cst) > 0) was_awaited = call_waiters(fence, kinds);
+  if (listener_count_.load(std::memory_order_acquire) > 0 && call_listeners(kinds)) {
+    was_awaited = true;
+  }
+  return was_awaited;
 }
 
-void PublishSignal::call_waiters(model::RecordKinds kinds) {
+bool PublishSignal::call_waiters(model::Fence fence, model::RecordKinds kinds) {
   MutexLock lock(mutex_);
+  bool has_called = false;
   for (Waiter* const waiter : waiters_) {
-    if (waiter->is_called || !waiter->wanted.meets(kinds)) continue;
+    const Wanted& wanted = waiter->wanted;
+    if (wanted.fence == model::Fence::kDurable && fence != model::Fence::kDurable) continue;
+    if (waiter->is_called || !wanted.kinds.meets(kinds)) continue;
     waiter->is_called = true;
     waiter->signal.notify_one();
+    has_called = true;
   }
+  return has_called;
 }
 
-void PublishSignal::call_listeners(model::RecordKinds kinds) {
+bool PublishSignal::call_listeners(model::RecordKinds kinds) {
   std::vector<std::shared_ptr<HeldListener>> listeners;
   {
     MutexLock lock(listeners_mutex_);
     listeners = listeners_;
   }
+  bool had_use = false;
   for (const auto& listener : listeners) {
     MutexLock lock(listener->mutex);
-    if (listener->call) listener->call(kinds);
+    if (listener->call && listener->call(kinds)) had_use = true;
   }
+  return had_use;
 }
 
-void PublishSignal::wait(std::uint64_t seen, model::RecordKinds wanted,
+void PublishSignal::wait(std::uint64_t seen, const Wanted& wanted,
                          std::chrono::milliseconds patience, std::atomic<bool>& interrupted) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   Waiter waiter{wanted, false, {}};
@@ -41,7 +55,7 @@ void PublishSignal::wait(std::uint64_t seen, model::RecordKinds wanted,
     waiters_.push_back(&waiter);
     waiter_count_.fetch_add(1, std::memory_order_seq_cst);
     // Who publishes from here on sees it; what was published before is in the count.
-    waiter.is_called = count() != seen;
+    waiter.is_called = count(wanted.fence) != seen;
     while (!waiter.is_called && !interrupted.load(std::memory_order_seq_cst)) {
       const auto left = deadline - std::chrono::steady_clock::now();
       if (left <= std::chrono::nanoseconds(0)) break;

@@ -4,6 +4,7 @@
 // atomics while nobody waits. Any thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -18,12 +19,20 @@ namespace banyan::recorder {
 
 class PublishSignal {
  public:
-  // `kinds`: of the records that are new.
-  void publish(model::RecordKinds kinds);
-  std::uint64_t count() const { return count_.load(std::memory_order_seq_cst); }
-  // Until something `wanted` was published since count() was `seen`, `interrupted` is set (and
-  // taken back), or patience ends; not at all where anything was.
-  void wait(std::uint64_t seen, model::RecordKinds wanted, std::chrono::milliseconds patience,
+  // `kinds`: of the records behind which `fence` now stands. Whether somebody had waited for it.
+  bool publish(model::Fence fence, model::RecordKinds kinds);
+  // What became durable counts for both fences.
+  std::uint64_t count(model::Fence fence) const {
+    return counts_[index_of(fence)].load(std::memory_order_seq_cst);
+  }
+  // For who reads up to one fence.
+  struct Wanted {
+    model::Fence fence = model::Fence::kWritten;
+    model::RecordKinds kinds = model::RecordKinds::all();
+  };
+  // Until something `wanted` was published since count() of that fence was `seen`, `interrupted` is
+  // set (and taken back), or patience ends; not at all where anything was.
+  void wait(std::uint64_t seen, const Wanted& wanted, std::chrono::milliseconds patience,
             std::atomic<bool>& interrupted);
   void interrupt(std::atomic<bool>& interrupted);
   int waiters() const { return waiter_count_.load(std::memory_order_seq_cst); }
@@ -34,7 +43,7 @@ class PublishSignal {
 
  private:
   struct Waiter {
-    model::RecordKinds wanted;
+    Wanted wanted;
     bool is_called = false;
     std::condition_variable signal;
   };
@@ -42,10 +51,13 @@ class PublishSignal {
     Mutex mutex;
     Listener call GUARDED_BY(mutex);
   };
-  void call_waiters(model::RecordKinds kinds);
-  void call_listeners(model::RecordKinds kinds);
+  static std::size_t index_of(model::Fence fence) {
+    return fence == model::Fence::kDurable ? 1 : 0;
+  }
+  bool call_waiters(model::Fence fence, model::RecordKinds kinds);
+  bool call_listeners(model::RecordKinds kinds);
 
-  std::atomic<std::uint64_t> count_{0};
+  std::array<std::atomic<std::uint64_t>, 2> counts_{};
   std::atomic<int> waiter_count_{0};
   std::atomic<int> listener_count_{0};
   Mutex mutex_;

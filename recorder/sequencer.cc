@@ -14,9 +14,6 @@
 namespace banyan::recorder {
 namespace {
 
-// While records keep coming the thread sleeps this long between cuts, so that nobody pays a
-// wake-up.
-constexpr std::int64_t kLingerNs = 1'000'000;
 constexpr std::int64_t kHouseIntervalNs = 1'000'000'000;
 constexpr std::int64_t kRetryNsMin = 10'000'000;
 constexpr std::int64_t kRetryNsMax = 1'000'000'000;
@@ -94,6 +91,11 @@ void Sequencer::wake() {
   wake_signal_.notify_one();
 }
 
+void Sequencer::on_append(bool filled) {
+  const State state = state_.load(std::memory_order_seq_cst);
+  if (state == State::kIdle || (filled && state == State::kLingering)) wake();
+}
+
 void Sequencer::on_want_durable() {
   is_wanted_.store(true, std::memory_order_seq_cst);
   if (state_.load(std::memory_order_seq_cst) != State::kAwake) wake();
@@ -143,10 +145,16 @@ bool Sequencer::has_records() {
                      [](const auto& slot) { return !slot->lane->is_empty(); });
 }
 
+bool Sequencer::has_full_lane() {
+  MutexLock lock(lanes_mutex_);
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](const auto& slot) { return slot->lane->has_full_buffer(); });
+}
+
 void Sequencer::nap(bool was_busy) {
   const bool is_failing = has_failed();
-  // Appends wake an idle thread only. The state is set before the lanes are looked at: whoever
-  // appends after the look sees it.
+  // Appends wake an idle thread, and a lingering one where they fill a buffer. The state is set
+  // before the lanes are looked at: whoever appends after the look sees it.
   const bool is_idle = !was_busy && !is_failing;
   state_.store(is_idle ? State::kIdle : State::kLingering, std::memory_order_seq_cst);
   if (!has_urgent_work() && !(is_idle && has_records())) {
@@ -155,7 +163,7 @@ void Sequencer::nap(bool was_busy) {
     if (is_failing) {
       until = std::min(until, retry_at_ns_);
     } else if (was_busy) {
-      until = std::min(until, was_large_ ? now : now + kLingerNs);
+      until = std::min(until, has_full_lane() ? now : now + linger_.ns());
     } else if (writer_.pending_bytes() > 0 && !writer_.is_syncing()) {
       until = std::min(until, oldest_pending_ns_ + options_.flush_interval_ns);
     }
@@ -285,7 +293,7 @@ bool Sequencer::write_cut() {
     return true;
   }
   for (const auto& [lane, ticket] : lane_ends) lane->set_written(ticket);
-  signal_->publish(writer_.published_kinds());
+  linger_.note_cut(signal_->publish(model::Fence::kWritten, writer_.published_kinds()));
   MutexLock lock(stats_mutex_);
   stats_.batches = writer_.batches();
   return true;
@@ -315,7 +323,7 @@ void Sequencer::keep_durable(bool must_wait) {
   // Where somebody waits for it and little was written since the last one, this thread waits
   // itself: it ends two changes of threads earlier, and no lane will be full meanwhile. Where
   // nobody does, whoever follows the log would wait for the disk.
-  if (is_sync_wanted_ && writer_.pending_bytes() < kLargeCutBytes) return sync();
+  if (is_sync_wanted_ && writer_.pending_bytes() < kSmallSyncBytes) return sync();
   begin_sync();
 }
 
@@ -375,7 +383,7 @@ void Sequencer::note_sync(const Status& status, std::int64_t took_ns) {
     fail(status.error());
     return;
   }
-  signal_->publish(model::RecordKinds::all());
+  signal_->publish(model::Fence::kDurable, model::RecordKinds::all());
 }
 
 void Sequencer::wake_lanes() {
@@ -413,7 +421,7 @@ void Sequencer::try_fail_over() {
   }
   has_failed_.store(false, std::memory_order_release);
   obs::log_info("recorder", "the log is written again");
-  signal_->publish(model::RecordKinds::all());
+  signal_->publish(model::Fence::kDurable, model::RecordKinds::all());
   MutexLock lock(stats_mutex_);
   stats_.failure.clear();
 }

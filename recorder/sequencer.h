@@ -20,6 +20,7 @@
 #include "recorder/catalog.h"
 #include "recorder/cursor_table.h"
 #include "recorder/lane.h"
+#include "recorder/linger.h"
 #include "recorder/publish_signal.h"
 #include "recorder/recorder.h"
 #include "recorder/rush_gauge.h"
@@ -56,9 +57,7 @@ class Sequencer final : public LaneOwner {
   bool is_at_disk() const { return is_at_disk_.load(std::memory_order_acquire); }
 
   // LaneOwner; any thread.
-  void on_append() override {
-    if (state_.load(std::memory_order_seq_cst) == State::kIdle) wake();
-  }
+  void on_append(bool filled) override;
   void on_want_durable() override;
   bool has_failed() const override { return has_failed_.load(std::memory_order_acquire); }
   Clock& clock() const override { return clock_; }
@@ -83,6 +82,7 @@ class Sequencer final : public LaneOwner {
   void adopt(const RecorderOptions& next);
   bool has_urgent_work() const;
   bool has_records();
+  bool has_full_lane();
   void wake();
 
   bool take_lanes() BANYAN_TSA(no_thread_safety_analysis);
@@ -118,6 +118,7 @@ class Sequencer final : public LaneOwner {
   StreamWriter writer_;
   std::vector<Slot*> slots_now_;  // those of the present cut
   bool was_large_ = false;        // the last cut
+  Linger linger_;
   RushGauge rush_gauge_;
   bool is_sync_wanted_ = false;         // somebody waits, and no sync began since
   std::int64_t sync_began_ns_ = 0;      // monotonic, real: of the one that runs

@@ -29,9 +29,10 @@ namespace banyan::recorder {
 inline constexpr std::uint64_t kUnsyncedBytesMax = 4ULL << 20;
 // So many times as much may be written while the disk syncs; then writing waits for it.
 inline constexpr std::uint64_t kUnsyncedTimesMax = 2;
-// A cut from which on its records are indexed while it is written, and the next cut follows at
-// once: lanes fill fast then.
-inline constexpr std::uint64_t kLargeCutBytes = 256U << 10;
+// A cut from which on its records are indexed while it is written: lanes fill fast then.
+inline constexpr std::uint64_t kLargeCutBytes = 1U << 20;
+// What who waits for a sync waits for on the recorder thread itself.
+inline constexpr std::uint64_t kSmallSyncBytes = 256U << 10;
 
 class StreamWriter {
  public:

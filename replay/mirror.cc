@@ -30,9 +30,9 @@ struct Mirror::Impl {
   bool is_stopping = false;         // loop
   std::chrono::steady_clock::time_point stop_at;
 
-  // Any thread: at most one wake-up is under way at a time.
-  void wake() {
-    if (is_wake_posted.exchange(true, std::memory_order_acq_rel)) return;
+  // Any thread: at most one wake-up is under way at a time. False where one is.
+  bool wake() {
+    if (is_wake_posted.exchange(true, std::memory_order_acq_rel)) return false;
     loop->post([this] {
       is_wake_posted.store(false, std::memory_order_release);
       // Who of candidate and twin is asked first is drawn, since the second may find caches warm.
@@ -42,11 +42,12 @@ struct Mirror::Impl {
       if (!witnesses_first) witnesses->on_published();
       arm();
     });
+    return true;
   }
 
   // The recorder's thread.
-  void on_published(model::RecordKinds kinds) {
-    if (kinds.meets(wanted.load(std::memory_order_seq_cst))) wake();
+  bool on_published(model::RecordKinds kinds) {
+    return kinds.meets(wanted.load(std::memory_order_seq_cst)) && wake();
   }
 
   // What was published before it was wanted is read now.
@@ -131,8 +132,8 @@ Result<std::unique_ptr<Mirror>> Mirror::open(Clock& clock, model::LogAccess& log
   BANYAN_RETURN_IF_ERROR(impl.core->open());
   impl.tick = std::make_unique<net::Timer>(*impl.loop, [&impl] { impl.on_tick(); });
   impl.hook = impl.loop->at_turn_end([&impl] { impl.on_turn_end(); });
-  impl.listener =
-      log.add_publish_listener([&impl](model::RecordKinds kinds) { impl.on_published(kinds); });
+  impl.listener = log.add_publish_listener(
+      [&impl](model::RecordKinds kinds) { return impl.on_published(kinds); });
   return mirror;
 }
 

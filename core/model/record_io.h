@@ -149,8 +149,10 @@ class LogAccess {
   // known.
   virtual std::int64_t longest_exchange_ns(std::int64_t wall_ns) const = 0;
   // Called (recorder thread) whenever more was published, until the handle dies, with the kinds of
-  // what is new; all() where that is not told, and where it became durable. Must not block.
-  using PublishListener = std::function<void(RecordKinds)>;
+  // what is new; all() where that is not told, and where it became durable. True where somebody had
+  // waited for it, not where they are at work anyway: a log that nobody waits for is written in
+  // larger steps. Must not block.
+  using PublishListener = std::function<bool(RecordKinds)>;
   virtual std::shared_ptr<void> add_publish_listener(PublishListener listener) = 0;
   // A consumer's name and committed place; retention keeps what a pinning consumer still needs, and
   // lag is reported for each. Durable by the next sync of the log; any thread.

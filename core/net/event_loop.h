@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One libevent loop on one thread. post() is the only door for other threads. Order within a turn:
+// One epoll loop on one thread. post() is the only door for other threads. Order within a turn:
 // ready sockets (kTurnEventsMax at most; the rest have the next turn), timers, posted functions,
 // then what destroy_later() collected, then turn-end hooks, those that work before those that send.
 #pragma once
@@ -12,8 +12,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
-
-struct event_base;
+#include "core/net/socket.h"
 
 namespace banyan::net {
 
@@ -56,7 +55,6 @@ class EventLoop {
   Instant now() const;
   // Counts the turns, from 1: for who keeps something for one turn.
   std::uint64_t turn() const;
-  event_base* base() const;
 
   // One buffer for all sockets of the loop: receive into it, use the bytes, return to the loop.
   // Nothing that is called meanwhile may receive into it.
@@ -69,6 +67,7 @@ class EventLoop {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   friend class FdWatch;
+  friend class Timer;
 };
 
 // Handle of at_turn_end(). Loop-confined; dies before its loop.
@@ -97,21 +96,33 @@ class Timer {
   bool is_running() const;
 
  private:
+  friend class EventLoop;
   struct Impl;
+  EventLoop& loop_;
   std::unique_ptr<Impl> impl_;
 };
 
-// A persistent level-triggered watch on a descriptor it does not own (and must not outlive).
-// Nothing is watched until something is wanted. May die inside its own callback. Loop-confined.
+// A persistent watch on a descriptor it does not own (and must not outlive), the only one of its
+// loop that wants anything of it at a time. Nothing is watched until something is wanted; then it
+// calls in each turn for as long as the descriptor is ready. May die inside its own callback.
+// Loop-confined.
 class FdWatch {
  public:
   enum class Ready { kRead, kWrite };
-  FdWatch(EventLoop& loop, int fd, std::function<void(Ready)> on_ready);
+  // kTold: a plain stream socket whose owner tells of each receive(). The kernel is then asked for
+  // changes alone (epoll(7), edge-triggered): who has emptied a socket need not look again. What
+  // the owner is called for is the same, also where it does not tell.
+  enum class Receives { kUntold, kTold };
+  FdWatch(EventLoop& loop, int fd, std::function<void(Ready)> on_ready,
+          Receives receives = Receives::kUntold);
   ~FdWatch();
   void want_read(bool wanted);
   void want_write(bool wanted);
+  // What a receive() of `asked_bytes` brought.
+  void note_receive(std::size_t asked_bytes, const Received& received);
 
  private:
+  friend class EventLoop;
   struct Impl;
   EventLoop& loop_;
   std::unique_ptr<Impl> impl_;

@@ -16,7 +16,9 @@ Http1Link::Http1Link(UpstreamPoolImpl& pool, ShelfPlace place, std::string sourc
     : UpstreamLink(pool, std::move(place), std::move(source)),
       channel_(std::move(channel)),
       reader_(pool.options().limits) {
-  watch_.emplace(pool_.loop(), channel_.fd(), [this](FdWatch::Ready ready) { on_ready(ready); });
+  watch_.emplace(
+      pool_.loop(), channel_.fd(), [this](FdWatch::Ready ready) { on_ready(ready); },
+      channel_.is_secure() ? FdWatch::Receives::kUntold : FdWatch::Receives::kTold);
   timer_.emplace(pool_.loop(), [this] { on_timeout(); });
   watch_->want_read(true);
 }
@@ -161,6 +163,7 @@ void Http1Link::on_writable() {
 
 void Http1Link::on_readable() {
   const Received received = channel_.receive(pool_.loop().scratch(), EventLoop::kScratchBytes);
+  watch_->note_receive(EventLoop::kScratchBytes, received);
   switch (received.outcome) {
     case ReceiveOutcome::kWouldBlock: return want_write();
     case ReceiveOutcome::kBytes: break;

@@ -2,7 +2,6 @@
 #include "core/net/library_versions.h"
 
 #include <ares.h>
-#include <event2/event.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 
@@ -10,7 +9,6 @@ namespace banyan::net {
 
 std::vector<std::pair<std::string, std::string>> library_versions() {
   return {{"c-ares", ares_version(nullptr)},
-          {"libevent", event_get_version()},
           {"nghttp2", nghttp2_version(0)->version_str},
           {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)}};
 }

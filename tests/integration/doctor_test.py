@@ -102,7 +102,7 @@ class DoctorTest(BanyanTest):
 
     def test_version_names_the_libraries(self):
         libraries = self.banyan.json("version")["libraries"]
-        for name in ("openssl", "libevent", "nghttp2", "c-ares"):
+        for name in ("openssl", "nghttp2", "c-ares"):
             self.assertRegex(libraries[name], r"^\d+\.\d+")
 
 

@@ -258,7 +258,7 @@ TEST_P(RecorderTest, ListenersAndWaitersHearOfPublishing) {
   open();
   std::atomic<int> calls{0};
   auto handle = recorder_->access().add_publish_listener(
-      [&calls](model::RecordKinds) { calls.fetch_add(1); });
+      [&calls](model::RecordKinds) { return calls.fetch_add(1) == 0; });
   auto source = recorder_->access().open_source({}, Fence::kWritten);
   ASSERT_TRUE(source.ok());
   EXPECT_EQ(drain(**source).size(), 1U);
@@ -288,6 +288,7 @@ TEST_P(RecorderTest, ListenersHearOfKindsAsTheyAreWrittenAndOfAllAsTheyAreDurabl
   auto handle = recorder_->access().add_publish_listener([&](model::RecordKinds kinds) {
     MutexLock lock(mutex);
     told.push_back(kinds);
+    return true;
   });
   append(1, 1);
   ASSERT_TRUE(wait_until([&] {

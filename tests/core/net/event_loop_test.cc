@@ -14,6 +14,7 @@
 
 #include "core/net/socket.h"
 #include "tests/core/net/fake_peers.h"
+#include "tests/core/net/socket_pair.h"
 #include "tests/support/times.h"
 
 namespace banyan::net {
@@ -91,56 +92,25 @@ TEST(EventLoopTest, SendsBehindAllWorkOfTheTurn) {
 // What waits for a turn's end waits for so many sockets at most, however many are ready.
 TEST(EventLoopTest, ATurnHasABound) {
   auto loop = make_loop();
-  constexpr std::size_t kSockets = 2 * EventLoop::kTurnEventsMax + 1;
+  constexpr int kSockets = EventLoop::kTurnEventsMax + 1;
   int served = 0;
   std::vector<UniqueFd> fds;
   std::vector<std::unique_ptr<FdWatch>> watches;
   for (std::size_t i = 0; i < kSockets; ++i) {
-    int pair[2];
-    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    fds.emplace_back(pair[0]);
-    fds.emplace_back(pair[1]);
-    OutputBuffer().send(pair[1], "x");
-    watches.push_back(std::make_unique<FdWatch>(*loop, pair[0], [&, i](FdWatch::Ready) {
+    SocketPair pair = local_sockets();
+    OutputBuffer().send(pair.client.get(), "x");
+    watches.push_back(std::make_unique<FdWatch>(*loop, pair.server.get(), [&, i](FdWatch::Ready) {
       ++served;
       watches[i]->want_read(false);
     }));
     watches.back()->want_read(true);
-  }
-  // libevent asks for 32 at first, and for more once so many were ready.
-  int most = 0;
-  int turns = 0;
-  for (int before = 0; served < static_cast<int>(kSockets) && turns < 100; ++turns) {
-    loop->run_once_for_test();
-    most = std::max(most, served - std::exchange(before, served));
-  }
-  EXPECT_EQ(served, static_cast<int>(kSockets));
-  EXPECT_LE(most, EventLoop::kTurnEventsMax);
-  EXPECT_GE(turns, 3);
-}
-
-// At the edge: one more than the bound, all at hand at once.
-TEST(EventLoopTest, TheSocketBeyondTheBoundHasTheNextTurn) {
-  auto loop = make_loop();
-  int pair[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-  const UniqueFd ours(pair[0]), theirs(pair[1]);
-  OutputBuffer().send(theirs.get(), "x");
-  int served = 0, at_turn_end = 0;
-  std::vector<std::unique_ptr<FdWatch>> watches;
-  const auto hook = loop->at_turn_end([&] { at_turn_end = served; });
-  for (int i = 0; i <= EventLoop::kTurnEventsMax; ++i) {
-    // Several watches of one descriptor are ready together.
-    watches.push_back(std::make_unique<FdWatch>(*loop, ours.get(), [&](FdWatch::Ready) {
-      if (++served < 4 * EventLoop::kTurnEventsMax) return;
-      for (const auto& watch : watches) watch->want_read(false);  // A turn without a bound ends.
-    }));
-    watches.back()->want_read(true);
+    fds.push_back(std::move(pair.server));
+    fds.push_back(std::move(pair.client));
   }
   loop->run_once_for_test();
-  EXPECT_EQ(at_turn_end, EventLoop::kTurnEventsMax);
+  EXPECT_EQ(served, EventLoop::kTurnEventsMax);
   loop->run_once_for_test();
-  EXPECT_GT(at_turn_end, EventLoop::kTurnEventsMax);
+  EXPECT_EQ(served, kSockets);
 }
 
 TEST(EventLoopTest, AsksTheClockOnceATurn) {
@@ -154,6 +124,182 @@ TEST(EventLoopTest, AsksTheClockOnceATurn) {
   loop->post([&] { times.push_back(loop->now().mono_ns); });
   loop->run_once_for_test();
   EXPECT_GT(times[3], times[2]);
+}
+
+// A watch whose owner tells what its receives brought.
+class ToldWatchTest : public testing::Test {
+ protected:
+  void watch(std::size_t asked_bytes = 64) {
+    asked_bytes_ = asked_bytes;
+    watch_ = std::make_unique<FdWatch>(
+        *loop_, sockets_.server.get(), [this](FdWatch::Ready ready) { on_ready(ready); },
+        FdWatch::Receives::kTold);
+    watch_->want_read(true);
+  }
+  void on_ready(FdWatch::Ready ready) {
+    if (ready == FdWatch::Ready::kWrite) {
+      ++writes_;
+      return;
+    }
+    ++reads_;
+    if (!receives_) return;
+    std::vector<char> buffer(asked_bytes_);
+    const Received got = receive(sockets_.server.get(), buffer.data(), buffer.size());
+    last_ = got.outcome;
+    got_.append(got.bytes);
+    if (tells_) watch_->note_receive(buffer.size(), got);
+  }
+  void send(std::string_view bytes) { OutputBuffer().send(sockets_.client.get(), bytes); }
+  int reads_in(int turns) {
+    const int before = reads_;
+    for (int i = 0; i < turns; ++i) loop_->run_once_for_test();
+    return reads_ - before;
+  }
+
+  std::unique_ptr<EventLoop> loop_ = make_loop();
+  SocketPair sockets_ = local_sockets();
+  std::unique_ptr<FdWatch> watch_;
+  std::size_t asked_bytes_ = 0;
+  bool receives_ = true, tells_ = true;
+  int reads_ = 0, writes_ = 0;
+  std::string got_;
+  ReceiveOutcome last_ = ReceiveOutcome::kWouldBlock;
+};
+
+TEST_F(ToldWatchTest, IsCalledOnceForWhatItEmptied) {
+  watch();
+  send("one");
+  EXPECT_EQ(reads_in(5), 1);
+  send("two");
+  EXPECT_EQ(reads_in(5), 1);
+  EXPECT_EQ(got_, "onetwo");
+}
+
+TEST_F(ToldWatchTest, IsCalledAgainWhileItsBufferIsTooSmall) {
+  watch(4);
+  send("abcdefghij");
+  EXPECT_EQ(reads_in(1), 1);  // Once a turn: others get their share.
+  EXPECT_EQ(reads_in(1), 1);
+  EXPECT_EQ(reads_in(5), 1);
+  EXPECT_EQ(got_, "abcdefghij");
+  send("klmn");
+  EXPECT_EQ(reads_in(5), 2);  // The buffer was just full, so it finds out that this was all.
+  EXPECT_EQ(last_, ReceiveOutcome::kWouldBlock);
+  EXPECT_EQ(got_, "abcdefghijklmn");
+}
+
+TEST_F(ToldWatchTest, WhoDoesNotReceiveIsCalledEachTurn) {
+  watch();
+  receives_ = false;
+  send("x");
+  EXPECT_EQ(reads_in(7), 7);
+  receives_ = true;
+  EXPECT_EQ(reads_in(7), 1);
+  EXPECT_EQ(got_, "x");
+}
+
+TEST_F(ToldWatchTest, WhoDoesNotTellFindsOutBeforeItRests) {
+  watch();
+  tells_ = false;
+  send("x");
+  EXPECT_EQ(reads_in(3), 3);
+  EXPECT_EQ(last_, ReceiveOutcome::kWouldBlock);
+  tells_ = true;
+  EXPECT_EQ(reads_in(7), 1);
+}
+
+// Nothing changes behind what is there already, so it is not told of by the kernel.
+TEST_F(ToldWatchTest, HearsOfTheEndBehindTheLastBytes) {
+  watch();
+  send("last");
+  shut_down_sending(sockets_.client.get());
+  loop_->run_once_for_test();
+  EXPECT_EQ(got_, "last");
+  loop_->run_once_for_test();
+  EXPECT_EQ(last_, ReceiveOutcome::kClosed);
+  EXPECT_EQ(reads_in(3), 3);  // As long as it does nothing about it.
+  watch_->want_read(false);
+  EXPECT_EQ(reads_in(3), 0);
+}
+
+class ToldTcpWatchTest : public ToldWatchTest {
+ protected:
+  ToldTcpWatchTest() { sockets_ = connected_sockets(); }
+};
+
+TEST_F(ToldTcpWatchTest, HearsOfAResetBehindTheLastBytes) {
+  watch();
+  send("last");
+  set_reset_on_close(sockets_.client.get());
+  sockets_.client.reset();
+  EXPECT_TRUE(run_until(*loop_, [&] { return last_ == ReceiveOutcome::kFailed; }));
+}
+
+// A receive stops short at an urgent byte, whatever lies behind it.
+TEST_F(ToldTcpWatchTest, ReadsOnBehindAnUrgentByte) {
+  watch();
+  send("before");
+  ASSERT_EQ(::send(sockets_.client.get(), "!", 1, MSG_OOB), 1);
+  send("behind");
+  EXPECT_TRUE(run_until(*loop_, [&] { return got_ == "beforebehind"; }));
+  for (int i = 0; i < 3; ++i) loop_->run_once_for_test();
+  EXPECT_EQ(reads_in(5), 0);
+}
+
+TEST_F(ToldWatchTest, RoomToWriteIsToldForAsLongAsItIsWanted) {
+  watch();
+  watch_->want_write(true);
+  for (int i = 0; i < 3; ++i) loop_->run_once_for_test();
+  EXPECT_EQ(writes_, 3);
+  receives_ = false;  // Meanwhile it may leave what has come, too.
+  send("x");
+  EXPECT_EQ(reads_in(3), 3);
+  watch_->want_write(false);
+  receives_ = true;
+  EXPECT_EQ(reads_in(5), 1);
+  EXPECT_EQ(writes_, 6);
+  EXPECT_EQ(got_, "x");
+}
+
+TEST_F(ToldWatchTest, WhatCameWhileItDidNotWantToReadIsTold) {
+  watch();
+  watch_->want_read(false);
+  send("x");
+  EXPECT_EQ(reads_in(3), 0);
+  watch_->want_read(true);
+  EXPECT_EQ(reads_in(5), 1);
+  EXPECT_EQ(got_, "x");
+}
+
+TEST_F(ToldWatchTest, MayDieWhileItIsToLookAgain) {
+  watch(1);
+  send("xyz");
+  EXPECT_EQ(reads_in(1), 1);
+  watch_.reset();
+  EXPECT_EQ(reads_in(3), 0);
+}
+
+// Who looks again takes half of a turn at most, and the others are not forgotten.
+TEST(EventLoopTest, WatchesThatLookAgainLeaveRoomInATurn) {
+  auto loop = make_loop();
+  constexpr std::size_t kWatches = EventLoop::kTurnEventsMax;
+  std::vector<SocketPair> pairs;
+  std::vector<int> calls(kWatches + 1, 0);
+  std::vector<std::unique_ptr<FdWatch>> watches;
+  for (std::size_t i = 0; i <= kWatches; ++i) {
+    pairs.push_back(local_sockets());
+    const bool is_told = i < kWatches;
+    watches.push_back(std::make_unique<FdWatch>(
+        *loop, pairs[i].server.get(), [&calls, i](FdWatch::Ready) { ++calls[i]; },
+        is_told ? FdWatch::Receives::kTold : FdWatch::Receives::kUntold));
+    watches.back()->want_read(true);
+    if (is_told) OutputBuffer().send(pairs[i].client.get(), "x");
+  }
+  loop->run_once_for_test();  // None receives, so all of them look again from now on.
+  OutputBuffer().send(pairs[kWatches].client.get(), "x");
+  for (int turn = 0; turn < 10; ++turn) loop->run_once_for_test();
+  EXPECT_EQ(calls[kWatches], 10);
+  for (std::size_t i = 0; i < kWatches; ++i) EXPECT_EQ(calls[i], 6) << i;
 }
 
 TEST(TimerTest, FiresOnceNotEarlyAndAtItsLastDeadline) {

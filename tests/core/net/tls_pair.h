@@ -17,30 +17,10 @@
 #include "core/net/socket.h"
 #include "core/net/tls_client_context.h"
 #include "core/net/tls_server_context.h"
+#include "tests/core/net/socket_pair.h"
 #include "tests/support/tls_material.h"
 
 namespace banyan::net {
-
-struct SocketPair {
-  UniqueFd client, server;  // non-blocking
-};
-
-inline SocketPair connected_sockets() {
-  auto listening = listen_on("127.0.0.1:0", false);
-  EXPECT_TRUE(listening.ok());
-  const auto addresses = resolve_host_port(listening->address, false);
-  const std::string& bytes = addresses->front().bytes;
-  SocketPair pair;
-  pair.client.reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  (void)::connect(pair.client.get(), reinterpret_cast<const sockaddr*>(bytes.data()),
-                  static_cast<socklen_t>(bytes.size()));
-  pollfd waiting{listening->fd.get(), POLLIN, 0};
-  EXPECT_EQ(1, ::poll(&waiting, 1, 5000));
-  Accepted accepted;
-  EXPECT_EQ(AcceptOutcome::kAccepted, accept_from(listening->fd.get(), accepted));
-  pair.server = std::move(accepted.fd);
-  return pair;
-}
 
 // Waits until one of both has something to read, at most briefly.
 inline void wait_for_bytes(int a, int b) {
