@@ -6,6 +6,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/hash.h"
+#include "core/base/prefetch.h"
 #include "core/codec/lz4.h"
 #include "core/codec/zstd_block.h"
 
@@ -146,6 +147,7 @@ bool PayloadReader::next(std::string_view& record) {
     return false;
   }
   rest_.remove_prefix(reader.consumed());
+  prefetch(rest_, kRecordStartBytes);
   return true;
 }
 

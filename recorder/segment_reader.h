@@ -79,6 +79,9 @@ class SegmentReader {
 // kDamaged and kUnsupported as decode_segment_header() has it, else errors of the disk.
 Result<SegmentHeader> read_segment_header(FileSystem& files, const std::string& path);
 
+// What is looked at of each record: kind, exchange, times.
+inline constexpr std::size_t kRecordStartBytes = 192;
+
 // Walks the records of a payload.
 class PayloadReader {
  public:

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "core/base/clock.h"
+#include "core/base/prefetch.h"
 
 namespace banyan::recorder {
 namespace {
@@ -65,7 +66,8 @@ void StreamReader::take(model::SourcedRecord& out) {
     hole_.reset();
     return;
   }
-  const IndexedRecord& record = row_->records[next_.value - row_->base.value];
+  const std::size_t at = next_.value - row_->base.value;
+  const IndexedRecord& record = row_->records[at];
   taken_wall_ns_ = row_->append_wall_ns;
   if (record.encoded.empty()) {
     // The checksum was right, so a writer of ours went wrong; still no reason to stop reading.
@@ -80,6 +82,7 @@ void StreamReader::take(model::SourcedRecord& out) {
   out.type = record.type;
   out.exchange = record.exchange;
   next_ = next_.next();
+  if (next_ < row_->end()) prefetch(row_->records[at + 1].encoded, kRecordStartBytes);
 }
 
 void StreamReader::give_hole(model::SourcedRecord& out, Offset end, std::string_view cause) {
