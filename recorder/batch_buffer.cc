@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/bytes.h"
+#include "core/base/prefetch.h"
 
 namespace banyan::recorder {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 // only tie up memory of the tail. Small ones do for anything.
 constexpr std::size_t kSpaciousTimes = 8;
 constexpr std::size_t kSpaciousBytesMin = 16U << 10;
+
+constexpr std::size_t kFetchedAheadBytes = 1536;
 
 bool is_spacious(const BatchBuffer& buffer, std::size_t expected_bytes) {
   const std::size_t capacity = buffer.bytes.capacity();
@@ -68,6 +71,10 @@ void BatchBuffer::add(const model::Unwritten& record) {
   put_varint(bytes.data() + at, size);
   batches.back().end = bytes.size();
   ++batches.back().records;
+  // The memory has gone round through the tail since it was last written to. Part of the next
+  // record's place is at hand when it comes.
+  prefetch_to_write(bytes.data() + bytes.size(),
+                    std::min(bytes.capacity() - bytes.size(), kFetchedAheadBytes));
 }
 
 std::string_view BatchBuffer::payload(const Batch& batch) const {
