@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # ./dev bench [peers|tls|h2|slow|dead|floor|micro] [run_peers options]: ratios to nginx, haproxy and nghttpx in one run.
+# ./dev bench sick [--rounds N] [--seconds S]: clients beside a healthy, a slow and a dead candidate, by pairs of rounds.
 # ./dev bench log [DIRECTORY]: the log against the disk and the machine.
 # ./dev bench findings [MISMATCHES [SEED]]: decisions and waiting time after a million exchanges that differ.
 # ./dev bench faults [--requests N] [--healthy RUNS] [--seed N] [--single]: which planted faults are found under noise.
@@ -32,6 +33,9 @@ case $what in
     exec "$peers" --set slow-mirror --mirror-dead --only nginx,nginx+mirror "$@" \
       --extra banyan-record 0 "$(contender record)" --extra banyan-full 0 "$(contender full)"
     ;;
+  sick)
+    exec python3 bench/sick.py "$@"
+    ;;
   floor)
     # Sockets alone, through epoll (level and edge triggered) and io_uring, beside nginx and Banyan.
     floor() { echo "$PWD/build/bench/bench/socket_floor $1 {port} {legacy}"; }
@@ -56,7 +60,7 @@ case $what in
     done
     ;;
   *)
-    echo "usage: ./dev bench [peers|tls|h2|slow|dead|floor|log|findings|faults|micro|instructions] [options]" >&2
+    echo "usage: ./dev bench [peers|tls|h2|slow|dead|sick|floor|log|findings|faults|micro|instructions] [options]" >&2
     exit 2
     ;;
 esac
