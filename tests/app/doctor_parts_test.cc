@@ -13,7 +13,7 @@ namespace {
 
 TEST(LibrariesTest, NamesWhatIsLinked) {
   const auto libraries = linked_libraries();
-  ASSERT_EQ(libraries.size(), 4U);
+  ASSERT_EQ(libraries.size(), 3U);
   for (const auto& [name, version] : libraries) EXPECT_FALSE(version.empty()) << name;
 }
 
